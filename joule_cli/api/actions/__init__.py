@@ -1,0 +1,1 @@
+"""The contract of a node, one abstract class for each section of the API reference."""

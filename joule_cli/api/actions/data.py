@@ -1,0 +1,212 @@
+"""Data actions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from joule_cli.api.references import StreamRef
+    from joule_cli.pipes import Pipe
+
+
+class DataActions(ABC):
+    """Rows of data streams. Source: Joule API reference, "Data Actions".
+
+    `start` and `end` are µs since the epoch, UTC, and bound a half-open range; `None` leaves
+    that side open. Every call raises `StreamNotFound` when the reference names no data stream
+    and `DataError` when ``start >= end``.
+    """
+
+    @abstractmethod
+    async def data_read(
+        self,
+        stream: StreamRef,
+        start: int | None = None,
+        end: int | None = None,
+        max_rows: int | None = None,
+    ) -> Pipe:
+        """Read stored rows.
+
+        Parameters
+        ----------
+        max_rows
+            Give at most this many rows, decimated by the smallest sufficient power of four. A
+            range with at least one row always gives at least one row. Decimated rows never span
+            an interval break, unless there are more intervals than `max_rows`.
+
+        Returns
+        -------
+        Pipe
+            An input pipe; `layout` and `decimation_level` tell what the rows are. Close it after
+            use. A failure while reading is raised by `Pipe.read`.
+
+        Raises
+        ------
+        DataError
+            `max_rows` is not positive.
+
+        Notes
+        -----
+        Wire: ``GET /data``.
+        """
+
+    @abstractmethod
+    async def data_read_array(
+        self,
+        stream: StreamRef,
+        start: int | None = None,
+        end: int | None = None,
+        max_rows: int = 10000,
+        flatten: bool = False,
+    ) -> Any:
+        """Read rows into one array, decimated to at most `max_rows`; breaks are ignored.
+
+        Parameters
+        ----------
+        flatten
+            Give a 2-D array with the timestamp in column 0 instead of structured rows.
+
+        Returns
+        -------
+        numpy.ndarray
+            (n,) structured rows, or (n, k+1) when flattened.
+
+        Raises
+        ------
+        PipeError
+            There are no rows in the range.
+        """
+
+    @abstractmethod
+    async def data_subscribe(self, stream: StreamRef) -> Pipe:
+        """Receive the rows that a producer writes from now on.
+
+        Raises
+        ------
+        SubscriptionError
+            Nobody is producing the stream.
+
+        Notes
+        -----
+        Wire: ``GET /data?subscribe=1``.
+        """
+
+    @abstractmethod
+    async def data_write(
+        self,
+        stream: StreamRef,
+        start: int | None = None,
+        end: int | None = None,
+        merge_gap: int = 0,
+    ) -> Pipe:
+        """Write rows.
+
+        Parameters
+        ----------
+        start, end
+            When one is given, existing rows in this range are deleted first.
+        merge_gap
+            Continue the preceding interval when the first row follows its last by at most this
+            many µs (plus one); 0 always begins a new interval.
+
+        Returns
+        -------
+        Pipe
+            An output pipe. On our own node rows are durable when `Pipe.write` returns (with a
+            cache: when `Pipe.flush_cache` or `Pipe.close` returns), and `Pipe.close` ends the
+            interval.
+
+        Raises
+        ------
+        StreamInUseError
+            Another producer is writing to the stream.
+
+        Notes
+        -----
+        Rows must have strictly increasing timestamps that the stream does not hold yet, and
+        finite values; `Pipe.write` raises `NonMonotonicError`, `DuplicateTimestampError` or
+        `InvalidValuesError`, and nothing of the refused block is stored. Wire: ``POST /data``.
+        """
+
+    @abstractmethod
+    async def data_delete(
+        self, stream: StreamRef, start: int | None = None, end: int | None = None
+    ) -> None:
+        """Delete the rows in a range, which leaves an interval break behind.
+
+        Notes
+        -----
+        Wire: ``DELETE /data``.
+        """
+
+    @abstractmethod
+    async def data_intervals(
+        self, stream: StreamRef, start: int | None = None, end: int | None = None
+    ) -> list[list[int]]:
+        """List the spans of time that hold rows.
+
+        Returns
+        -------
+        list of [start, end]
+            Ascending and disjoint, from the first row in bounds to 1 µs past the last one;
+            empty without rows.
+
+        Notes
+        -----
+        Wire: ``GET /data/intervals.json``.
+        """
+
+    @abstractmethod
+    async def data_count(
+        self, stream: StreamRef, start: int | None = None, end: int | None = None
+    ) -> int:
+        """Return the exact number of rows in a range.
+
+        Notes
+        -----
+        An extension; on a Joule 1.0.1 node it reads the range.
+        """
+
+    @abstractmethod
+    async def data_consolidate(
+        self,
+        stream: StreamRef,
+        max_gap: int,
+        start: int | None = None,
+        end: int | None = None,
+    ) -> int:
+        """Join neighbouring intervals that are at most `max_gap` µs apart.
+
+        Returns
+        -------
+        int
+            Number of joints made. No rows are added or removed.
+
+        Raises
+        ------
+        DataError
+            `max_gap` is not positive.
+
+        Notes
+        -----
+        Wire: ``POST /data/consolidate.json``.
+        """
+
+    @abstractmethod
+    async def data_decimate(self, stream: StreamRef) -> None:
+        """Compute all decimation levels anew from the rows.
+
+        Notes
+        -----
+        Wire: ``POST /data/decimate.json``.
+        """
+
+    @abstractmethod
+    async def data_drop_decimations(self, stream: StreamRef) -> None:
+        """Delete the stored decimation levels; decimated reads then compute them from the rows.
+
+        Notes
+        -----
+        Wire: ``DELETE /data/decimate.json``.
+        """

@@ -1,0 +1,66 @@
+"""The abstract node: everything a program can ask of one."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Self
+
+from joule_cli.api.actions.annotation import AnnotationActions
+from joule_cli.api.actions.data import DataActions
+from joule_cli.api.actions.data_stream import DataStreamActions
+from joule_cli.api.actions.folder import FolderActions
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from joule_cli.model import NodeInfo
+
+
+class Node(FolderActions, DataStreamActions, DataActions, AnnotationActions):
+    """A Joule node, embedded in this process or reached over a socket.
+
+    Get one from `joule_cli.api.get_node`. A node may be used by many tasks of one event loop;
+    `close` it after use, or use it in ``async with``.
+
+    Parameters
+    ----------
+    name
+        The node's name in the registry.
+    url
+        Where it is: ``file:PATH`` for an embedded node.
+
+    Notes
+    -----
+    Source: Joule API reference, "Node".
+    """
+
+    def __init__(self, name: str, url: str) -> None:
+        self.name = name
+        self.url = url
+
+    @abstractmethod
+    async def info(self) -> NodeInfo:
+        """Return version, name and storage of the node.
+
+        Notes
+        -----
+        Wire: ``GET /version.json`` and ``GET /dbinfo``.
+        """
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Release connections and files; open pipes fail. Calling it again does nothing."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        return f"<joule.api.Node name={self.name!r} url={self.url!r}>"

@@ -1,0 +1,78 @@
+"""What callers may use to name a folder, a stream or an annotation."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from joule_cli.errors import ApiError, InvalidDataStreamParameter, InvalidReference
+from joule_cli.model import Annotation, DataStream, Folder
+
+FolderRef: TypeAlias = Folder | str | int
+StreamRef: TypeAlias = DataStream | str | int
+AnnotationRef: TypeAlias = Annotation | int
+
+
+def stream_key(ref: StreamRef) -> str | int:
+    """Reduce a data stream reference to a path or an id.
+
+    Raises
+    ------
+    InvalidDataStreamParameter
+        Not a DataStream, a path or an id.
+    ApiError
+        A DataStream that was never created or read, so that it has no id.
+    """
+    match ref:
+        case DataStream():
+            return _known_id(ref.id)
+        case bool():
+            pass
+        case str() | int():
+            return ref
+    raise InvalidDataStreamParameter("Invalid stream datatype. Must be DataStream, Path, or ID")
+
+
+def folder_key(ref: FolderRef, role: str = "folder") -> str | int:
+    """Reduce a folder reference to a path or an id.
+
+    Raises
+    ------
+    InvalidReference
+        Not a Folder, a path or an id; the text names `role`.
+    ApiError
+        A Folder without an id.
+    """
+    match ref:
+        case Folder():
+            return _known_id(ref.id)
+        case bool():
+            pass
+        case str() | int():
+            return ref
+    raise InvalidReference(f"Invalid {role} datatype. Must be Folder, Path, or ID")
+
+
+def annotation_key(ref: AnnotationRef) -> int:
+    """Reduce an annotation reference to an id.
+
+    Raises
+    ------
+    InvalidReference
+        Not an Annotation or an id.
+    ApiError
+        An Annotation without an id.
+    """
+    match ref:
+        case Annotation():
+            return _known_id(ref.id)
+        case bool():
+            pass
+        case int():
+            return ref
+    raise InvalidReference("Invalid annotation datatype. Must be Annotation or ID")
+
+
+def _known_id(number: int | None) -> int:
+    if number is None:
+        raise ApiError("this is a local model with no ID. See API docs")
+    return number

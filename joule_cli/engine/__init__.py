@@ -1,0 +1,1 @@
+"""A node in this process: one SQLite file, no server."""

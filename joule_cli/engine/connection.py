@@ -1,0 +1,200 @@
+"""Connections to a node file: pragmas, waiting for other processes, errors."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import random
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import apsw
+
+from joule_cli.engine.migrations import migrate
+from joule_cli.errors import (
+    ApiError,
+    CorruptChunkError,
+    DiskFullError,
+    IncompatibleFileError,
+    StorageError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+log = logging.getLogger("joule_cli.engine")
+
+#: Every SQLite up to 3.51.2 can corrupt a WAL file that several processes write and checkpoint.
+SQLITE_REQUIRED = (3, 51, 3)
+#: Seconds after which a waiting writer says so, and after which it gives up.
+NOTICE_S, GIVE_UP_S = 1.0, 60.0
+#: WAL pages between checkpoints (16 MiB), and the size a WAL file is cut back to.
+_CHECKPOINT_PAGES, _WAL_LIMIT_BYTES = 4096, 64 * 1024 * 1024
+#: File systems without shared memory between hosts, on which WAL does not work.
+_NETWORK_FILE_SYSTEMS = frozenset(
+    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs"}
+)
+
+
+class Waiter:
+    """Busy handler: wait with jitter while another process holds the write lock.
+
+    Plain exponential polling is unfair between two busy writers; short random waits are not.
+    `cancel` makes a waiting connection give up at once, from any thread.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._cancelled = threading.Event()
+        self._since = 0.0
+        self._told = False
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    def __call__(self, attempt: int) -> bool:
+        now = time.monotonic()
+        if attempt == 0:
+            self._since, self._told = now, False
+        waited = now - self._since
+        if waited > NOTICE_S and not self._told:
+            self._told = True
+            log.warning("waiting for another writer of %s", self._path)
+        # a wait for the clock, not for work: the lock holder is another process
+        return waited < GIVE_UP_S and not self._cancelled.wait(random.uniform(0.0005, 0.004))
+
+
+def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -> apsw.Connection:
+    """Open a node file and bring it to the present version.
+
+    Parameters
+    ----------
+    create
+        Make the file, and missing folders above it, if it does not exist.
+
+    Raises
+    ------
+    StorageError
+        The file cannot be opened; IncompatibleFileError if it is not a node.
+    """
+    _require_sqlite()
+    text = str(path)
+    with converted_errors(text):
+        if create and not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _refuse_network(path)
+        if path.is_dir():
+            raise StorageError("a node is a file, this is a directory", object=text)
+        writable = create or not path.exists() or os.access(path, os.W_OK)
+        flags = apsw.SQLITE_OPEN_READWRITE if writable else apsw.SQLITE_OPEN_READONLY
+        if create:
+            flags |= apsw.SQLITE_OPEN_CREATE
+        connection = apsw.Connection(text, flags=flags, statementcachesize=200)
+        try:
+            connection.set_busy_handler(waiter or Waiter(text))
+            if writable:
+                connection.pragma("auto_vacuum", "incremental")  # counts only in an empty file
+                connection.pragma("journal_mode", "wal")
+                connection.pragma("synchronous", "full")
+                connection.pragma("wal_autocheckpoint", _CHECKPOINT_PAGES)
+                connection.pragma("journal_size_limit", _WAL_LIMIT_BYTES)
+            connection.pragma("foreign_keys", "on")
+            connection.pragma("cache_size", -8192)
+            migrate(connection, text)
+        except BaseException:
+            connection.close()
+            raise
+    return connection
+
+
+def empty_connection() -> apsw.Connection:
+    """Return a private node without content, for reading from a file that does not exist."""
+    _require_sqlite()
+    connection = apsw.Connection(":memory:")
+    migrate(connection, ":memory:")
+    return connection
+
+
+def _require_sqlite() -> None:
+    version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
+    if version < SQLITE_REQUIRED:
+        raise IncompatibleFileError(
+            f"SQLite {apsw.sqlite_lib_version()} can damage files that several processes write; "
+            "3.51.3 or newer is needed",
+            hint="update the package apsw",
+        )
+
+
+def _refuse_network(path: Path) -> None:
+    """Tell early that a node cannot live on a network file system."""
+    try:
+        mounts = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")
+    except OSError:
+        return
+    target, best, kind = path.parent.resolve(), "", ""
+    for line in mounts.splitlines():
+        left, _, right = line.partition(" - ")
+        mount = left.split()[4].replace("\\040", " ")
+        if target.is_relative_to(mount) and len(mount) >= len(best):
+            best, kind = mount, right.split()[0]
+    if kind in _NETWORK_FILE_SYSTEMS:
+        raise IncompatibleFileError(
+            f"a node cannot be kept on a network file system ({kind})",
+            object=str(path),
+            hint="choose a local directory with JOULE_DATA_DIR or --url file:PATH",
+        )
+
+
+@contextmanager
+def transaction(connection: apsw.Connection, *, write: bool) -> Iterator[apsw.Connection]:
+    """Run a block in one transaction; roll back when it raises."""
+    connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        # SQLite has rolled back by itself after some errors, a full disk among them
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def converted_errors(path: str) -> Iterator[None]:
+    """Raise this project's errors in place of SQLite's and the system's."""
+    try:
+        yield
+    except apsw.FullError as exc:
+        raise DiskFullError("no space left on the disk, nothing was stored", object=path) from exc
+    except apsw.NotADBError as exc:
+        raise IncompatibleFileError("the file is not a node", object=path) from exc
+    except apsw.CorruptError as exc:
+        raise CorruptChunkError(
+            "the file is damaged", object=path, hint="see 'joule admin check'"
+        ) from exc
+    except apsw.BusyError as exc:
+        raise StorageError(
+            f"another program has kept the file locked for {GIVE_UP_S:.0f} s", object=path
+        ) from exc
+    except apsw.ReadOnlyError as exc:
+        raise StorageError("no permission to write the file", object=path) from exc
+    except apsw.CantOpenError as exc:
+        raise StorageError(_cannot_open(path), object=path) from exc
+    except apsw.Error as exc:
+        raise StorageError(f"the file cannot be used ({exc})", object=path) from exc
+    except OSError as exc:
+        if isinstance(exc, ApiError):
+            raise
+        if exc.errno == errno.ENOSPC:
+            raise DiskFullError("no space left on the disk", object=path) from exc
+        raise StorageError(f"the file cannot be used ({exc.strerror})", object=path) from exc
+
+
+def _cannot_open(path: str) -> str:
+    if not Path(path).exists() and not os.access(Path(path).parent, os.W_OK):
+        return "the file does not exist and cannot be created here"
+    return "no permission to open the file"

@@ -1,0 +1,127 @@
+"""A node file as the asynchronous part of the engine sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+from joule_cli.engine.connection import (
+    Waiter,
+    converted_errors,
+    empty_connection,
+    open_connection,
+    transaction,
+)
+from joule_cli.errors import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import apsw
+
+T = TypeVar("T")
+
+#: Threads that read and decode. Two keep a small machine busy without crowding it.
+_READERS = 2
+
+
+class Database:
+    """One node file: a thread that writes, and a few that read.
+
+    All methods belong to one event loop. Functions passed in run in a worker thread with a
+    connection of their own for the time of the call. Writes of this process run one after the
+    other in the order of the calls; a write is durable when `write` returns. The file is made by
+    the first write; until then reads see an empty node.
+    """
+
+    def __init__(self, path: Path, *, create: bool = True) -> None:
+        self.path = path
+        self._create = create
+        self._waiter = Waiter(str(path))
+        self._readers = ThreadPoolExecutor(_READERS, "joule-read")
+        self._writer = ThreadPoolExecutor(1, "joule-write")
+        self._idle: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
+        self._write_connection: apsw.Connection | None = None
+        self._lock = threading.Lock()
+        self._closed = False
+
+    async def read(self, body: Callable[[apsw.Connection], T]) -> T:
+        """Run `body` in a read transaction: one consistent view of the file."""
+        return await self._submit(self._readers, lambda: self._read(body))
+
+    async def write(self, body: Callable[[apsw.Connection], T]) -> T:
+        """Run `body` in a write transaction and commit; nothing is stored when it raises."""
+
+        def run() -> T:
+            with converted_errors(str(self.path)), transaction(self._writing(), write=True) as c:
+                return body(c)
+
+        return await self._submit(self._writer, run)
+
+    async def maintain(self, body: Callable[[apsw.Connection], T]) -> T:
+        """Run `body` on the writing connection outside of any transaction."""
+
+        def run() -> T:
+            with converted_errors(str(self.path)):
+                return body(self._writing())
+
+        return await self._submit(self._writer, run)
+
+    async def compute(self, body: Callable[[], T]) -> T:
+        """Run work without the file, such as encoding, in a reading thread."""
+        return await self._submit(self._readers, body)
+
+    async def close(self) -> None:
+        """Wait for running calls, then close every connection."""
+        if self._closed:
+            return
+        self._closed = True
+        self._waiter.cancel()
+        await asyncio.to_thread(self._shutdown)
+
+    def _shutdown(self) -> None:
+        self._writer.shutdown()
+        self._readers.shutdown()
+        while not self._idle.empty():
+            self._idle.get().close()
+        if self._write_connection is not None:
+            self._write_connection.close()
+
+    async def _submit(self, pool: ThreadPoolExecutor, job: Callable[[], T]) -> T:
+        if self._closed:
+            raise StorageError("the node is closed", object=str(self.path))
+        return await asyncio.get_running_loop().run_in_executor(pool, job)
+
+    def _read(self, body: Callable[[apsw.Connection], T]) -> T:
+        with converted_errors(str(self.path)):
+            connection = self._borrow()
+            try:
+                with transaction(connection, write=False):
+                    return body(connection)
+            finally:
+                if connection.filename:
+                    self._idle.put(connection)
+                else:
+                    connection.close()
+
+    def _borrow(self) -> apsw.Connection:
+        try:
+            return self._idle.get_nowait()
+        except queue.Empty:
+            if self.path.exists():
+                return open_connection(self.path, create=False, waiter=self._waiter)
+            if not self._create:
+                raise StorageError("the file does not exist", object=str(self.path)) from None
+            return empty_connection()
+
+    def _writing(self) -> apsw.Connection:
+        with self._lock:
+            if self._write_connection is None:
+                self._write_connection = open_connection(
+                    self.path, create=self._create, waiter=self._waiter
+                )
+            return self._write_connection

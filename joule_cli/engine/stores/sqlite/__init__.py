@@ -1,0 +1,1 @@
+"""The default store: chunks of rows in the same SQLite file as the metadata."""

@@ -1,0 +1,164 @@
+"""Row layouts: ``float32_3`` and the NumPy types that belong to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from joule_cli.errors import LayoutMismatchError
+from joule_cli.model.data_stream import DATATYPES
+
+#: (n,) structured rows of one layout: ``timestamp`` int64 µs, ``data`` (k,) of the element type.
+Rows: TypeAlias = npt.NDArray[np.void]
+
+#: float32 holds the means, minima and maxima of these exactly enough; the others need float64.
+_FLOAT32_LEVELS = frozenset({"float32", "int16", "int8", "uint16", "uint8"})
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """An element type and a number of elements.
+
+    Parameters
+    ----------
+    datatype
+        One of `joule_cli.model.data_stream.DATATYPES`.
+    width
+        Number of elements, at least 1.
+
+    Notes
+    -----
+    Source: the row encoding of the wire protocol, little endian and packed.
+    """
+
+    datatype: str
+    width: int
+
+    @classmethod
+    def parse(cls, text: str) -> Layout:
+        """Read ``<datatype>_<width>``.
+
+        Raises
+        ------
+        ValueError
+            ``bad layout: [<text>]``.
+        """
+        datatype, _, width = text.rpartition("_")
+        if datatype not in DATATYPES or not (width.isascii() and width.isdigit()) or int(width) < 1:
+            raise ValueError(f"bad layout: [{text}]")
+        return cls(datatype, int(width))
+
+    def __str__(self) -> str:
+        return f"{self.datatype}_{self.width}"
+
+    @property
+    def element(self) -> np.dtype[np.generic]:
+        """NumPy type of one value, little endian."""
+        return np.dtype(self.datatype).newbyteorder("<")
+
+    @property
+    def dtype(self) -> np.dtype[np.void]:
+        """NumPy type of one row: ``timestamp`` and ``data`` with `width` values, packed."""
+        return _row_dtype(self)
+
+    @property
+    def row_bytes(self) -> int:
+        """Size of one packed row."""
+        return 8 + self.width * self.element.itemsize
+
+    @property
+    def decimated(self) -> Layout:
+        """Layout of decimated rows: all means, then all minima, then all maxima."""
+        datatype = "float32" if self.datatype in _FLOAT32_LEVELS else "float64"
+        return Layout(datatype, 3 * self.width)
+
+
+@lru_cache(maxsize=128)
+def _row_dtype(layout: Layout) -> np.dtype[np.void]:
+    return np.dtype([("timestamp", "<i8"), ("data", layout.element, (layout.width,))])
+
+
+def as_rows(data: object, layout: Layout) -> Rows:
+    """Turn what a program hands to ``Pipe.write`` into rows of `layout`.
+
+    Parameters
+    ----------
+    data
+        A structured array with ``timestamp`` and ``data`` (for one element ``data`` may be a
+        scalar field), a 2-D array or plain nested lists with the timestamp in column 0.
+
+    Returns
+    -------
+    Rows
+        (n,) of the layout's dtype; a view of `data` when it already has that dtype.
+
+    Raises
+    ------
+    LayoutMismatchError
+        Wrong number of columns, wrong dimension or a type that cannot be cast.
+    """
+    if isinstance(data, np.ndarray) and data.dtype == layout.dtype:
+        return np.atleast_1d(data) if data.ndim <= 1 else _wrong_dimensions()
+    if isinstance(data, np.ndarray) and data.dtype.names is not None:
+        return _from_structured(np.atleast_1d(data), layout)
+    return _from_matrix(data, layout)
+
+
+def _wrong_dimensions() -> Rows:
+    raise LayoutMismatchError("wrong number of dimensions in array")
+
+
+def _from_structured(data: npt.NDArray[np.void], layout: Layout) -> Rows:
+    if data.ndim != 1:
+        _wrong_dimensions()
+    if data.dtype.names != ("timestamp", "data"):
+        raise LayoutMismatchError(
+            f"wrong dtype for 1D (structured) array {data.dtype} != req type {layout.dtype}"
+        )
+    values = data["data"].reshape(len(data), -1)
+    if values.shape[1] != layout.width or data["timestamp"].dtype.kind not in "iu":
+        raise LayoutMismatchError(
+            f"wrong dtype for 1D (structured) array {data.dtype} != req type {layout.dtype}"
+        )
+    return _assemble(data["timestamp"], values, layout)
+
+
+def _from_matrix(data: object, layout: Layout) -> Rows:
+    if isinstance(data, list | tuple) and data and isinstance(data[0], list | tuple):
+        # column 0 apart from the values, so that a float value does not round the timestamps
+        widths = {len(row) for row in data}
+        if widths != {layout.width + 1}:
+            raise LayoutMismatchError("wrong number of fields for this data type")
+        stamps: npt.NDArray[np.generic] = np.array([row[0] for row in data])
+        values = np.array([row[1:] for row in data])
+        if values.dtype == object:
+            # integers beyond int64 mixed with others; the element type decides
+            values = np.array([row[1:] for row in data], dtype=layout.element)
+        return _assemble(stamps, values, layout)
+    matrix = np.asarray(data)
+    if matrix.size == 0:
+        return np.empty(0, layout.dtype)
+    if matrix.dtype.kind not in "iufb":
+        raise LayoutMismatchError("invalid data type must be a structured array or 2D matrix")
+    if matrix.ndim != 2:
+        _wrong_dimensions()
+    if matrix.shape[1] != layout.width + 1:
+        raise LayoutMismatchError("wrong number of fields for this data type")
+    return _assemble(matrix[:, 0], matrix[:, 1:], layout)
+
+
+def _assemble(
+    stamps: npt.NDArray[np.generic], values: npt.NDArray[np.generic], layout: Layout
+) -> Rows:
+    rows = np.empty(len(stamps), layout.dtype)
+    try:
+        rows["timestamp"] = stamps
+        with np.errstate(invalid="ignore", over="ignore"):
+            rows["data"] = values
+    except (TypeError, ValueError, OverflowError) as exc:
+        raise LayoutMismatchError(f"the values do not fit the layout {layout}") from exc
+    return rows
