@@ -1,0 +1,35 @@
+"""What all action groups of the embedded node share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from joule_cli.engine import metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import apsw
+
+    from joule_cli.engine.database import Database
+    from joule_cli.engine.producers import Producers
+    from joule_cli.model import DataStream
+
+
+class EngineState:
+    """The parts of an embedded node; `EmbeddedNode` makes and closes them."""
+
+    database: Database
+    _producers: Producers
+    _clock: Callable[[], int]
+
+    def _is_destination(self, stream_id: int) -> bool:
+        """Tell whether a stream is being written, by this process or another."""
+        return self._producers.active(stream_id)
+
+    def _stream(self, connection: apsw.Connection, stream_id: int) -> DataStream:
+        """Load a stream with its flags."""
+        stream = metadata.load_stream(connection, stream_id)
+        if self._is_destination(stream_id):
+            metadata.mark_active(stream)
+        return stream

@@ -1,0 +1,97 @@
+"""The embedded node: the whole `Node` surface over one file in this process."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+from joule_cli import __version__
+from joule_cli.api.node import Node
+from joule_cli.engine.annotation import EmbeddedAnnotations
+from joule_cli.engine.connection import converted_errors
+from joule_cli.engine.data_stream import EmbeddedDataStreams
+from joule_cli.engine.database import Database
+from joule_cli.engine.folder import EmbeddedFolders
+from joule_cli.engine.producers import Producers
+from joule_cli.model import NodeInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import apsw
+
+
+def time_now() -> int:
+    """Return the present time in µs."""
+    return time.time_ns() // 1000
+
+
+class EmbeddedNode(EmbeddedFolders, EmbeddedDataStreams, EmbeddedAnnotations, Node):
+    """A node kept in the file `path`.
+
+    Belongs to one event loop. A change is durable when its call returns. The file is made by the
+    first change unless `create` is false; until then the node is empty.
+
+    Parameters
+    ----------
+    clock
+        Gives the present time in µs, for `updated_at` and for `keep`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        path: Path,
+        *,
+        create: bool = True,
+        clock: Callable[[], int] = time_now,
+    ) -> None:
+        super().__init__(name, f"file:{path}")
+        self.path = path
+        self.database = Database(path, create=create)
+        self._producers = Producers(path)
+        self._clock = clock
+
+    async def info(self) -> NodeInfo:
+        uuid = await self.database.read(self._uuid)
+        return await self.database.compute(lambda: self._node_info(uuid))
+
+    async def close(self) -> None:
+        await self.database.close()
+        self._producers.close()
+
+    def _uuid(self, connection: apsw.Connection) -> str:
+        # an empty stand-in is read before the file exists, and has another uuid each time
+        if not connection.filename:
+            return ""
+        return str(connection.execute("SELECT value FROM node WHERE key = 'uuid'").get)
+
+    def _node_info(self, uuid: str) -> NodeInfo:
+        with converted_errors(str(self.path)):
+            size = sum(_file_size(f"{self.path}{suffix}") for suffix in ("", "-wal"))
+            place = self.path.absolute()
+            while not place.exists():
+                place = place.parent
+            disk = os.statvfs(place)
+        total = disk.f_blocks * disk.f_frsize
+        free = disk.f_bavail * disk.f_frsize
+        used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
+        return NodeInfo(
+            version=__version__,
+            name=self.name,
+            path=str(self.path),
+            size_reserved=max(total - used - free, 0),
+            size_other=max(used - size, 0),
+            size_free=free,
+            size_db=size,
+            uuid=uuid,
+        )
+
+
+def _file_size(path: str) -> int:
+    try:
+        return os.stat(path).st_size  # noqa: PTH116  (a name with a suffix of SQLite's)
+    except FileNotFoundError:
+        return 0

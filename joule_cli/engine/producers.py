@@ -1,0 +1,131 @@
+"""Who is writing to which stream, in this process and in others."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+import threading
+from typing import TYPE_CHECKING
+
+from joule_cli.engine.connection import converted_errors
+from joule_cli.errors import StorageError, StreamInUseError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Locks of an open file description, unlike those of a process, keep two nodes of one process
+# apart and survive the closing of another descriptor of the file.
+_SET = getattr(fcntl, "F_OFD_SETLK", fcntl.F_SETLK)
+_GET = getattr(fcntl, "F_OFD_GETLK", fcntl.F_GETLK)
+#: struct flock: type, whence, start, length, pid.
+_FLOCK = "hhqqi0q"
+
+
+class Producers:
+    """At most one producer per stream of a node file, across threads and processes.
+
+    A producer holds a lock on byte `stream_id` of the file ``<node file>-lock``, which only
+    producers create and nobody removes. The kernel releases the locks of a process that dies
+    (a child made by `os.fork` without `exec` keeps them). All methods may be called from any
+    thread and return at once.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = f"{path}-lock"
+        self._guard = threading.Lock()
+        self._held: dict[int, str] = {}
+        self._locking: int | None = None
+        self._probing: int | None = None
+        self._closed = False
+
+    def acquire(self, stream_id: int, name: str) -> None:
+        """Become the producer of a stream.
+
+        Raises
+        ------
+        StreamInUseError
+            Another producer is writing to the stream.
+        """
+        with self._guard, converted_errors(self._path):
+            if self._closed:
+                raise StorageError("the node is closed", object=self._path)
+            if stream_id in self._held:
+                raise _in_use(name)
+            if self._locking is None:
+                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+                self._locking = os.open(self._path, flags, 0o666)
+            try:
+                _control(self._locking, _SET, fcntl.F_WRLCK, stream_id, 1)
+            except OSError as exc:
+                if exc.errno in (errno.EAGAIN, errno.EACCES):
+                    raise _in_use(name) from exc
+                raise
+            self._held[stream_id] = name
+
+    def release(self, stream_id: int) -> None:
+        """Stop being the producer of a stream; does nothing if it is not held."""
+        with self._guard:
+            if self._held.pop(stream_id, None) is not None and self._locking is not None:
+                _control(self._locking, _SET, fcntl.F_UNLCK, stream_id, 1)
+
+    def active(self, stream_id: int) -> bool:
+        """Tell whether anybody is writing to a stream."""
+        with self._guard:
+            return stream_id in self._held or bool(self._locked(stream_id, stream_id + 1))
+
+    def active_streams(self) -> frozenset[int]:
+        """Return the ids of all streams that anybody is writing to.
+
+        Costs one system call without producers, and at most three for each of them.
+        """
+        with self._guard:
+            return frozenset(self._held) | self._locked(0, None)
+
+    def close(self) -> None:
+        """Release every stream and the lock file."""
+        with self._guard:
+            self._closed = True
+            self._held.clear()
+            for descriptor in (self._locking, self._probing):
+                if descriptor is not None:
+                    os.close(descriptor)
+            self._locking = self._probing = None
+
+    def _locked(self, start: int, end: int | None) -> frozenset[int]:
+        """Return the locked bytes in ``[start, end)`` as others see them."""
+        with converted_errors(self._path):
+            if self._closed:
+                return frozenset()
+            if self._probing is None:
+                try:
+                    self._probing = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+                except FileNotFoundError:
+                    return frozenset()
+            found: set[int] = set()
+            ranges = [(start, end)]
+            while ranges:
+                low, high = ranges.pop()
+                # the answer is some lock in the range, not always the first one
+                kind, _, first, length, _ = _control(
+                    self._probing, _GET, fcntl.F_WRLCK, low, 0 if high is None else high - low
+                )
+                if kind == fcntl.F_UNLCK:
+                    continue
+                last = first + length
+                found.update(range(max(first, low), last if high is None else min(last, high)))
+                if low < first:
+                    ranges.append((low, first))
+                if high is None or last < high:
+                    ranges.append((last, high))
+            return frozenset(found)
+
+
+def _control(descriptor: int, command: int, kind: int, start: int, length: int) -> tuple[int, ...]:
+    request = struct.pack(_FLOCK, kind, os.SEEK_SET, start, length, 0)
+    return struct.unpack(_FLOCK, fcntl.fcntl(descriptor, command, request))
+
+
+def _in_use(name: str) -> StreamInUseError:
+    return StreamInUseError(f"DataStream [{name}] is already being produced", object=name)

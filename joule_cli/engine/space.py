@@ -1,0 +1,55 @@
+"""Giving freed space back to the file system."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from joule_cli.errors import StorageError
+
+if TYPE_CHECKING:
+    import apsw
+
+    from joule_cli.engine.database import Database
+
+log = logging.getLogger("joule_cli.engine")
+
+#: Pages moved in one transaction (8 MB): other writers wait for no more than this.
+_STEP_PAGES = 2000
+#: Free pages that are left for the next rows (1 MB).
+_SPARE_PAGES = 256
+
+
+async def release(database: Database) -> None:
+    """Shrink a node file after something was deleted from it.
+
+    Works in short transactions, so that other writers go on meanwhile. A failure is only logged:
+    the deletion itself is done, and the free pages are used by later rows.
+    """
+    try:
+        left = await database.maintain(_free_pages)
+        while left > _SPARE_PAGES:
+            before, left = left, await database.maintain(_step)
+            if left >= before:
+                break
+        await database.maintain(_checkpoint)
+    except StorageError as exc:
+        log.warning("freed space is not given back yet: %s", exc.sentence())
+
+
+def _step(connection: apsw.Connection) -> int:
+    pages = min(_STEP_PAGES, _free_pages(connection) - _SPARE_PAGES)
+    if pages > 0:
+        # every step of the statement frees one page
+        for _ in connection.execute(f"PRAGMA incremental_vacuum({pages:d})"):
+            pass
+    return _free_pages(connection)
+
+
+def _free_pages(connection: apsw.Connection) -> int:
+    return int(connection.pragma("freelist_count"))
+
+
+def _checkpoint(connection: apsw.Connection) -> None:
+    # passive: waits for nobody; the file itself becomes shorter only now
+    connection.pragma("wal_checkpoint", "passive")
