@@ -1,0 +1,158 @@
+"""How text looks: tables on a terminal, plain columns elsewhere, trees, colour, ASCII fallback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from joule_cli.cli._run import is_terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from joule_cli.cli._settings import Settings
+
+#: Characters that would break a line or steer the terminal, and how they are shown.
+_ESCAPES = {
+    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in {9, 10, 13}
+} | {9: "\\t", 10: "\\n", 13: "\\r"}
+_ESCAPES_IN_TABLE = {code: text for code, text in _ESCAPES.items() if code != 10}
+
+_COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
+
+
+def write_text(text: str) -> None:
+    """Write to stdout; what the encoding lacks is escaped."""
+    sys.stdout.write(text)
+
+
+def one_line(text: str) -> str:
+    """Return text with control characters escaped, so that it stays on its line."""
+    return text.translate(_ESCAPES)
+
+
+def encodes(characters: str, stream: Any = None) -> bool:
+    """Whether the stream's encoding has these characters."""
+    stream = stream or sys.stdout
+    try:
+        characters.encode(stream.encoding or "ascii")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def symbol(character: str, fallback: str) -> str:
+    """Return the character, or the ASCII one where stdout cannot show it."""
+    return character if encodes(character) else fallback
+
+
+def use_color(settings: Settings, stream: Any = None) -> bool:
+    """Whether to colour what goes to a stream: ``--color``, the environment, then the terminal."""
+    if settings.color != "auto":
+        return settings.color == "always"
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    if os.environ.get("FORCE_COLOR", "") not in {"", "0"}:
+        return True
+    return is_terminal(stream or sys.stdout)
+
+
+def paint(text: str, colour: str, settings: Settings) -> str:
+    """Return text in a colour if colours are wanted."""
+    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if use_color(settings) else text
+
+
+def plain(
+    headings: Sequence[str] | None, rows: Sequence[Sequence[str]], right: Sequence[bool]
+) -> None:
+    """Write aligned columns without box or cutting; a missing value is a dash."""
+    cells = [[one_line(cell) or "-" for cell in row] for row in rows]
+    lines = [list(headings), *cells] if headings is not None else cells
+    if not lines:
+        return
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        parts = [
+            cell.rjust(width) if to_right else cell.ljust(width)
+            for cell, width, to_right in zip(line, widths, right, strict=True)
+        ]
+        write_text("  ".join(parts).rstrip() + "\n")
+
+
+def table(
+    headings: Sequence[str] | None,
+    rows: Sequence[Sequence[str]],
+    right: Sequence[bool],
+    settings: Settings,
+) -> None:
+    """Draw a table that fits the terminal; elsewhere it takes the width it needs."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(
+        box=box.ROUNDED if encodes("╭─│") else box.ASCII,
+        show_header=headings is not None,
+        header_style="bold",
+    )
+    for index, to_right in enumerate(right):
+        drawn.add_column(
+            Text((headings or [""] * len(right))[index]),
+            justify="right" if to_right else "left",
+            overflow="fold",
+        )
+    dash = symbol("\N{EM DASH}", "-")
+    for row in rows:
+        drawn.add_row(*(Text(cell.translate(_ESCAPES_IN_TABLE) or dash) for cell in row))
+    console(settings).print(drawn)
+
+
+def console(settings: Settings) -> Any:
+    """Return a rich console on stdout that follows the colour rules."""
+    from rich.console import Console
+
+    return Console(
+        file=sys.stdout,
+        width=width(),
+        force_terminal=use_color(settings),
+        no_color=not use_color(settings),
+        color_system="standard" if use_color(settings) else None,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        legacy_windows=False,
+    )
+
+
+def width() -> int:
+    """Return the columns of the terminal; in a pipe as many as anything needs."""
+    if os.environ.get("COLUMNS", "").isdigit() and int(os.environ["COLUMNS"]) > 0:
+        return int(os.environ["COLUMNS"])
+    if is_terminal(sys.stdout):
+        return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    return 100_000
+
+
+@dataclass(slots=True)
+class Branch:
+    """A line of a tree and the lines below it."""
+
+    text: str
+    below: list[Branch] = field(default_factory=list)
+
+
+def tree(root: Branch) -> None:
+    """Draw a tree with guides, in ASCII where the encoding has no lines."""
+    guides = ("├── ", "└── ", "│   ") if encodes("├└│─") else ("|-- ", "`-- ", "|   ")
+    write_text(f"{root.text}\n")
+    stack = [("", list(reversed(root.below)))]
+    while stack:
+        indent, left = stack[-1]
+        if not left:
+            stack.pop()
+            continue
+        branch = left.pop()
+        write_text(f"{indent}{guides[0] if left else guides[1]}{branch.text}\n")
+        stack.append((indent + (guides[2] if left else "    "), list(reversed(branch.below))))
