@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +18,7 @@ from joule_cli.errors import (
 )
 from joule_cli.model import Folder
 from tests.contracts.folder_tree import compare_with_model
+from tests.contracts.names import compare_names
 from tests.contracts.streams import flow
 
 if TYPE_CHECKING:
@@ -220,6 +222,14 @@ class FolderContract:
         await node.folder_delete("/x/b/c")
         last = await dates()
         assert [path for path in last if last[path] > after[path]] == ["/", "/x", "/x/b"]
+
+    async def test_concurrent_creations_make_one_folder(self, node: Node):
+        made = await asyncio.gather(*(node.folder_create("/a/b/c") for _ in range(20)))
+        assert len({folder.id for folder in made}) == 1
+        assert await tree(node) == ["/", "/a", "/a/b", "/a/b/c"]
+
+    def test_names_are_any_text(self, fresh_node):
+        compare_names(fresh_node)
 
     def test_tree_behaves_like_nested_dicts(self, fresh_node):
         compare_with_model(fresh_node)

@@ -10,7 +10,7 @@ import pytest
 
 from joule_cli.engine.node import EmbeddedNode
 from joule_cli.engine.producers import Producers
-from joule_cli.errors import LockedError, StorageError
+from joule_cli.errors import IncompatibleFileError, LockedError, StorageError
 from tests.contracts.node_contract import NodeContract
 from tests.contracts.streams import flow
 
@@ -53,6 +53,16 @@ async def test_everything_is_there_after_reopening(path: Path):
         found = await node.data_stream_get("/a/b/flow")
         assert found.to_json() == created.to_json()
         assert (await node.info()).uuid == uuid
+
+
+async def test_file_that_is_no_node(path: Path):
+    path.parent.mkdir()
+    path.write_text("timestamp,value\n" * 100)
+    async with EmbeddedNode("demo", path) as node:
+        for call in (node.folder_root(), node.folder_create("/a"), node.info()):
+            with pytest.raises(IncompatibleFileError, match="not a node"):
+                await call
+    assert path.read_text() == "timestamp,value\n" * 100
 
 
 async def test_calls_after_close_are_refused(path: Path):
