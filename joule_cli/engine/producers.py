@@ -70,6 +70,11 @@ class Producers:
             if self._held.pop(stream_id, None) is not None and self._locking is not None:
                 _control(self._locking, _SET, fcntl.F_UNLCK, stream_id, 1)
 
+    def owns(self, stream_id: int) -> bool:
+        """Tell whether a producer in this process, on this node object, writes to a stream."""
+        with self._guard:
+            return stream_id in self._held
+
     def active(self, stream_id: int) -> bool:
         """Tell whether anybody is writing to a stream."""
         with self._guard:

@@ -87,7 +87,9 @@ def test_releasing_twice_does_nothing(producers: Producers):
 def test_two_nodes_in_one_process_exclude_each_other(producers: Producers, path: Path):
     other = Producers(path)
     other.acquire(3, "flow")
+    assert other.owns(3)
     assert producers.active(3)
+    assert not producers.owns(3)
     assert not producers.active(2)
     with pytest.raises(StreamInUseError):
         producers.acquire(3, "flow")
