@@ -10,6 +10,7 @@ from joule_cli import __version__
 from joule_cli.api.node import Node
 from joule_cli.engine.annotation import EmbeddedAnnotations
 from joule_cli.engine.connection import converted_errors
+from joule_cli.engine.data import EmbeddedData
 from joule_cli.engine.data_stream import EmbeddedDataStreams
 from joule_cli.engine.database import Database
 from joule_cli.engine.folder import EmbeddedFolders
@@ -28,7 +29,7 @@ def time_now() -> int:
     return time.time_ns() // 1000
 
 
-class EmbeddedNode(EmbeddedFolders, EmbeddedDataStreams, EmbeddedAnnotations, Node):
+class EmbeddedNode(EmbeddedFolders, EmbeddedDataStreams, EmbeddedData, EmbeddedAnnotations, Node):
     """A node kept in the file `path`.
 
     Belongs to one event loop. A change is durable when its call returns. The file is made by the
@@ -59,8 +60,11 @@ class EmbeddedNode(EmbeddedFolders, EmbeddedDataStreams, EmbeddedAnnotations, No
         return await self.database.compute(lambda: self._node_info(uuid))
 
     async def close(self) -> None:
-        await self.database.close()
-        self._producers.close()
+        try:
+            await self._close_pipes()
+        finally:
+            await self.database.close()
+            self._producers.close()
 
     def _uuid(self, connection: apsw.Connection) -> str:
         # an empty stand-in is read before the file exists, and has another uuid each time

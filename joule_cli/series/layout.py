@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -133,11 +133,11 @@ def _from_matrix(data: object, layout: Layout) -> Rows:
         widths = {len(row) for row in data}
         if widths != {layout.width + 1}:
             raise LayoutMismatchError("wrong number of fields for this data type")
-        stamps: npt.NDArray[np.generic] = np.array([row[0] for row in data])
-        values = np.array([row[1:] for row in data])
-        if values.dtype == object:
-            # integers beyond int64 mixed with others; the element type decides
-            values = np.array([row[1:] for row in data], dtype=layout.element)
+        try:
+            stamps = _from_list([row[0] for row in data], np.dtype("<i8"))
+            values = _from_list([row[1:] for row in data], layout.element)
+        except (TypeError, ValueError, OverflowError) as exc:
+            raise LayoutMismatchError(f"the values do not fit the layout {layout}") from exc
         return _assemble(stamps, values, layout)
     matrix = np.asarray(data)
     if matrix.size == 0:
@@ -151,14 +151,37 @@ def _from_matrix(data: object, layout: Layout) -> Rows:
     return _assemble(matrix[:, 0], matrix[:, 1:], layout)
 
 
+def _from_list(data: list[Any], dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
+    found = np.array(data)
+    if found.dtype == object:
+        # integers beyond uint64 mixed with others
+        return found if dtype.kind in "iu" else np.array(data, dtype)
+    if found.dtype.kind == "f" and dtype.kind in "iu" and np.abs(found).max() >= 2.0**53:
+        # NumPy takes float64 for integers of which some fit only int64 and some only uint64
+        return np.array(data, object)
+    return found
+
+
 def _assemble(
     stamps: npt.NDArray[np.generic], values: npt.NDArray[np.generic], layout: Layout
 ) -> Rows:
     rows = np.empty(len(stamps), layout.dtype)
     try:
+        _check_range(stamps, np.dtype("<i8"))
+        _check_range(values, layout.element)
         rows["timestamp"] = stamps
         with np.errstate(invalid="ignore", over="ignore"):
             rows["data"] = values
     except (TypeError, ValueError, OverflowError) as exc:
         raise LayoutMismatchError(f"the values do not fit the layout {layout}") from exc
     return rows
+
+
+def _check_range(values: npt.NDArray[Any], dtype: np.dtype[np.generic]) -> None:
+    """Refuse what an assignment would wrap around; fractions are cut off, as NumPy does."""
+    if dtype.kind not in "iu" or not values.size or np.can_cast(values.dtype, dtype):
+        return
+    limits = np.iinfo(dtype.name)
+    low, high = (int(extreme) for extreme in (values.min(), values.max()))
+    if low < limits.min or high > limits.max:
+        raise OverflowError

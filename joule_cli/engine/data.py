@@ -1,0 +1,227 @@
+"""Data actions of the embedded node."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from joule_cli.api.actions.data import DataActions
+from joule_cli.api.references import StreamRef, stream_key
+from joule_cli.engine import metadata, space
+from joule_cli.engine.base import EngineState
+from joule_cli.errors import DataError, PipeError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    import apsw
+
+    from joule_cli.engine.stores.base import DataStore, Item, StoredStream
+    from joule_cli.model import DataStream
+    from joule_cli.pipes import LocalPipe, Pipe
+
+# numpy and all that needs it loads in the methods: listing folders must not wait for it
+
+
+class EmbeddedData(EngineState, DataActions):
+    """Rows of data streams in the node file."""
+
+    @cached_property
+    def _store(self) -> DataStore:
+        from joule_cli.engine.stores.sqlite.store import SqliteDataStore
+
+        return SqliteDataStore(self.database, self._clock)
+
+    @cached_property
+    def _readers(self) -> set[asyncio.Task[None]]:
+        return set()
+
+    @cached_property
+    def _writers(self) -> set[Pipe]:
+        return set()
+
+    @cached_property
+    def _subscribers(self) -> dict[int, set[LocalPipe]]:
+        return {}
+
+    async def data_read(
+        self,
+        stream: StreamRef,
+        start: int | None = None,
+        end: int | None = None,
+        max_rows: int | None = None,
+    ) -> Pipe:
+        from joule_cli.pipes import LocalPipe
+        from joule_cli.pipes.local import QUEUED_BLOCKS
+
+        start, end = check_bounds(start, end)
+        if max_rows is not None and max_rows <= 0:
+            raise DataError("[max-rows] must be > 0")
+        model, stored = await self._find(stream)
+        layout, level = stored.layout, 1
+        batches = self._store.read(stored, start, end)
+        if max_rows is not None:
+            decimation = await self._store.decimation(stored, start, end, max_rows)
+            if decimation.level > 1:
+                layout, level = layout.decimated, decimation.level
+                batches = self._store.read_decimated(stored, start, end, decimation)
+        pipe = LocalPipe(str(layout), model.name, stream=model, write_limit=QUEUED_BLOCKS)
+        pipe.decimation_level = level
+        task = asyncio.create_task(_feed(pipe, batches))
+        self._readers.add(task)
+        task.add_done_callback(self._readers.discard)
+
+        async def stop() -> None:
+            task.cancel()
+            await asyncio.wait([task])
+
+        pipe.close_cb = stop
+        return pipe
+
+    async def data_read_array(
+        self,
+        stream: StreamRef,
+        start: int | None = None,
+        end: int | None = None,
+        max_rows: int = 10000,
+        flatten: bool = False,
+    ) -> Any:
+        async with await self.data_read(stream, start, end, max_rows) as pipe:
+            return await pipe.read_all(flatten=flatten, maxrows=max_rows, error_on_overflow=True)
+
+    async def data_subscribe(self, stream: StreamRef) -> Pipe:
+        from joule_cli.engine.live import subscribe
+
+        model, stored = await self._find(stream)
+        return subscribe(self._subscribers, self._producers, model, stored)
+
+    async def data_write(
+        self,
+        stream: StreamRef,
+        start: int | None = None,
+        end: int | None = None,
+        merge_gap: int = 0,
+    ) -> Pipe:
+        from joule_cli.engine.live import ProducerSink
+        from joule_cli.pipes import SinkPipe
+
+        replaces = start is not None or end is not None
+        start, end = check_bounds(start, end)
+        if merge_gap < 0:
+            raise DataError("merge-gap must be >= 0")
+        model, stored = await self._find(stream)
+        self._producers.acquire(stored.id, stored.name)
+        try:
+            if replaces:
+                await self._store.delete(stored, start, end)
+        except BaseException:
+            self._producers.release(stored.id)
+            raise
+        session = self._store.session(stored, int(merge_gap))
+        sink = ProducerSink(session, stored, self._producers, self._subscribers)
+        pipe = SinkPipe(str(stored.layout), sink, model.name, model)
+        self._writers.add(pipe)
+        sink.on_close = lambda: self._writers.discard(pipe)
+        return pipe
+
+    async def data_delete(
+        self, stream: StreamRef, start: int | None = None, end: int | None = None
+    ) -> None:
+        start, end = check_bounds(start, end)
+        _, stored = await self._find(stream)
+        await self._store.delete(stored, start, end)
+        await space.release(self.database)
+
+    async def data_intervals(
+        self, stream: StreamRef, start: int | None = None, end: int | None = None
+    ) -> list[list[int]]:
+        start, end = check_bounds(start, end)
+        _, stored = await self._find(stream)
+        return [[*pair] for pair in await self._store.intervals(stored, start, end)]
+
+    async def data_count(
+        self, stream: StreamRef, start: int | None = None, end: int | None = None
+    ) -> int:
+        start, end = check_bounds(start, end)
+        _, stored = await self._find(stream)
+        return await self._store.count(stored, start, end)
+
+    async def data_consolidate(
+        self,
+        stream: StreamRef,
+        max_gap: int,
+        start: int | None = None,
+        end: int | None = None,
+    ) -> int:
+        start, end = check_bounds(start, end)
+        if max_gap <= 0:
+            raise DataError("max_gap must be a positive integer")
+        _, stored = await self._find(stream)
+        return await self._store.consolidate(stored, int(max_gap), start, end)
+
+    async def data_decimate(self, stream: StreamRef) -> None:
+        _, stored = await self._find(stream)
+        await self._store.decimate(stored)
+
+    async def data_drop_decimations(self, stream: StreamRef) -> None:
+        _, stored = await self._find(stream)
+        await self._store.drop_levels(stored)
+        await space.release(self.database)
+
+    async def _find(self, stream: StreamRef) -> tuple[DataStream, StoredStream]:
+        from joule_cli.engine.stores.base import StoredStream
+        from joule_cli.series.layout import Layout
+
+        key = stream_key(stream)
+
+        def find(connection: apsw.Connection) -> DataStream:
+            return metadata.load_stream(connection, metadata.find_stream(connection, key))
+
+        model = await self.database.read(find)
+        assert model.id is not None
+        return model, StoredStream(model.id, model.name, Layout.parse(model.layout))
+
+    async def _close_pipes(self) -> None:
+        """Fail all open pipes; the node is closing."""
+        error = StorageError("the node was closed", object=self.database.path.name)
+        for task in list(self._readers):
+            task.cancel()
+        if self._readers:
+            await asyncio.wait(list(self._readers))
+        for pipe in list(self._writers):
+            pipe.fail(error)
+            try:
+                await pipe.close()
+            except PipeError:
+                # the pipe reports what it was failed with
+                continue
+
+
+async def _feed(pipe: LocalPipe, batches: AsyncIterator[list[Item]]) -> None:
+    """Move batches of a store into a pipe; hand a failure to the reader."""
+    try:
+        async for items in batches:
+            for item in items:
+                await (pipe.close_interval() if item is None else pipe.hand_over(item))
+        # the reader's close stops this task; the writer's only ends the rows
+        pipe.close_cb = None
+        pipe.close_nowait()
+    except asyncio.CancelledError:
+        pipe.fail(StorageError("the node was closed before all rows were read"))
+        raise
+    except Exception as error:  # noqa: BLE001  # raised by the reader's next call, as it is
+        pipe.fail(error)
+
+
+def check_bounds(start: int | None, end: int | None) -> tuple[int | None, int | None]:
+    """Refuse empty ranges; turn bounds beyond every timestamp into open ones."""
+    if start is not None and end is not None and start >= end:
+        raise DataError("[start] must be before [end]")
+    start = None if start is None else min(int(start), 2**63 - 1)
+    end = None if end is None else max(int(end), -(2**63) + 1)
+    if start is not None and start <= -(2**63):
+        start = None
+    if end is not None and end >= 2**63:
+        end = None
+    return start, end

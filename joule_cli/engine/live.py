@@ -1,0 +1,79 @@
+"""Rows on their way from a producer to the store and to subscribers in this process."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from joule_cli.errors import SubscriptionError
+from joule_cli.pipes import LocalPipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from joule_cli.engine.producers import Producers
+    from joule_cli.engine.stores.base import Item, StoredStream, WriteSession
+    from joule_cli.model import DataStream
+    from joule_cli.pipes import Pipe
+
+#: Blocks that a subscriber may fall behind before it is cut off.
+_BACKLOG = 256
+
+
+class ProducerSink:
+    """Stores the rows of one output pipe, then passes them to the stream's subscribers."""
+
+    def __init__(
+        self,
+        session: WriteSession,
+        stream: StoredStream,
+        producers: Producers,
+        subscribers: dict[int, set[LocalPipe]],
+    ) -> None:
+        self._session = session
+        self._stream = stream
+        self._producers = producers
+        self._subscribers = subscribers
+        self.on_close: Callable[[], None] = lambda: None
+
+    async def write(self, items: Sequence[Item]) -> None:
+        await self._session.write(items)
+        for pipe in list(self._subscribers.get(self._stream.id, ())):
+            if pipe.is_full:
+                pipe.fail(SubscriptionError("the subscriber is too slow", object=pipe.name))
+                self._subscribers[self._stream.id].discard(pipe)
+                continue
+            for item in items:
+                if item is None:
+                    pipe.close_interval_nowait()
+                else:
+                    pipe.write_nowait(item)
+
+    async def close(self) -> None:
+        try:
+            await self._session.close()
+        finally:
+            self._producers.release(self._stream.id)
+            self.on_close()
+            for pipe in self._subscribers.pop(self._stream.id, set()):
+                pipe.close_cb = None
+                pipe.close_nowait()
+
+
+def subscribe(
+    subscribers: dict[int, set[LocalPipe]],
+    producers: Producers,
+    model: DataStream,
+    stream: StoredStream,
+) -> Pipe:
+    """Return a pipe with the rows that this process stores in a stream from now on."""
+    if not producers.owns(stream.id):
+        raise SubscriptionError("stream is not being produced", object=stream.name)
+    pipe = LocalPipe(str(stream.layout), model.name, stream=model, write_limit=_BACKLOG)
+    group = subscribers.setdefault(stream.id, set())
+    group.add(pipe)
+
+    async def leave() -> None:
+        group.discard(pipe)
+
+    pipe.close_cb = leave
+    return pipe

@@ -1,0 +1,114 @@
+"""The contract of a store of rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from joule_cli.series.intervals import Interval
+    from joule_cli.series.layout import Layout, Rows
+
+#: Rows in order of time; `None` is an interval break between the rows before and after it.
+Item: TypeAlias = "Rows | None"
+
+
+class StoredStream(NamedTuple):
+    """What a store must know of a stream."""
+
+    id: int
+    name: str
+    layout: Layout
+
+
+class Decimation(NamedTuple):
+    """How a decimated read reduces rows."""
+
+    level: int  # a power of four; 1 for the rows themselves
+    across_breaks: bool  # there are more intervals than rows asked for
+
+
+class WriteSession(ABC):
+    """One producer's rows, in order. A session belongs to one task at a time."""
+
+    @abstractmethod
+    async def write(self, items: Sequence[Item]) -> None:
+        """Store rows and breaks in one transaction; all rows are durable on return.
+
+        A break may stay in memory until the next rows or `close`, as long as losing it with the
+        process would change nothing.
+
+        Raises
+        ------
+        NonMonotonicError, InvalidValuesError, DuplicateTimestampError
+            Nothing of `items` was stored.
+        """
+
+    @abstractmethod
+    async def close(self, *, end_interval: bool = True) -> None:
+        """Finish; with `end_interval`, rows that others insert later start a new interval."""
+
+
+class DataStore(ABC):
+    """Rows of data streams, their interval breaks and decimation levels.
+
+    `start` and `end` bound a half-open range of time; `None` leaves that side open.
+    """
+
+    @abstractmethod
+    def session(self, stream: StoredStream, merge_gap: int) -> WriteSession:
+        """Begin to write; see data_write for `merge_gap`."""
+
+    @abstractmethod
+    def read(
+        self, stream: StoredStream, start: int | None, end: int | None
+    ) -> AsyncIterator[list[Item]]:
+        """Give all rows in batches, with a break wherever one lies between two rows.
+
+        Rows committed after the call began may or may not be given; none is given twice.
+        """
+
+    @abstractmethod
+    async def decimation(
+        self, stream: StoredStream, start: int | None, end: int | None, max_rows: int
+    ) -> Decimation:
+        """Choose the finest level that gives at most `max_rows` rows."""
+
+    @abstractmethod
+    def read_decimated(
+        self, stream: StoredStream, start: int | None, end: int | None, decimation: Decimation
+    ) -> AsyncIterator[list[Item]]:
+        """Give rows of ``layout.decimated``, with breaks unless they were crossed.
+
+        A row stands for about `level` consecutive rows of the range; no row is left out.
+        """
+
+    @abstractmethod
+    async def count(self, stream: StoredStream, start: int | None, end: int | None) -> int:
+        """Return the exact number of rows."""
+
+    @abstractmethod
+    async def intervals(
+        self, stream: StoredStream, start: int | None, end: int | None
+    ) -> list[Interval]:
+        """Return each interval from its first row to 1 µs past its last."""
+
+    @abstractmethod
+    async def delete(self, stream: StoredStream, start: int | None, end: int | None) -> None:
+        """Delete rows and breaks; with `start`, leave a break after the row before it."""
+
+    @abstractmethod
+    async def consolidate(
+        self, stream: StoredStream, max_gap: int, start: int | None, end: int | None
+    ) -> int:
+        """Remove the breaks of gaps of at most `max_gap` µs; return how many."""
+
+    @abstractmethod
+    async def decimate(self, stream: StoredStream) -> None:
+        """Compute all levels anew."""
+
+    @abstractmethod
+    async def drop_levels(self, stream: StoredStream) -> None:
+        """Delete all stored levels."""

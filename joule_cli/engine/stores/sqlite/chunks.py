@@ -1,0 +1,201 @@
+"""Chunks: runs of consecutive rows, and the directory that lists them.
+
+A chunk holds up to `capacity` rows of one interval, in order. The chunks of a stream never
+overlap. A row of table `chunk`:
+
+start, last
+    Timestamps of the first and the last row.
+n_rows
+    Number of rows.
+closed
+    1 when an interval break follows the last row. A break belongs to the row before it, so rows
+    that are inserted after it join what follows.
+body_id
+    Row of table `body` with the rows (`codec.encode`) and the levels.
+summary
+    One decimated row over the whole chunk, packed; NULL when the levels were dropped.
+
+In table `body`, `fine` has the decimated rows of level 256 for more than 256 rows, `coarse` those
+of level 4096 for more than 4096. Levels between are computed from the next finer one.
+All functions expect to run inside a transaction of the caller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from joule_cli.engine.stores.sqlite.codec import decode, encode
+from joule_cli.model.data_stream import KEEP_ALL
+from joule_cli.series.decimation import decimate, group_counts, regroup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import apsw
+
+    from joule_cli.series.layout import Layout, Rows
+
+#: Levels that are stored besides the summary.
+FINE, COARSE = 256, 4096
+_TARGET_BYTES = 1024 * 1024
+#: Bounds that every timestamp lies between.
+EARLIEST, LATEST = -(2**63), 2**63 - 1
+
+
+class Chunk(NamedTuple):
+    """One row of the directory."""
+
+    start: int
+    last: int
+    n_rows: int
+    closed: bool
+    body_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A chunk ready to be stored, made without holding any lock."""
+
+    start: int
+    last: int
+    n_rows: int
+    closed: bool
+    rows: bytes
+    fine: bytes | None
+    coarse: bytes | None
+    summary: bytes | None
+
+
+def capacity(layout: Layout) -> int:
+    """Return the most rows in a chunk: a power of four with about 1 MiB, 4,096 to 65,536."""
+    rows = 4096
+    while rows < 65536 and rows * 4 * layout.row_bytes <= _TARGET_BYTES:
+        rows *= 4
+    return rows
+
+
+def encode_chunk(rows: Rows, layout: Layout, *, closed: bool, levels: bool) -> Encoded:
+    """Encode rows, and their levels when asked to."""
+    fine, coarse, summary = encode_levels(rows, layout) if levels else (None, None, None)
+    ts = rows["timestamp"]
+    return Encoded(int(ts[0]), int(ts[-1]), len(rows), closed, encode(rows), fine, coarse, summary)
+
+
+def encode_levels(rows: Rows, layout: Layout) -> tuple[bytes | None, bytes | None, bytes]:
+    """Return `fine`, `coarse` and `summary` of a chunk's rows."""
+    n = len(rows)
+    if n <= FINE:
+        return None, None, decimate(rows, n, layout).tobytes()
+    fine = coarse = decimate(rows, FINE, layout)
+    counts = group_counts(n, FINE)
+    if n > COARSE:
+        step = COARSE // FINE
+        starts = np.arange(0, len(fine), step)
+        coarse, counts = regroup(fine, counts, starts), group_counts(n, COARSE)
+    summary = regroup(coarse, counts, np.zeros(1, np.intp))
+    return encode(fine), encode(coarse) if n > COARSE else None, summary.tobytes()
+
+
+def encode_pieces(rows: Rows, layout: Layout, *, closed: bool, levels: bool) -> list[Encoded]:
+    """Cut rows of one interval into chunks and encode them; `closed` is for the last one."""
+    size = capacity(layout)
+    return [
+        encode_chunk(
+            rows[i : i + size], layout, closed=closed and i + size >= len(rows), levels=levels
+        )
+        for i in range(0, len(rows), size)
+    ]
+
+
+def store(connection: apsw.Connection, stream_id: int, chunk: Encoded) -> Chunk:
+    """Insert a chunk and return its entry in the directory."""
+    connection.execute(
+        "INSERT INTO body (coarse, fine, rows) VALUES (?, ?, ?)",
+        (chunk.coarse, chunk.fine, chunk.rows),
+    )
+    entry = Chunk(
+        chunk.start, chunk.last, chunk.n_rows, chunk.closed, connection.last_insert_rowid()
+    )
+    connection.execute(
+        "INSERT INTO chunk VALUES (?, ?, ?, ?, ?, ?, ?)", (stream_id, *entry, chunk.summary)
+    )
+    return entry
+
+
+def remove(connection: apsw.Connection, stream_id: int, first: int, last: int) -> None:
+    """Delete the chunks whose start lies in ``[first, last]``."""
+    bounds = (stream_id, first, last)
+    connection.execute(
+        "DELETE FROM body WHERE id IN "
+        "(SELECT body_id FROM chunk WHERE stream_id = ? AND start BETWEEN ? AND ?)",
+        bounds,
+    )
+    connection.execute("DELETE FROM chunk WHERE stream_id = ? AND start BETWEEN ? AND ?", bounds)
+
+
+def set_closed(connection: apsw.Connection, stream_id: int, start: int, *, closed: bool) -> None:
+    """Set or remove the break after the chunk that starts at `start`."""
+    connection.execute(
+        "UPDATE chunk SET closed = ? WHERE stream_id = ? AND start = ?", (closed, stream_id, start)
+    )
+
+
+def first_start(connection: apsw.Connection, stream_id: int, time: int) -> int:
+    """Return the start of the chunk that holds or precedes `time`, or `time` itself."""
+    found = connection.execute(
+        "SELECT max(start) FROM chunk WHERE stream_id = ? AND start <= ?", (stream_id, time)
+    ).get
+    return time if found is None else int(found)
+
+
+def directory(
+    connection: apsw.Connection, stream_id: int, start: int | None, end: int | None
+) -> Iterator[Chunk]:
+    """Yield the chunks with rows in ``[start, end)``, by time."""
+    low = EARLIEST if start is None else start
+    high = LATEST if end is None else end - 1
+    for row in connection.execute(
+        "SELECT start, last, n_rows, closed, body_id FROM chunk "
+        "WHERE stream_id = ? AND start BETWEEN ? AND ? AND last >= ? ORDER BY start",
+        (stream_id, first_start(connection, stream_id, low), high, low),
+    ):
+        yield Chunk(*row)
+
+
+def last_before(connection: apsw.Connection, stream_id: int, time: int) -> Chunk | None:
+    """Return the newest chunk whose rows all lie before `time`."""
+    row = connection.execute(
+        "SELECT start, last, n_rows, closed, body_id FROM chunk "
+        "WHERE stream_id = ? AND start < ? AND last < ? ORDER BY start DESC LIMIT 1",
+        (stream_id, time, time),
+    ).fetchone()
+    return None if row is None else Chunk(*row)
+
+
+def load_rows(connection: apsw.Connection, chunk: Chunk, layout: Layout) -> Rows:
+    """Read and decode a chunk's rows."""
+    blob = connection.execute("SELECT rows FROM body WHERE id = ?", (chunk.body_id,)).get
+    return decode(blob, chunk.n_rows, layout)
+
+
+def expire(connection: apsw.Connection, stream_id: int, keep_us: int, now: int) -> bool:
+    """Delete the chunks that lie completely before ``now - keep_us``; tell whether any did."""
+    if keep_us == KEEP_ALL:
+        return False
+    limit = now - keep_us
+    last = connection.execute(
+        "SELECT max(start) FROM chunk WHERE stream_id = ? AND start < ? AND last < ?",
+        (stream_id, limit, limit),
+    ).get
+    if last is None:
+        return False
+    remove(connection, stream_id, EARLIEST, last)
+    return True
+
+
+def bump(connection: apsw.Connection, stream_id: int) -> None:
+    """Tell open sessions, in any process, that the stream's chunks have changed."""
+    connection.execute("UPDATE data_stream SET revision = revision + 1 WHERE id = ?", (stream_id,))

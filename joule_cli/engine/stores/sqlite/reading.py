@@ -1,0 +1,178 @@
+"""Reading rows and decimated rows, in short transactions and bounded memory.
+
+A read is cut into batches. Each batch sees one consistent state of the file, and the next one
+continues behind the last row given: whatever other processes rewrite in between, every row is
+given once, and no old state keeps the write-ahead log from shrinking.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from joule_cli.engine.stores.sqlite import chunks
+from joule_cli.engine.stores.sqlite.codec import decode
+from joule_cli.pipes.blocks import join_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import apsw
+
+    from joule_cli.engine.stores.base import Item, StoredStream
+    from joule_cli.series.layout import Rows
+
+#: Rows of a batch: enough to make a thread change cheap, little enough for memory.
+BATCH_ROWS = 131072
+
+
+@dataclass(slots=True)
+class Cursor:
+    """Where a read stands.
+
+    Parameters
+    ----------
+    position, end
+        What is still to be read: ``[position, end)``; `end` is fixed when the read begins.
+    after_break
+        The rows given so far are followed by a break.
+    """
+
+    position: int
+    end: int
+    after_break: bool = False
+    begun: bool = False
+
+
+def begin(
+    connection: apsw.Connection, stream: StoredStream, start: int | None, end: int | None
+) -> Cursor:
+    """Fix the bounds of a read, so that a busy producer cannot keep it going for ever."""
+    last = connection.execute(
+        "SELECT last FROM chunk WHERE stream_id = ? ORDER BY start DESC LIMIT 1", (stream.id,)
+    ).get
+    low = chunks.EARLIEST if start is None else start
+    if last is None:
+        return Cursor(low, low)
+    return Cursor(low, last + 1 if end is None else min(end, last + 1))
+
+
+def clipped(rows: Rows, start: int, end: int) -> Rows:
+    """Return the rows in ``[start, end)``."""
+    ts = rows["timestamp"]
+    low = 0 if ts[0] >= start else int(np.searchsorted(ts, start))
+    high = len(ts) if ts[-1] < end else int(np.searchsorted(ts, end))
+    return rows[low:high]
+
+
+def read_batch(connection: apsw.Connection, stream: StoredStream, cursor: Cursor) -> list[Item]:
+    """Return the next rows and breaks and move the cursor; an empty list ends the read."""
+    items: list[Item] = []
+    joint: list[Rows] = []
+    taken = 0
+    for start, last, n_rows, closed, blob in _bodies(connection, stream, cursor):
+        rows = decode(blob, n_rows, stream.layout)
+        if start < cursor.position or last >= cursor.end:
+            rows = clipped(rows, cursor.position, cursor.end)
+        if len(rows):
+            if cursor.after_break:
+                _flush(items, joint)
+                if cursor.begun:
+                    items.append(None)
+            joint.append(rows)
+            cursor.begun, cursor.after_break = True, False
+            taken += len(rows)
+        cursor.after_break = cursor.after_break or bool(closed)
+        cursor.position = last + 1
+        if taken >= BATCH_ROWS:
+            break
+    else:
+        cursor.position = cursor.end
+    _flush(items, joint)
+    return items
+
+
+def _bodies(
+    connection: apsw.Connection, stream: StoredStream, cursor: Cursor
+) -> Iterator[tuple[int, int, int, int, bytes]]:
+    if cursor.position >= cursor.end:
+        return iter(())
+    return connection.execute(
+        "SELECT c.start, c.last, c.n_rows, c.closed, b.rows FROM chunk c "
+        "JOIN body b ON b.id = c.body_id "
+        "WHERE c.stream_id = ? AND c.start BETWEEN ? AND ? AND c.last >= ? ORDER BY c.start",
+        (
+            stream.id,
+            chunks.first_start(connection, stream.id, cursor.position),
+            cursor.end - 1,
+            cursor.position,
+        ),
+    )
+
+
+def _flush(items: list[Item], joint: list[Rows]) -> None:
+    """Join neighbouring pieces of one interval, so that small chunks make large blocks."""
+    if joint:
+        items.append(join_rows(joint))
+        joint.clear()
+
+
+def count(
+    connection: apsw.Connection, stream: StoredStream, start: int | None, end: int | None
+) -> int:
+    """Return the exact number of rows; only chunks cut by a bound are decoded."""
+    low = chunks.EARLIEST if start is None else start
+    high = chunks.LATEST + 1 if end is None else end
+    total = connection.execute(
+        "SELECT coalesce(sum(n_rows), 0) FROM chunk WHERE stream_id = ? AND start BETWEEN ? AND ? "
+        "AND last >= ?",
+        (stream.id, chunks.first_start(connection, stream.id, low), high - 1, low),
+    ).get
+    result = int(total)
+    for chunk in _cut_chunks(connection, stream, low, high):
+        rows = chunks.load_rows(connection, chunk, stream.layout)
+        result -= len(rows) - len(clipped(rows, low, high))
+    return result
+
+
+def intervals(
+    connection: apsw.Connection, stream: StoredStream, start: int | None, end: int | None
+) -> list[tuple[int, int]]:
+    """Return ``(first row, last row + 1)`` of each interval in ``[start, end)``."""
+    low = chunks.EARLIEST if start is None else start
+    high = chunks.LATEST + 1 if end is None else end
+    found: list[tuple[int, int]] = []
+    first: int | None = None
+    reach = 0
+    for chunk in chunks.directory(connection, stream.id, start, end):
+        chunk_start, last = chunk.start, chunk.last
+        if chunk_start < low or last >= high:
+            rows = clipped(chunks.load_rows(connection, chunk, stream.layout), low, high)
+            if len(rows) == 0:
+                continue
+            chunk_start, last = int(rows["timestamp"][0]), int(rows["timestamp"][-1])
+        if first is None:
+            first = chunk_start
+        if chunk.closed and last == chunk.last:
+            found.append((first, last + 1))
+            first = None
+        else:
+            reach = last + 1
+    if first is not None:
+        found.append((first, reach))
+    return found
+
+
+def _cut_chunks(
+    connection: apsw.Connection, stream: StoredStream, low: int, high: int
+) -> set[chunks.Chunk]:
+    """Return the at most two chunks that a bound cuts."""
+    cut = set()
+    for time in (low, high):
+        if chunks.EARLIEST < time <= chunks.LATEST:
+            for chunk in chunks.directory(connection, stream.id, time - 1, time + 1):
+                if chunk.start < time <= chunk.last and chunk.start < high and chunk.last >= low:
+                    cut.add(chunk)
+    return cut

@@ -1,0 +1,127 @@
+"""The store of rows in the node file."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from joule_cli.engine.stores.base import DataStore, Decimation, Item, StoredStream
+from joule_cli.engine.stores.sqlite import chunks, editing, pyramid, reading
+from joule_cli.engine.stores.sqlite.session import SqliteSession
+from joule_cli.series.intervals import Interval
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    import apsw
+
+    from joule_cli.engine.database import Database
+
+#: Chunks whose levels are made in one transaction, and rows that are merged in one.
+_LEVELS_AT_ONCE, _MERGED_AT_ONCE = 16, 1_000_000
+
+
+class SqliteDataStore(DataStore):
+    """Chunks of rows in the same SQLite file as the metadata.
+
+    Parameters
+    ----------
+    clock
+        The present, µs; rows older than a stream's `keep_us` before it are dropped.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+        self._database = database
+        self._clock = clock
+
+    def session(self, stream: StoredStream, merge_gap: int) -> SqliteSession:
+        return SqliteSession(self._database, stream, merge_gap, self._clock)
+
+    async def read(
+        self, stream: StoredStream, start: int | None, end: int | None
+    ) -> AsyncIterator[list[Item]]:
+        cursor = await self._database.read(lambda c: reading.begin(c, stream, start, end))
+        while cursor.position < cursor.end:
+            yield await self._database.read(lambda c: reading.read_batch(c, stream, cursor))
+
+    async def decimation(
+        self, stream: StoredStream, start: int | None, end: int | None, max_rows: int
+    ) -> Decimation:
+        def choose(connection: apsw.Connection) -> Decimation:
+            cursor = reading.begin(connection, stream, start, end)
+            if cursor.position >= cursor.end:
+                return Decimation(1, across_breaks=False)
+            return pyramid.choose(connection, stream, cursor, max_rows)
+
+        return await self._database.read(choose)
+
+    async def read_decimated(
+        self, stream: StoredStream, start: int | None, end: int | None, decimation: Decimation
+    ) -> AsyncIterator[list[Item]]:
+        cursor = await self._database.read(lambda c: reading.begin(c, stream, start, end))
+        reader = pyramid.LevelReader(stream, cursor, decimation)
+        while not reader.done:
+            yield await self._database.read(reader.batch)
+
+    async def count(self, stream: StoredStream, start: int | None, end: int | None) -> int:
+        return await self._database.read(lambda c: reading.count(c, stream, start, end))
+
+    async def intervals(
+        self, stream: StoredStream, start: int | None, end: int | None
+    ) -> list[Interval]:
+        found = await self._database.read(lambda c: reading.intervals(c, stream, start, end))
+        return [Interval(*pair) for pair in found]
+
+    async def delete(self, stream: StoredStream, start: int | None, end: int | None) -> None:
+        def run(connection: apsw.Connection) -> None:
+            editing.delete(connection, stream, start, end)
+            chunks.bump(connection, stream.id)
+
+        await self._database.write(run)
+
+    async def consolidate(
+        self, stream: StoredStream, max_gap: int, start: int | None, end: int | None
+    ) -> int:
+        def run(connection: apsw.Connection) -> int:
+            joined = editing.consolidate(connection, stream, max_gap, start, end)
+            if joined:
+                chunks.bump(connection, stream.id)
+            return joined
+
+        joined = await self._database.write(run)
+        if joined:
+            await self.merge_small(stream)
+        return joined
+
+    async def merge_small(self, stream: StoredStream) -> None:
+        """Rewrite neighbouring small chunks as full ones, in short transactions."""
+        position: int | None = None
+
+        def run(connection: apsw.Connection) -> int | None:
+            following = editing.merge_small(connection, stream, position, _MERGED_AT_ONCE)
+            chunks.bump(connection, stream.id)
+            return following
+
+        while (position := await self._database.write(run)) is not None:
+            pass
+
+    async def decimate(self, stream: StoredStream) -> None:
+        position = chunks.EARLIEST
+
+        def run(connection: apsw.Connection) -> int | None:
+            found = chunks.directory(connection, stream.id, position, None)
+            some = list(islice(found, _LEVELS_AT_ONCE + 1))
+            for chunk in some[:_LEVELS_AT_ONCE]:
+                editing.make_levels(connection, stream, chunk)
+            chunks.bump(connection, stream.id)
+            return some[-1].start if len(some) > _LEVELS_AT_ONCE else None
+
+        while (following := await self._database.write(run)) is not None:
+            position = following
+
+    async def drop_levels(self, stream: StoredStream) -> None:
+        def run(connection: apsw.Connection) -> None:
+            editing.drop_levels(connection, stream)
+            chunks.bump(connection, stream.id)
+
+        await self._database.write(run)
