@@ -18,9 +18,6 @@ from hypothesis import settings
 from joule_cli.api.node import Node
 from joule_cli.engine.node import EmbeddedNode
 
-# the data actions are not written yet
-EmbeddedNode.__abstractmethods__ = frozenset()
-
 #: Makes an empty node that is closed when its block ends.
 FreshNode: TypeAlias = Callable[[], AbstractAsyncContextManager[Node]]
 

@@ -11,6 +11,7 @@ from joule_cli.errors import (
     FolderNotFound,
     InvalidDataStreamParameter,
     InvalidReference,
+    LockedError,
     NameTakenError,
     StreamNotFound,
 )
@@ -255,6 +256,38 @@ class DataStreamContract:
         with pytest.raises(ApiError):
             await node.annotation_delete(note)
         assert (await node.data_stream_create(flow(), "/a")).id > stream.id
+
+    async def test_stream_is_locked_while_it_is_written(self, node: Node):
+        stream = await node.data_stream_create(flow(), "/a")
+        async with await node.data_write(stream) as pipe:
+            await pipe.write([[1, 2, 3]])
+            found = await node.data_stream_get(stream)
+            assert (found.is_destination, found.active, found.locked) == (True, True, True)
+            assert (await node.folder_get("/a")).locked
+            for call in (
+                node.data_stream_update(stream),
+                node.data_stream_move(stream, "/b"),
+                node.data_stream_delete(stream),
+            ):
+                with pytest.raises(LockedError, match="stream is locked"):
+                    await call
+            for call in (
+                node.folder_move("/a", "/b"),
+                node.folder_delete("/a", recursive=True),
+            ):
+                with pytest.raises(LockedError, match="folder is locked"):
+                    await call
+        found = await node.data_stream_get(stream)
+        assert (found.is_destination, found.active, found.locked) == (False, False, False)
+        await node.folder_delete("/a")
+
+    async def test_info_of_a_written_stream(self, node: Node):
+        stream = await node.data_stream_create(flow(), "/a")
+        async with await node.data_write(stream) as pipe:
+            await pipe.write([[10, 2, 3], [20, 4, 5], [40, 6, 7]])
+        info = await node.data_stream_info(stream)
+        assert (info.start, info.end, info.rows, info.total_time) == (10, 40, 3, 30)
+        assert info.bytes > 0
 
     async def test_changes_are_dated_up_to_the_root(self, node: Node):
         async def dates() -> dict[str, str]:

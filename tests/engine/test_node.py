@@ -155,7 +155,6 @@ def test_folder_calls_load_no_numpy(path: Path):
     code = f"""
 import asyncio, pathlib, sys
 from joule_cli.engine.node import EmbeddedNode
-EmbeddedNode.__abstractmethods__ = frozenset()
 async def main():
     async with EmbeddedNode("demo", pathlib.Path({str(path)!r})) as node:
         await node.folder_create("/a")
