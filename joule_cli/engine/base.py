@@ -20,12 +20,12 @@ class EngineState:
     """The parts of an embedded node; `EmbeddedNode` makes and closes them."""
 
     database: Database
-    _producers: Producers
+    producers: Producers
     _clock: Callable[[], int]
 
     def _is_destination(self, stream_id: int) -> bool:
         """Tell whether a stream is being written, by this process or another."""
-        return self._producers.active(stream_id)
+        return self.producers.active(stream_id)
 
     def _stream(self, connection: apsw.Connection, stream_id: int) -> DataStream:
         """Load a stream with its flags."""

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from joule_cli.engine.stores.base import DataStore, Item, StoredStream
+    from joule_cli.engine.stores.base import Item, StoredStream
+    from joule_cli.engine.stores.sqlite.store import SqliteDataStore
     from joule_cli.model import DataStream
     from joule_cli.pipes import LocalPipe, Pipe
 
@@ -28,7 +29,7 @@ class EmbeddedData(EngineState, DataActions):
     """Rows of data streams in the node file."""
 
     @cached_property
-    def _store(self) -> DataStore:
+    def store(self) -> SqliteDataStore:
         from joule_cli.engine.stores.sqlite.store import SqliteDataStore
 
         return SqliteDataStore(self.database, self._clock)
@@ -60,12 +61,12 @@ class EmbeddedData(EngineState, DataActions):
             raise DataError("[max-rows] must be > 0")
         model, stored = await self._find(stream)
         layout, level = stored.layout, 1
-        batches = self._store.read(stored, start, end)
+        batches = self.store.read(stored, start, end)
         if max_rows is not None:
-            decimation = await self._store.decimation(stored, start, end, max_rows)
+            decimation = await self.store.decimation(stored, start, end, max_rows)
             if decimation.level > 1:
                 layout, level = layout.decimated, decimation.level
-                batches = self._store.read_decimated(stored, start, end, decimation)
+                batches = self.store.read_decimated(stored, start, end, decimation)
         pipe = LocalPipe(str(layout), model.name, stream=model, write_limit=QUEUED_BLOCKS)
         pipe.decimation_level = level
         task = asyncio.create_task(_feed(pipe, batches))
@@ -94,7 +95,7 @@ class EmbeddedData(EngineState, DataActions):
         from joule_cli.engine.live import subscribe
 
         model, stored = await self._find(stream)
-        return subscribe(self._subscribers, self._producers, model, stored)
+        return subscribe(self._subscribers, self.producers, model, stored)
 
     async def data_write(
         self,
@@ -111,15 +112,15 @@ class EmbeddedData(EngineState, DataActions):
         if merge_gap < 0:
             raise DataError("merge-gap must be >= 0")
         model, stored = await self._find(stream)
-        self._producers.acquire(stored.id, stored.name)
+        self.producers.acquire(stored.id, stored.name)
         try:
             if replaces:
-                await self._store.delete(stored, start, end)
+                await self.store.delete(stored, start, end)
         except BaseException:
-            self._producers.release(stored.id)
+            self.producers.release(stored.id)
             raise
-        session = self._store.session(stored, int(merge_gap))
-        sink = ProducerSink(session, stored, self._producers, self._subscribers)
+        session = self.store.session(stored, int(merge_gap))
+        sink = ProducerSink(session, stored, self.producers, self._subscribers)
         pipe = SinkPipe(str(stored.layout), sink, model.name, model)
         self._writers.add(pipe)
         sink.on_close = lambda: self._writers.discard(pipe)
@@ -130,7 +131,7 @@ class EmbeddedData(EngineState, DataActions):
     ) -> None:
         start, end = check_bounds(start, end)
         _, stored = await self._find(stream)
-        await self._store.delete(stored, start, end)
+        await self.store.delete(stored, start, end)
         await space.release(self.database)
 
     async def data_intervals(
@@ -138,14 +139,14 @@ class EmbeddedData(EngineState, DataActions):
     ) -> list[list[int]]:
         start, end = check_bounds(start, end)
         _, stored = await self._find(stream)
-        return [[*pair] for pair in await self._store.intervals(stored, start, end)]
+        return [[*pair] for pair in await self.store.intervals(stored, start, end)]
 
     async def data_count(
         self, stream: StreamRef, start: int | None = None, end: int | None = None
     ) -> int:
         start, end = check_bounds(start, end)
         _, stored = await self._find(stream)
-        return await self._store.count(stored, start, end)
+        return await self.store.count(stored, start, end)
 
     async def data_consolidate(
         self,
@@ -158,29 +159,34 @@ class EmbeddedData(EngineState, DataActions):
         if max_gap <= 0:
             raise DataError("max_gap must be a positive integer")
         _, stored = await self._find(stream)
-        return await self._store.consolidate(stored, int(max_gap), start, end)
+        return await self.store.consolidate(stored, int(max_gap), start, end)
 
     async def data_decimate(self, stream: StreamRef) -> None:
         _, stored = await self._find(stream)
-        await self._store.decimate(stored)
+        await self.store.decimate(stored)
 
     async def data_drop_decimations(self, stream: StreamRef) -> None:
         _, stored = await self._find(stream)
-        await self._store.drop_levels(stored)
+        await self.store.drop_levels(stored)
         await space.release(self.database)
 
-    async def _find(self, stream: StreamRef) -> tuple[DataStream, StoredStream]:
-        from joule_cli.engine.stores.base import StoredStream
-        from joule_cli.series.layout import Layout
+    async def stored_streams(self) -> list[StoredStream]:
+        """Return every data stream, as the store knows it."""
 
+        def load(connection: apsw.Connection) -> list[DataStream]:
+            ids = connection.execute("SELECT id FROM data_stream ORDER BY id").fetchall()
+            return [metadata.load_stream(connection, int(row[0])) for row in ids]
+
+        return [_stored(model) for model in await self.database.read(load)]
+
+    async def _find(self, stream: StreamRef) -> tuple[DataStream, StoredStream]:
         key = stream_key(stream)
 
         def find(connection: apsw.Connection) -> DataStream:
             return metadata.load_stream(connection, metadata.find_stream(connection, key))
 
         model = await self.database.read(find)
-        assert model.id is not None
-        return model, StoredStream(model.id, model.name, Layout.parse(model.layout))
+        return model, _stored(model)
 
     async def _close_pipes(self) -> None:
         """Fail all open pipes; the node is closing."""
@@ -196,6 +202,14 @@ class EmbeddedData(EngineState, DataActions):
             except PipeError:
                 # the pipe reports what it was failed with
                 continue
+
+
+def _stored(model: DataStream) -> StoredStream:
+    from joule_cli.engine.stores.base import StoredStream
+    from joule_cli.series.layout import Layout
+
+    assert model.id is not None
+    return StoredStream(model.id, model.name, Layout.parse(model.layout))
 
 
 async def _feed(pipe: LocalPipe, batches: AsyncIterator[list[Item]]) -> None:

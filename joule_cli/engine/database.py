@@ -71,6 +71,10 @@ class Database:
 
         return await self._submit(self._writer, run)
 
+    async def outside(self, body: Callable[[apsw.Connection], T]) -> T:
+        """Run `body` on a reading connection outside of any transaction."""
+        return await self._submit(self._readers, lambda: self._borrowed(body))
+
     async def compute(self, body: Callable[[], T]) -> T:
         """Run work without the file, such as encoding, in a reading thread."""
         return await self._submit(self._readers, body)
@@ -97,11 +101,17 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(pool, job)
 
     def _read(self, body: Callable[[apsw.Connection], T]) -> T:
+        def run(connection: apsw.Connection) -> T:
+            with transaction(connection, write=False):
+                return body(connection)
+
+        return self._borrowed(run)
+
+    def _borrowed(self, body: Callable[[apsw.Connection], T]) -> T:
         with converted_errors(str(self.path)):
             connection = self._borrow()
             try:
-                with transaction(connection, write=False):
-                    return body(connection)
+                return body(connection)
             finally:
                 if connection.filename:
                     self._idle.put(connection)

@@ -109,12 +109,12 @@ class EmbeddedFolders(EngineState, FolderActions):
         await space.release(self.database)
 
     def _tree(self, connection: apsw.Connection, folder_id: int) -> Folder:
-        return metadata.load_folder(connection, folder_id, self._producers.active_streams())
+        return metadata.load_folder(connection, folder_id, self.producers.active_streams())
 
     def _unlocked_folder(self, connection: apsw.Connection, key: str | int) -> int:
         """Return the id of a folder that may be changed."""
         folder_id = metadata.find_folder(connection, key)
-        active = self._producers.active_streams()
+        active = self.producers.active_streams()
         if folder_id == metadata.root_id(connection) or (
             active and active & metadata.streams_below(connection, folder_id)
         ):

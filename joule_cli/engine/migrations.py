@@ -98,13 +98,13 @@ def migrate(connection: apsw.Connection, path: str) -> None:
     IncompatibleFileError
         The file is another application's, or was written by a later version.
     """
-    version = _check(connection, path)
+    version = file_version(connection, path)
     if version == len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
         # another process may have done it while this one waited for the lock
-        version = _check(connection, path)
+        version = file_version(connection, path)
         for step in MIGRATIONS[version:]:
             connection.execute(step)
         if version == 0:
@@ -120,7 +120,8 @@ def migrate(connection: apsw.Connection, path: str) -> None:
         raise
 
 
-def _check(connection: apsw.Connection, path: str) -> int:
+def file_version(connection: apsw.Connection, path: str) -> int:
+    """Return the format of a node file, 0 for an empty file; raise if it is something else."""
     version = int(connection.pragma("user_version"))
     application = int(connection.pragma("application_id"))
     tables = connection.execute("SELECT count(*) FROM sqlite_schema").get

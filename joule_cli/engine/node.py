@@ -52,7 +52,7 @@ class EmbeddedNode(EmbeddedFolders, EmbeddedDataStreams, EmbeddedData, EmbeddedA
         super().__init__(name, f"file:{path}")
         self.path = path
         self.database = Database(path, create=create)
-        self._producers = Producers(path)
+        self.producers = Producers(path)
         self._clock = clock
 
     async def info(self) -> NodeInfo:
@@ -64,7 +64,7 @@ class EmbeddedNode(EmbeddedFolders, EmbeddedDataStreams, EmbeddedData, EmbeddedA
             await self._close_pipes()
         finally:
             await self.database.close()
-            self._producers.close()
+            self.producers.close()
 
     def _uuid(self, connection: apsw.Connection) -> str:
         # an empty stand-in is read before the file exists, and has another uuid each time

@@ -7,18 +7,22 @@ import fcntl
 import os
 import struct
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from joule_cli.engine.connection import converted_errors
 from joule_cli.errors import StorageError, StreamInUseError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # Locks of an open file description, unlike those of a process, keep two nodes of one process
 # apart and survive the closing of another descriptor of the file.
 _SET = getattr(fcntl, "F_OFD_SETLK", fcntl.F_SETLK)
 _GET = getattr(fcntl, "F_OFD_GETLK", fcntl.F_GETLK)
+#: The byte that each process with a producer shares, and that `exclusive` has alone.
+_NODE = 0
 #: struct flock: type, whence, start, length, pid.
 _FLOCK = "hhqqi0q"
 
@@ -39,6 +43,7 @@ class Producers:
         self._locking: int | None = None
         self._probing: int | None = None
         self._closed = False
+        self._exclusive = False
 
     def acquire(self, stream_id: int, name: str) -> None:
         """Become the producer of a stream.
@@ -49,26 +54,23 @@ class Producers:
             Another producer is writing to the stream.
         """
         with self._guard, converted_errors(self._path):
-            if self._closed:
-                raise StorageError("the node is closed", object=self._path)
             if stream_id in self._held:
                 raise _in_use(name)
-            if self._locking is None:
-                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-                self._locking = os.open(self._path, flags, 0o666)
-            try:
-                _control(self._locking, _SET, fcntl.F_WRLCK, stream_id, 1)
-            except OSError as exc:
-                if exc.errno in (errno.EAGAIN, errno.EACCES):
-                    raise _in_use(name) from exc
-                raise
+            if self._exclusive or not (self._held or self._lock(fcntl.F_RDLCK, _NODE)):
+                raise StreamInUseError("the node is being replaced", object=self._path)
+            if not self._lock(fcntl.F_WRLCK, stream_id):
+                if not self._held:
+                    self._unlock(_NODE)
+                raise _in_use(name)
             self._held[stream_id] = name
 
     def release(self, stream_id: int) -> None:
         """Stop being the producer of a stream; does nothing if it is not held."""
         with self._guard:
-            if self._held.pop(stream_id, None) is not None and self._locking is not None:
-                _control(self._locking, _SET, fcntl.F_UNLCK, stream_id, 1)
+            if self._held.pop(stream_id, None) is not None:
+                self._unlock(stream_id)
+                if not self._held:
+                    self._unlock(_NODE)
 
     def owns(self, stream_id: int) -> bool:
         """Tell whether a producer in this process, on this node object, writes to a stream."""
@@ -86,7 +88,27 @@ class Producers:
         Costs one system call without producers, and at most three for each of them.
         """
         with self._guard:
-            return frozenset(self._held) | self._locked(0, None)
+            return frozenset(self._held) | self._locked(_NODE + 1, None)
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep every producer out, in all processes, for the time of a block.
+
+        Raises
+        ------
+        StreamInUseError
+            Somebody is writing rows.
+        """
+        with self._guard, converted_errors(self._path):
+            if self._held or not self._lock(fcntl.F_WRLCK, _NODE):
+                raise StreamInUseError("rows are being written to the node", object=self._path)
+            self._exclusive = True
+        try:
+            yield
+        finally:
+            with self._guard:
+                self._exclusive = False
+                self._unlock(_NODE)
 
     def close(self) -> None:
         """Release every stream and the lock file."""
@@ -97,6 +119,25 @@ class Producers:
                 if descriptor is not None:
                     os.close(descriptor)
             self._locking = self._probing = None
+
+    def _lock(self, kind: int, byte: int) -> bool:
+        """Try to lock a byte; tell whether it worked."""
+        if self._closed:
+            raise StorageError("the node is closed", object=self._path)
+        if self._locking is None:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            self._locking = os.open(self._path, flags, 0o666)
+        try:
+            _control(self._locking, _SET, kind, byte, 1)
+        except OSError as exc:
+            if exc.errno in (errno.EAGAIN, errno.EACCES):
+                return False
+            raise
+        return True
+
+    def _unlock(self, byte: int) -> None:
+        if self._locking is not None:
+            _control(self._locking, _SET, fcntl.F_UNLCK, byte, 1)
 
     def _locked(self, start: int, end: int | None) -> frozenset[int]:
         """Return the locked bytes in ``[start, end)`` as others see them."""

@@ -17,10 +17,10 @@ log = logging.getLogger("joule_cli.engine")
 #: Pages moved in one transaction (8 MB): other writers wait for no more than this.
 _STEP_PAGES = 2000
 #: Free pages that are left for the next rows (1 MB).
-_SPARE_PAGES = 256
+SPARE_PAGES = 256
 
 
-async def release(database: Database) -> None:
+async def release(database: Database, spare_pages: int = SPARE_PAGES) -> None:
     """Shrink a node file after something was deleted from it.
 
     Works in short transactions, so that other writers go on meanwhile. A failure is only logged:
@@ -28,8 +28,8 @@ async def release(database: Database) -> None:
     """
     try:
         left = await database.maintain(_free_pages)
-        while left > _SPARE_PAGES:
-            before, left = left, await database.maintain(_step)
+        while left > spare_pages:
+            before, left = left, await database.maintain(lambda c: _step(c, spare_pages))
             if left >= before:
                 break
         await database.maintain(_checkpoint)
@@ -37,8 +37,8 @@ async def release(database: Database) -> None:
         log.warning("freed space is not given back yet: %s", exc.sentence())
 
 
-def _step(connection: apsw.Connection) -> int:
-    pages = min(_STEP_PAGES, _free_pages(connection) - _SPARE_PAGES)
+def _step(connection: apsw.Connection, spare_pages: int) -> int:
+    pages = min(_STEP_PAGES, _free_pages(connection) - spare_pages)
     if pages > 0:
         # every step of the statement frees one page
         for _ in connection.execute(f"PRAGMA incremental_vacuum({pages:d})"):

@@ -1,0 +1,25 @@
+"""Where the parts of a node on this machine are put together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from joule_cli.engine.admin import Administration
+from joule_cli.engine.node import EmbeddedNode
+from joule_cli.errors import ApiError
+
+if TYPE_CHECKING:
+    from joule_cli.api.node import Node
+
+
+def administration(node: Node) -> Administration:
+    """Return what can be done to the file of an embedded node.
+
+    Raises
+    ------
+    ApiError
+        The node is reached over a socket; its file is somewhere else.
+    """
+    if not isinstance(node, EmbeddedNode):
+        raise ApiError("only a node in a file of this machine can be administered", object=node.url)
+    return Administration(node)

@@ -1,0 +1,142 @@
+"""Maintenance of a node file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import apsw
+
+from joule_cli.engine import metadata, space
+from joule_cli.engine.check import Report, check
+from joule_cli.engine.connection import converted_errors
+from joule_cli.engine.migrations import file_version, migrate
+from joule_cli.errors import IncompatibleFileError, StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from joule_cli.engine.node import EmbeddedNode
+
+
+class Sizes(NamedTuple):
+    """Bytes of a node file before and after."""
+
+    before: int
+    after: int
+
+
+class Administration:
+    """What one can do to a node file as a whole.
+
+    `check`, `backup` and `compact` work while others read and write. `restore` and `erase`
+    refuse to begin while anybody writes rows, and keep producers out until they are done.
+    """
+
+    def __init__(self, node: EmbeddedNode) -> None:
+        self._node = node
+        self._database = node.database
+        self._path = node.path
+
+    async def check(self, progress: Callable[[Report], None] = lambda report: None) -> Report:
+        """Verify every chunk, interval and level."""
+        self._require_file()
+        return await check(self._database, progress)
+
+    async def backup(self, target: Path) -> int:
+        """Write a consistent copy to `target`, which appears when it is complete.
+
+        Returns
+        -------
+        int
+            Size of the copy in bytes.
+        """
+        self._require_file()
+        part = Path(f"{target}.part")
+
+        def run(connection: apsw.Connection) -> int:
+            with converted_errors(str(target)):
+                if target.exists() and target.samefile(self._path):
+                    raise StorageError("a node cannot be backed up to its own file")
+                part.unlink(missing_ok=True)
+                try:
+                    connection.execute("VACUUM INTO ?", (str(part),))
+                    _sync(part)
+                    size = part.stat().st_size
+                    part.replace(target)
+                    _sync(target.absolute().parent)
+                finally:
+                    part.unlink(missing_ok=True)
+                return size
+
+        return await self._database.outside(run)
+
+    async def restore(self, source: Path) -> None:
+        """Replace the content of the node by that of a backup, in one transaction.
+
+        Raises
+        ------
+        IncompatibleFileError
+            `source` is not a sound node file; nothing was changed.
+        """
+        with self._node.producers.exclusive():
+            await self._database.maintain(lambda connection: _restore(source, connection))
+            await space.release(self._database)
+
+    async def compact(self) -> Sizes:
+        """Join small chunks and give unused pages back to the file system."""
+        self._require_file()
+        before = await self._size()
+        for stream in await self._node.stored_streams():
+            await self._node.store.merge_small(stream)
+        await space.release(self._database, spare_pages=0)
+        return Sizes(before, await self._size())
+
+    async def erase(self) -> None:
+        """Delete all folders, streams, rows and annotations; the node keeps its identity."""
+        self._require_file()
+
+        def run(connection: apsw.Connection) -> None:
+            for table in ("body", "chunk", "annotation", "element", "data_stream"):
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608  # names from this line
+            connection.execute("PRAGMA defer_foreign_keys = ON")  # folders refer to folders
+            connection.execute("DELETE FROM folder WHERE id != ?", (metadata.root_id(connection),))
+
+        with self._node.producers.exclusive():
+            await self._database.write(run)
+            await space.release(self._database)
+
+    async def _size(self) -> int:
+        return (await self._node.info()).size_db
+
+    def _require_file(self) -> None:
+        if not self._path.exists():
+            raise StorageError("the node has no file yet", object=str(self._path))
+
+
+def _restore(source: Path, connection: apsw.Connection) -> None:
+    with converted_errors(str(source)):
+        if not source.is_file():
+            raise StorageError("no such file", object=str(source))
+        origin = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            if origin.pragma("quick_check") != "ok":
+                raise IncompatibleFileError("the backup is damaged", object=str(source))
+            if file_version(origin, str(source)) == 0:
+                raise IncompatibleFileError("the file is not a node", object=str(source))
+            # page by page into the open file, so that other processes see all of it or nothing
+            with connection.backup("main", origin, "main") as copy:
+                while not copy.done:
+                    copy.step(-1)
+        finally:
+            origin.close()
+    migrate(connection, str(source))
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,204 @@
+"""Verify a node file: every chunk, interval and level against the rows themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from joule_cli.engine import metadata
+from joule_cli.engine.stores.base import StoredStream
+from joule_cli.engine.stores.sqlite import chunks
+from joule_cli.engine.stores.sqlite.codec import decode
+from joule_cli.errors import CorruptChunkError
+from joule_cli.series.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    import apsw
+    import numpy.typing as npt
+
+    from joule_cli.engine.database import Database
+    from joule_cli.series.layout import Rows
+
+#: Chunks checked in one read transaction.
+_BATCH = 64
+#: Means are sums in another order on another machine; all else must agree to the bit.
+_TOLERANCE = 1e-5
+
+
+class Problem(NamedTuple):
+    """Something that is not as it must be."""
+
+    path: str | None  # of the stream, None for the file as a whole
+    time: int | None  # first timestamp of the chunk, µs
+    text: str
+
+
+@dataclass(slots=True)
+class Report:
+    """What a check has seen."""
+
+    n_streams: int = 0
+    n_chunks: int = 0
+    n_rows: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+
+async def check(
+    database: Database, progress: Callable[[Report], None] = lambda report: None
+) -> Report:
+    """Check the whole file in short read transactions, while others may write.
+
+    Parameters
+    ----------
+    progress
+        Called after each batch with what was seen so far.
+    """
+    report = Report()
+    report.problems += await database.read(_check_file)
+    paths = await database.read(_paths)
+    for stream_id, path in paths:
+        report.n_streams += 1
+        position: int | None = chunks.EARLIEST
+        while position is not None:
+
+            def batch(connection: apsw.Connection, start: int = position) -> int | None:
+                return _check_batch(connection, stream_id, path, start, report)  # noqa: B023
+
+            position = await database.read(batch)
+            progress(report)
+    return report
+
+
+def _check_file(connection: apsw.Connection) -> list[Problem]:
+    """Let SQLite check its pages, then look for rows of tables that belong to nothing."""
+    found = [text for (text,) in connection.execute("PRAGMA integrity_check(20)") if text != "ok"]
+    questions = {
+        "rows that belong to no chunk": "SELECT count(*) FROM body "
+        "WHERE id NOT IN (SELECT body_id FROM chunk)",
+        "chunks without rows": "SELECT count(*) FROM chunk "
+        "WHERE body_id NOT IN (SELECT id FROM body)",
+        "chunks that share their rows": "SELECT count(*) - count(DISTINCT body_id) FROM chunk",
+        "chunks of a stream that does not exist": "SELECT count(*) FROM chunk "
+        "WHERE stream_id NOT IN (SELECT id FROM data_stream)",
+        "streams without elements": "SELECT count(*) FROM data_stream "
+        "WHERE id NOT IN (SELECT stream_id FROM element)",
+        "broken references": "SELECT count(*) FROM pragma_foreign_key_check",
+    }
+    for text, query in questions.items():
+        number = connection.execute(query).get
+        if number:
+            found.append(f"{number} {text}")
+    return [Problem(None, None, text) for text in found]
+
+
+def _paths(connection: apsw.Connection) -> list[tuple[int, str]]:
+    root = metadata.load_folder(connection, metadata.root_id(connection), frozenset())
+    return [(stream.id, path) for path, stream in root.streams() if stream.id is not None]
+
+
+def _check_batch(
+    connection: apsw.Connection, stream_id: int, path: str, start: int, report: Report
+) -> int | None:
+    """Check chunks from `start` on; return where to go on."""
+    if not connection.execute("SELECT count(*) FROM data_stream WHERE id = ?", (stream_id,)).get:
+        return None  # deleted meanwhile
+    model = metadata.load_stream(connection, stream_id)
+    stream = StoredStream(stream_id, path, Layout.parse(model.layout))
+    low = chunks.first_start(connection, stream_id, start)
+    found = list(islice(_entries(connection, stream_id, low), _BATCH + 1))
+    previous: int | None = None
+    for chunk, summary in found[:_BATCH]:
+        if previous is not None and chunk.start <= previous:
+            report.problems.append(Problem(path, chunk.start, "overlaps the chunk before it"))
+        previous = chunk.last
+        if chunk.start >= start:
+            report.n_chunks += 1
+            report.n_rows += chunk.n_rows
+            for text in _check_chunk(connection, stream, chunk, summary):
+                report.problems.append(Problem(path, chunk.start, text))
+    # begin the next batch one chunk earlier, so that each pair of neighbours is compared
+    return found[_BATCH][0].start if len(found) > _BATCH else None
+
+
+def _entries(
+    connection: apsw.Connection, stream_id: int, start: int
+) -> Iterator[tuple[chunks.Chunk, bytes | None]]:
+    for *entry, summary in connection.execute(
+        "SELECT start, last, n_rows, closed, body_id, summary FROM chunk "
+        "WHERE stream_id = ? AND start >= ? ORDER BY start",
+        (stream_id, start),
+    ):
+        yield chunks.Chunk(*entry), summary
+
+
+def _check_chunk(
+    connection: apsw.Connection,
+    stream: StoredStream,
+    chunk: chunks.Chunk,
+    summary: bytes | None,
+) -> Iterator[str]:
+    body = connection.execute(
+        "SELECT rows, fine, coarse FROM body WHERE id = ?", (chunk.body_id,)
+    ).fetchone()
+    if body is None:
+        return  # told for the file as a whole
+    if not 0 < chunk.n_rows <= chunks.capacity(stream.layout):
+        yield f"has {chunk.n_rows} rows"
+        return
+    try:
+        rows = decode(body[0], chunk.n_rows, stream.layout)
+    except CorruptChunkError as exc:
+        yield exc.message
+        return
+    ts = rows["timestamp"]
+    if (int(ts[0]), int(ts[-1])) != (chunk.start, chunk.last):
+        yield "does not begin and end where the directory says"
+    if not (ts[1:] > ts[:-1]).all():
+        yield "has timestamps that do not increase"
+    if rows["data"].dtype.kind == "f" and not np.isfinite(rows["data"]).all():
+        yield "has values that are not finite"
+    if summary is not None:
+        yield from _check_levels(rows, stream.layout, body[1], body[2], summary)
+
+
+def _check_levels(
+    rows: Rows, layout: Layout, fine: bytes | None, coarse: bytes | None, summary: bytes
+) -> Iterator[str]:
+    stored = (fine, coarse, summary)
+    expected = chunks.encode_levels(rows, layout)
+    sizes = (-(-len(rows) // chunks.FINE), -(-len(rows) // chunks.COARSE), 1)
+    for name, blob, other, n in zip(
+        ("256", "4096", "summary"), stored, expected, sizes, strict=True
+    ):
+        if blob == other:
+            continue
+        try:
+            if blob is None or other is None or not _same(blob, other, n, layout, name):
+                yield f"has decimated rows (level {name}) that do not match its rows"
+        except CorruptChunkError as exc:
+            yield f"decimated rows (level {name}): {exc.message}"
+
+
+def _same(blob: bytes, other: bytes, n: int, layout: Layout, name: str) -> bool:
+    """Compare decimated rows: the means nearly, all else exactly."""
+    width = layout.width
+    a, b = (
+        np.frombuffer(x, layout.decimated.dtype)
+        if name == "summary"
+        else decode(x, n, layout.decimated)
+        for x in (blob, other)
+    )
+    if len(a) != len(b):
+        return False
+    means: list[npt.NDArray[np.float64]] = [x["data"][:, :width].astype(np.float64) for x in (a, b)]
+    scale = np.abs(b["data"]).max(axis=1, keepdims=True, initial=0)
+    return bool(
+        (a["timestamp"] == b["timestamp"]).all()
+        and (a["data"][:, width:] == b["data"][:, width:]).all()
+        and (np.abs(means[0] - means[1]) <= _TOLERANCE * scale).all()
+    )
