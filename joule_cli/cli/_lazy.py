@@ -137,8 +137,14 @@ class Group(_Common, click.Group):
     def _nearest(self, ctx: click.Context, name: str) -> str:
         import difflib
 
-        near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+        known = self.list_commands(ctx)
+        begun = [each for each in known if name and each.startswith(name)]
+        near = begun or difflib.get_close_matches(name, known, n=1)
         return f" Did you mean '{near[0]}'?" if near else ""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         rows = []
@@ -161,7 +167,7 @@ class RootGroup(Group):
     short_node = True
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        super().format_options(ctx, formatter)
+        _Common.format_options(self, ctx, formatter)
         records = [
             record
             for option in common_options(self.short_node)
@@ -175,6 +181,11 @@ class RootGroup(Group):
 def group(name: str, **attrs: Any) -> Callable[[Callable[..., Any]], Group]:
     """Declare a group of commands; the docstring is its help."""
     return click.group(name, cls=Group, **attrs)
+
+
+def command(name: str, **attrs: Any) -> Callable[[Callable[..., Any]], Command]:
+    """Declare a command that a lazy table names; the docstring is its help."""
+    return click.command(name, cls=Command, **attrs)
 
 
 def completing() -> bool:

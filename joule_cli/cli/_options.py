@@ -113,11 +113,12 @@ class Bounds:
             info = await node.data_stream_info(stream)
             first, last = info.start, info.end
         start, end = (None if s is None else s.resolve(first, last) for s in sides)
-        _check_order(start, end)
+        check_order(start, end)
         return start, end
 
 
-def _check_order(start: int | None, end: int | None) -> None:
+def check_order(start: int | None, end: int | None) -> None:
+    """Refuse an empty range before any request."""
     if start is not None and end is not None and start >= end:
         raise TimeFormatError("the start time must be before the end time")
 
@@ -149,7 +150,7 @@ def read_bounds(start: str | None, end: str | None, last: str | None = None) -> 
     )
     sides = (bounds.start, bounds.end)
     if all(side is None or not side.needs_stream for side in sides):
-        _check_order(*(None if side is None else side.timestamp for side in sides))
+        check_order(*(None if side is None else side.timestamp for side in sides))
     return bounds
 
 

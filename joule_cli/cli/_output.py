@@ -214,6 +214,18 @@ def emit_text(text: str) -> None:
     _render.write_text(text if text.endswith("\n") else f"{text}\n")
 
 
+def show_rows(records: Iterable[Record], columns: Sequence[Column]) -> None:
+    """Draw a table for people, as part of an answer that is not a list."""
+    settings = current()
+    cells = [[_person_cell(r.get(c.key), c, settings) for c in columns] for r in records]
+    headings = [c.heading or c.key for c in columns]
+    right = [c.kind in {"number", "bytes"} for c in columns]
+    if output_format(settings) == "table":
+        _render.table(headings, cells, right, settings)
+    else:
+        _render.plain(headings, cells, right)
+
+
 def emit_block(pairs: Iterable[tuple[str, str | None]]) -> None:
     """Print ``Label: value`` lines below each other, a dash where there is no value."""
     items = list(pairs)

@@ -24,13 +24,17 @@ class UnansweredError(JouleError):
     """A question had to be asked and nobody can answer."""
 
 
-def confirm(question: str, *, always: bool = False, stdin_is_data: bool = False) -> bool:
+def confirm(
+    question: str, *, details: str = "", always: bool = False, stdin_is_data: bool = False
+) -> bool:
     """Ask a yes or no question; no is the default.
 
     Parameters
     ----------
     question
         Names what is about to happen, to which object, and how much of it.
+    details
+        Lines shown before the question.
     always
         Also ask when there is no terminal.
     stdin_is_data
@@ -48,6 +52,8 @@ def confirm(question: str, *, always: bool = False, stdin_is_data: bool = False)
         return True
     if settings.no_input or stdin_is_data:
         raise UnansweredError(f"{question} needs an answer", hint=YES_HINT)
+    if details:
+        click.echo(details, err=True)
     while True:
         answer = ask(f"{question} [y/N]: ")
         if answer is None:
@@ -61,9 +67,11 @@ def confirm(question: str, *, always: bool = False, stdin_is_data: bool = False)
                 click.echo("Answer y or n.", err=True)
 
 
-def confirm_or_leave(question: str, *, always: bool = False, stdin_is_data: bool = False) -> None:
+def confirm_or_leave(
+    question: str, *, details: str = "", always: bool = False, stdin_is_data: bool = False
+) -> None:
     """Ask, and end the command with ``Cancelled`` and status 0 when the answer is no."""
-    if not confirm(question, always=always, stdin_is_data=stdin_is_data):
+    if not confirm(question, details=details, always=always, stdin_is_data=stdin_is_data):
         emit_ok("Cancelled", {"status": "cancelled"})
         raise click.exceptions.Exit(0)
 

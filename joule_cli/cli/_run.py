@@ -28,7 +28,7 @@ from joule_cli.errors import JouleError
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
     from types import FrameType
 
     from joule_cli.api.node import Node
@@ -37,7 +37,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 #: Seconds that an interrupted command may take to clean up before the process ends regardless.
-GRACE_S = 2.0
+GRACE_S = 1.0
 BROKEN_PIPE = 128 + signal.SIGPIPE
 
 
@@ -257,3 +257,25 @@ def _print_traceback(exc: BaseException) -> None:
     import traceback
 
     click.echo("".join(traceback.format_exception(exc)), err=True, nl=False)
+
+
+async def for_each(items: Iterable[T], action: Callable[[T], Awaitable[None]]) -> None:
+    """Do the same to several things; one that fails is reported and does not stop the others.
+
+    With some failed the status is 3; with all failed it is 1, as for a single one.
+    """
+    failed = done = 0
+    only = list(items)
+    if len(only) == 1:
+        await action(only[0])
+        return
+    for item in only:
+        try:
+            await action(item)
+        except JouleError as exc:
+            report(exc, current())
+            failed += 1
+        else:
+            done += 1
+    if failed:
+        raise click.exceptions.Exit(3 if done else 1)

@@ -14,7 +14,12 @@ from joule_cli.cli._lazy import RootGroup, completing
 from joule_cli.cli._settings import Settings
 
 #: ``{name: ("module:attribute", "short help")}``; help is printed from here.
-GROUPS: dict[str, tuple[str, str]] = {}
+GROUPS = {
+    "folder": ("joule_cli.cli.folder:folder", "List and manage the folders of a node."),
+    "stream": ("joule_cli.cli.stream:stream", "List, create and manage data streams."),
+    "annotation": ("joule_cli.cli.annotation:annotation", "Read and write notes on streams."),
+    "help": ("joule_cli.cli.help:help_", "Explain a command or a topic."),
+}
 
 
 def _print_version(ctx: click.Context, param: click.Parameter, value: bool) -> None:

@@ -1,0 +1,95 @@
+"""What the commands on folders, streams and annotations show about a stream."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from joule_cli.cli import _render
+from joule_cli.cli._output import Column, emit_list, show_bytes, show_time
+from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.model.data_stream import KEEP_NONE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from joule_cli.api.node import Node
+    from joule_cli.model import DataStream, DataStreamInfo
+
+    NamedStream = tuple[str, DataStream]
+
+#: Columns for lists of things about to be deleted.
+DOOMED = (
+    Column("kind"),
+    Column("path"),
+    Column("rows", kind="number"),
+    Column("start", kind="time"),
+    Column("end", kind="time"),
+)
+#: Lines of a question before it only counts the rest.
+_LISTED = 20
+
+
+def status(stream: DataStream) -> str:
+    """Return ``active``, ``configured`` or ``idle``."""
+    if stream.active:
+        return "active"
+    return "configured" if stream.locked or stream.is_configured else "idle"
+
+
+def keep_text(keep_us: int) -> str:
+    """Return how long rows are kept, for people."""
+    from joule_cli.series.time import format_duration
+
+    if keep_us == KEEP_NONE:
+        return "no data"
+    return "all data" if keep_us < 0 else format_duration(keep_us)
+
+
+async def gather_info(node: Node, streams: Sequence[NamedStream]) -> list[DataStreamInfo]:
+    """Ask for the info of several streams at once."""
+    return await asyncio.gather(*(node.data_stream_info(path) for path, _ in streams))
+
+
+def stream_record(path: str, stream: DataStream, info: DataStreamInfo | None) -> dict[str, Any]:
+    """Return the model of a stream with its path, its status, and what it holds."""
+    record = {"path": path, **stream.to_json(), "status": status(stream)}
+    if info is not None:
+        record.update(info.to_json())
+    return record
+
+
+def doomed_records(
+    streams: Sequence[NamedStream], infos: Sequence[DataStreamInfo]
+) -> list[dict[str, Any]]:
+    """Return one record per stream for the `DOOMED` columns."""
+    return [
+        {"kind": "stream", "path": path, "id": stream.id, **info.to_json()}
+        for (path, stream), info in zip(streams, infos, strict=True)
+    ]
+
+
+def show_doomed(records: Sequence[dict[str, Any]]) -> None:
+    """Print what a dry run would delete."""
+    emit_list(records, DOOMED)
+
+
+def ask_to_delete(records: Sequence[dict[str, Any]], what: str, *, always: bool) -> None:
+    """Ask before deleting; the question names every stream with its range and size."""
+    lines = []
+    for record in records[:_LISTED]:
+        line = f"  {_render.one_line(record['path'])}"
+        if record.get("rows") is not None:
+            line += f"  {record['rows']:,} rows"
+        if record.get("start") is not None:
+            line += f", {show_time(record['start'])} to {show_time(record['end'])}"
+        lines.append(line)
+    if len(records) > _LISTED:
+        lines.append(f"  and {len(records) - _LISTED} more")
+    confirm_or_leave(f"Delete {what}?", details="\n".join(lines), always=always)
+
+
+def size_text(info: DataStreamInfo) -> str:
+    """Return rows and size on disk, for people."""
+    size = show_bytes(info.bytes)
+    return f"{info.rows:,} ({size})" if info.bytes else f"{info.rows:,}"

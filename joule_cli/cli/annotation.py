@@ -1,0 +1,248 @@
+"""`joule annotation`: notes on data streams."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from joule_cli.cli._lazy import group
+from joule_cli.cli._options import (
+    STREAM,
+    Bounds,
+    check_order,
+    expand_streams,
+    read_instant,
+    safe_options,
+    time_bounds,
+)
+from joule_cli.cli._output import (
+    Column,
+    emit_block,
+    emit_list,
+    emit_objects,
+    emit_ok,
+    emit_text,
+    output_format,
+    show_time,
+)
+from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._run import for_each, with_node
+from joule_cli.cli._settings import current
+from joule_cli.errors import AnnotationNotFound
+
+if TYPE_CHECKING:
+    from joule_cli.api.node import Node
+    from joule_cli.model import Annotation
+
+Ref = str | int
+
+COLUMNS = (
+    Column("id", kind="number"),
+    Column("title"),
+    Column("content"),
+    Column("start", kind="time"),
+    Column("end", kind="time"),
+)
+
+
+@group(
+    "annotation",
+    examples=[
+        "joule annotation create /house/mains 'fridge on' --start 2024-05-01T12:00",
+        "joule annotation list /house/mains --last 1d",
+    ],
+)
+def annotation() -> None:
+    """Read and write notes on streams."""
+
+
+@annotation.command(
+    "list",
+    examples=[
+        "joule annotation list /house/mains --last 1w",
+        "joule annotation list '/house/**' --search fridge --csv",
+    ],
+)
+@click.argument("stream", type=STREAM, nargs=-1, required=True)
+@time_bounds
+@click.option("--search", metavar="TEXT", help="Only those with this text in title or content.")
+@with_node
+async def list_(node: Node, stream: tuple[Ref, ...], bounds: Bounds, search: str | None) -> None:
+    """List annotations.
+
+    The range includes annotations that start exactly at its end.
+    """
+    streams = await expand_streams(node, stream)
+    records: list[dict[str, Any]] = []
+    for path, _ in streams:
+        found = await node.annotation_get(path, *await bounds.resolve(node, path))
+        records.extend(
+            {**note.to_json(), "stream": path}
+            for note in found
+            if search is None or _mentions(note, search)
+        )
+    several = Column("stream", shown=len(streams) > 1)
+    emit_list(records, [several, *COLUMNS])
+
+
+def _mentions(note: Annotation, text: str) -> bool:
+    wanted = text.casefold()
+    return wanted in note.title.casefold() or wanted in (note.content or "").casefold()
+
+
+@annotation.command("info", examples=["joule annotation info /house/mains"])
+@click.argument("stream", type=STREAM, nargs=-1, required=True)
+@with_node
+async def info(node: Node, stream: tuple[Ref, ...]) -> None:
+    """Count annotations, and tell when the first and the last one start."""
+    values = [
+        {"path": path, **(await node.annotation_info(path)).to_json()}
+        for path, _ in await expand_streams(node, stream)
+    ]
+
+    def show(index: int) -> None:
+        value = values[index]
+        emit_block(
+            [
+                ("Path", value["path"]),
+                ("Annotations", f"{value['count']:,}"),
+                ("First", show_time(value["start"])),
+                ("Last", show_time(value["end"])),
+            ]
+        )
+
+    emit_objects(values, show)
+
+
+@annotation.command(
+    "create",
+    examples=[
+        "joule annotation create /house/mains 'fridge on'",
+        "joule annotation create /house/mains outage --start yesterday\\ 14:00 --end now-1h",
+        "joule annotation create /house/mains --from notes.csv",
+    ],
+)
+@click.argument("stream", type=STREAM)
+@click.argument("title", required=False)
+@click.option("-s", "--start", metavar="T", help="When it begins; by default now.")
+@click.option("-e", "--end", metavar="T", help="When it ends; by default it is an instant.")
+@click.option("--content", metavar="TEXT", help="A longer text.")
+@click.option(
+    "--from",
+    "source",
+    metavar="FILE",
+    help="Create those in a file of CSV or JSON lines, - for stdin.",
+)
+@with_node
+async def create(
+    node: Node,
+    stream: Ref,
+    title: str | None,
+    start: str | None,
+    end: str | None,
+    content: str | None,
+    source: str | None,
+) -> None:
+    """Create annotations and print their ids."""
+    from joule_cli.model import Annotation
+
+    if source is not None:
+        if (title, start, end, content) != (None,) * 4:
+            raise click.UsageError("--from excludes a title, times and content.")
+        from joule_cli.cli._notes import read_notes
+
+        notes = read_notes(source)
+    else:
+        if title is None:
+            raise click.UsageError("Give a TITLE, or a file with --from.")
+        first, last = read_instant(start, "start time"), read_instant(end, "end time")
+        first = first if first is not None else current().now
+        check_order(first, last)
+        notes = [Annotation(title=title, start=first, end=last, content=content or "")]
+    # also with no notes at all, a wrong stream is an error
+    target = await node.data_stream_get(stream)
+    stored = [await node.annotation_create(note, target) for note in notes]
+    if output_format() in {"table", "plain"} and current().columns is None:
+        for each in stored:
+            emit_text(str(each.id))
+    elif source is None:
+        emit_ok(value=stored[0].to_json())
+    else:
+        emit_list((each.to_json() for each in stored), COLUMNS)
+
+
+@annotation.command("update", examples=["joule annotation update 12 --title 'fridge off'"])
+@click.argument("id", type=int)
+@click.option("--title", metavar="TEXT", help="New title.")
+@click.option("--content", metavar="TEXT", help="New content.")
+@with_node
+async def update(node: Node, id: int, title: str | None, content: str | None) -> None:
+    """Change title or content; the times of an annotation are fixed."""
+    if title is None and content is None:
+        raise click.UsageError("Give --title or --content.")
+    [(_, note)] = await _find(node, [id])
+    if title is not None:
+        note.title = title
+    if content is not None:
+        note.content = content
+    stored = await node.annotation_update(note)
+    emit_ok(value=stored.to_json())
+
+
+@annotation.command("delete", examples=["joule annotation delete 12 13"])
+@click.argument("id", type=int, nargs=-1, required=True)
+@safe_options
+@with_node
+async def delete(node: Node, id: tuple[int, ...], dry_run: bool) -> None:
+    """Delete annotations."""
+    found = await _find(node, list(dict.fromkeys(id)))
+    if dry_run:
+        records = ({**note.to_json(), "stream": path} for path, note in found)
+        emit_list(records, [Column("stream"), *COLUMNS])
+        return
+    listing = "\n".join(f"  {note.id} {note.title} ({path})" for path, note in found)
+    confirm_or_leave(f"Delete {len(found)} annotations?", details=listing)
+
+    async def delete_one(item: tuple[str, Annotation]) -> None:
+        await node.annotation_delete(item[1])
+
+    await for_each(found, delete_one)
+    emit_ok(value={"deleted": [note.id for _, note in found]})
+
+
+async def _find(node: Node, ids: list[int]) -> list[tuple[str, Annotation]]:
+    """Return annotations by id with the path of their stream; a node has no call for that."""
+    left = dict.fromkeys(ids)
+    found: dict[int, tuple[str, Annotation]] = {}
+    for path, _ in (await node.folder_root()).streams("/"):
+        for note in await node.annotation_get(path):
+            if note.id in left:
+                found[note.id] = (path, note)
+        if len(found) == len(left):
+            break
+    missing = [number for number in ids if number not in found]
+    if missing:
+        raise AnnotationNotFound("annotation does not exist", object=str(missing[0]))
+    return [found[number] for number in ids]
+
+
+@annotation.command("clear", examples=["joule annotation clear /house/mains --all"])
+@click.argument("stream", type=STREAM)
+@time_bounds
+@click.option("--all", "everything", is_flag=True, help="All annotations of the stream.")
+@safe_options
+@with_node
+async def clear(node: Node, stream: Ref, bounds: Bounds, everything: bool, dry_run: bool) -> None:
+    """Delete the annotations of a stream that start in a range, and print their number."""
+    if bounds.given == everything:
+        raise click.UsageError("Give either a range or --all.")
+    start, end = await bounds.resolve(node, stream)
+    found = await node.annotation_get(stream, start, end)
+    if dry_run:
+        emit_list((note.to_json() for note in found), COLUMNS)
+        return
+    if found:
+        confirm_or_leave(f"Delete {len(found)} annotations of {stream}?")
+    await node.data_stream_annotation_delete(stream, start, end)
+    emit_ok(str(len(found)), {"deleted": len(found)})

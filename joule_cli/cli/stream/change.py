@@ -1,0 +1,92 @@
+"""Renaming, moving and deleting streams."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from joule_cli.cli._lazy import command
+from joule_cli.cli._options import PATH, STREAM, expand_streams, is_pattern, safe_options
+from joule_cli.cli._output import emit_ok
+from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._run import for_each, with_node
+from joule_cli.cli._streams import (
+    ask_to_delete,
+    doomed_records,
+    gather_info,
+    show_doomed,
+)
+from joule_cli.errors import LockedError
+
+if TYPE_CHECKING:
+    from joule_cli.api.node import Node
+    from joule_cli.model import DataStream
+
+Ref = str | int
+
+
+@command("rename", examples=["joule stream rename /house/mains power"])
+@click.argument("stream", type=STREAM)
+@click.argument("name")
+@with_node
+async def rename(node: Node, stream: Ref, name: str) -> None:
+    """Give a stream another name."""
+    found = await node.data_stream_get(stream)
+    found.name = name
+    await node.data_stream_update(found)
+    emit_ok(value=found.to_json())
+
+
+@command(
+    "move",
+    examples=["joule stream move /house/mains /archive", "joule stream move '/tmp/*' /lab --yes"],
+)
+@click.argument("source", type=STREAM, nargs=-1, required=True)
+@click.argument("destination", type=PATH)
+@safe_options
+@with_node
+async def move(node: Node, source: tuple[Ref, ...], destination: Ref, dry_run: bool) -> None:
+    """Move streams into a folder, which is created if missing."""
+    streams = await expand_streams(node, source)
+    if dry_run:
+        show_doomed(doomed_records(streams, await gather_info(node, streams)))
+        return
+    if any(is_pattern(ref) for ref in source):
+        listing = "\n".join(f"  {path}" for path, _ in streams)
+        question = f"Move {len(streams)} streams to {destination}?"
+        confirm_or_leave(question, details=listing, always=True)
+
+    async def move_one(item: tuple[str, DataStream]) -> None:
+        await node.data_stream_move(item[0], destination)
+
+    await for_each(streams, move_one)
+    emit_ok(value={"moved": [path for path, _ in streams], "destination": destination})
+
+
+@command(
+    "delete",
+    examples=["joule stream delete /tmp/x", "joule stream delete '/tmp/run-*/*' --dry-run"],
+)
+@click.argument("stream", type=STREAM, nargs=-1, required=True)
+@safe_options
+@with_node
+async def delete(node: Node, stream: tuple[Ref, ...], dry_run: bool) -> None:
+    """Delete streams with their data and annotations."""
+    streams = await expand_streams(node, stream)
+    for path, found in streams:
+        # before the first of several is gone, and for a dry run to tell the truth
+        if found.locked or found.active:
+            raise LockedError("stream is locked", object=path)
+    records = doomed_records(streams, await gather_info(node, streams))
+    if dry_run:
+        show_doomed(records)
+        return
+    what = streams[0][0] if len(streams) == 1 else f"{len(streams)} streams"
+    ask_to_delete(records, what, always=True)
+
+    async def delete_one(item: tuple[str, DataStream]) -> None:
+        await node.data_stream_delete(item[0])
+
+    await for_each(streams, delete_one)
+    emit_ok(value={"deleted": [path for path, _ in streams]})

@@ -1,0 +1,182 @@
+"""New streams."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from joule_cli.cli._lazy import command
+from joule_cli.cli._options import PATH, STREAM
+from joule_cli.cli._output import emit_ok
+from joule_cli.cli._run import with_node
+from joule_cli.errors import ConflictError, FormatError, NameTakenError, StreamNotFound
+from joule_cli.model import DataStream, Element
+from joule_cli.model.data_stream import DATATYPES, KEEP_ALL
+
+if TYPE_CHECKING:
+    from joule_cli.api.node import Node
+
+Ref = str | int
+
+_INLINE = re.compile(rf"(.+):({'|'.join(DATATYPES)})\[([^\]]*)\]", re.DOTALL)
+
+
+@command(
+    "create",
+    examples=[
+        'joule stream create "/house/mains:float32[volts:V,amps:A]"',
+        "joule stream create /lab/x --datatype int16 --elements a,b,c --keep 4w",
+        "joule stream create /lab/y --like /lab/x",
+    ],
+)
+@click.argument("path", metavar="PATH | PATH:TYPE[NAME,...]")
+@click.option(
+    "--datatype",
+    type=click.Choice(DATATYPES),
+    metavar="TYPE",
+    help=f"Type of the values: {', '.join(DATATYPES)}. By default float32.",
+)
+@click.option(
+    "--element", multiple=True, metavar="NAME[:UNITS]", help="Add an element; may be repeated."
+)
+@click.option("--elements", metavar="LIST", help="Names of the elements, comma separated.")
+@click.option("--keep", metavar="D", help="How long rows are kept: all, none or a duration.")
+@click.option("--decimate/--no-decimate", default=None, help="Store decimated levels.")
+@click.option("--description", metavar="TEXT", help="Describe the stream.")
+@click.option("--like", type=STREAM, metavar="STREAM", help="Take all attributes of this one.")
+@click.option("--from-json", metavar="FILE", help="Take all attributes from a file, - for stdin.")
+@click.option("--exist-ok", is_flag=True, help="Accept a stream of the same layout.")
+@with_node
+async def create(
+    node: Node,
+    path: str,
+    datatype: str | None,
+    element: tuple[str, ...],
+    elements: str | None,
+    keep: str | None,
+    decimate: bool | None,
+    description: str | None,
+    like: Ref | None,
+    from_json: str | None,
+    exist_ok: bool,
+) -> None:
+    """Create a data stream.
+
+    Folders are created as needed.
+    """
+    if like is not None and from_json is not None:
+        raise click.UsageError("--like and --from-json exclude each other.")
+    new = DataStream(keep_us=KEEP_ALL)
+    if like is not None:
+        new = _blank(await node.data_stream_get(like))
+    elif from_json is not None:
+        new = _blank(read_model(from_json))
+    inline = _INLINE.fullmatch(path)
+    if inline is not None:
+        if datatype is not None or element or elements is not None:
+            raise click.UsageError("The form PATH:TYPE[...] excludes --datatype and --element.")
+        path, datatype, elements = inline.groups()
+    columns = [_element(text) for text in (*_split(elements), *element)]
+    if columns:
+        new.elements = columns
+    if not new.elements:
+        raise click.UsageError("A stream needs elements: use --elements, or PATH:TYPE[NAME,...].")
+    new.datatype = datatype or new.datatype
+    new.description = description if description is not None else new.description
+    new.decimate = decimate if decimate is not None else new.decimate
+    if keep is not None:
+        new.keep_us = read_keep(keep)
+    folder, new.name = _split_path(path)
+    if not new.name:
+        raise click.UsageError("The path needs a name after the last slash.")
+    stored = await _create(node, new, folder, exist_ok=exist_ok)
+    at = f"{folder.rstrip('/')}/{new.name}"
+    emit_ok(f"OK {at} ({stored.id})", {"path": at, **stored.to_json()})
+
+
+async def _create(node: Node, new: DataStream, folder: str, *, exist_ok: bool) -> DataStream:
+    path = f"{folder.rstrip('/')}/{new.name}"
+    try:
+        return await node.data_stream_create(new, folder)
+    except NameTakenError as exc:
+        if not exist_ok:
+            exc.object = path
+            raise
+    try:
+        existing = await node.data_stream_get(path)
+    except StreamNotFound:
+        raise ConflictError("the name belongs to something else", object=path) from None
+    if existing.layout != new.layout:
+        raise ConflictError(
+            f"the stream exists with the layout {existing.layout}, not {new.layout}", object=path
+        )
+    return existing
+
+
+def _split_path(path: str) -> tuple[str, str]:
+    # a bare integer is a name here: nothing exists yet that could have an id
+    at = str(PATH.convert(f"/{path.strip('/')}", None, None))
+    folder, name = at.rsplit("/", 1)
+    return folder or "/", name
+
+
+def _split(elements: str | None) -> list[str]:
+    return [text.strip() for text in (elements or "").split(",") if text.strip()]
+
+
+def _element(text: str) -> Element:
+    name, colon, units = text.rpartition(":")
+    return Element(name=name, units=units) if colon else Element(name=text)
+
+
+def _blank(stream: DataStream) -> DataStream:
+    """Return a stream without what only a node can set."""
+    elements = [
+        Element.from_json({**e.to_json(), "id": None, "index": None}) for e in stream.elements
+    ]
+    return DataStream(
+        name=stream.name,
+        description=stream.description,
+        datatype=stream.datatype,
+        keep_us=stream.keep_us,
+        elements=elements,
+        decimate=stream.decimate,
+    )
+
+
+def read_keep(text: str) -> int:
+    """Read ``--keep``."""
+    from joule_cli.series.time import parse_keep
+
+    return parse_keep(text)
+
+
+def read_model(file: str) -> DataStream:
+    """Read a stream's model as `joule stream get --json` prints it.
+
+    Raises
+    ------
+    FormatError
+        The file cannot be read, or is not such a model.
+    """
+    try:
+        text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
+        value: Any = json.loads(text)
+    except OSError as exc:
+        raise FormatError(exc.strerror or "cannot be read", file=file) from exc
+    except json.JSONDecodeError as exc:
+        raise FormatError(exc.msg, file=file, line=exc.lineno, column=exc.colno) from exc
+    except UnicodeDecodeError as exc:
+        raise FormatError("not UTF-8 text", file=file) from exc
+    if isinstance(value, dict) and isinstance(value.get("stream"), dict):
+        # what `joule stream info --json` prints
+        value = value["stream"]
+    try:
+        return DataStream.from_json({"name": "", **value})
+    except (KeyError, TypeError, AttributeError) as exc:
+        raise FormatError("not the model of a data stream", file=file) from exc
