@@ -1,0 +1,111 @@
+"""What an operation raises beside the errors of its parts: decisions for the caller, partial work.
+
+::
+
+    JouleError
+    ├── OperationError              the request cannot be carried out as given
+    │   ├── ElementMismatchError    the destination's elements differ; the caller may accept that
+    │   ├── OverlapError            rows are in the way; the caller may replace or skip them
+    │   └── VerificationError       two streams that should be equal are not
+    └── PartialError                failed after rows were stored for good (exit status 3)
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from joule_cli.errors import JouleError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from joule_cli.ops.progress import Meter
+
+
+class OperationError(JouleError):
+    """The request contradicts itself, or the streams do not allow it."""
+
+
+class ElementMismatchError(OperationError):
+    """Names or units of the elements differ; `differences` has one sentence for each."""
+
+    def __init__(self, destination: str, differences: Sequence[str]) -> None:
+        super().__init__(
+            f"the elements of the destination differ: {'; '.join(differences)}", object=destination
+        )
+        self.differences = list(differences)
+
+
+class OverlapError(OperationError):
+    """The destination holds rows in the time range that would be written.
+
+    Parameters
+    ----------
+    stream
+        The destination's path.
+    start, end
+        The range in question, µs, half-open.
+    rows
+        How many rows the destination has there.
+    """
+
+    def __init__(self, stream: str, start: int, end: int, rows: int) -> None:
+        super().__init__(
+            f"the stream has {rows} {'row' if rows == 1 else 'rows'} in this time range",
+            object=stream,
+        )
+        self.start = start
+        self.end = end
+        self.rows = rows
+
+
+class VerificationError(OperationError):
+    """The rows in a range differ between two streams."""
+
+    def __init__(self, stream: str, start: int, end: int, expected: int, found: int) -> None:
+        reason = f"{found} rows instead of {expected}" if found != expected else "rows that differ"
+        super().__init__(f"the copy has {reason} from {start} to {end}", object=stream)
+        self.start = start
+        self.end = end
+        self.expected = expected
+        self.found = found
+
+
+class PartialError(JouleError):
+    """The work failed after rows had been stored for good; repeating it continues there.
+
+    Parameters
+    ----------
+    cause
+        Why it stopped.
+    stream
+        The destination's path.
+    rows
+        Rows stored by this run.
+    last
+        Timestamp of the last one, µs.
+    """
+
+    exit_code = 3
+
+    def __init__(self, cause: JouleError, stream: str, rows: int, last: int | None) -> None:
+        super().__init__(cause.sentence(), hint=cause.hint)
+        self.status = cause.status
+        self.cause = cause
+        self.stream = stream
+        self.rows = rows
+        self.last = last
+
+
+@contextmanager
+def partial_after(meter: Meter) -> Iterator[None]:
+    """Turn a failure inside the block into `PartialError` once `meter` has counted rows."""
+    try:
+        yield
+    except PartialError:
+        raise
+    except JouleError as exc:
+        if meter.rows == 0:
+            raise
+        raise PartialError(exc, meter.stream, meter.rows, meter.last) from exc

@@ -1,0 +1,204 @@
+"""Writing the rows of an open input, and taking them back when it turns out to be bad."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from joule_cli.errors import DataError, DiskFullError, FormatError, JouleError
+from joule_cli.ops.errors import OperationError, OverlapError, PartialError
+from joule_cli.ops.progress import Meter
+from joule_cli.ops.rows import RowWriter
+from joule_cli.ops.streams import create_stream
+from joule_cli.ops.worker import read_ahead
+from joule_cli.series.intervals import Interval, difference
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from joule_cli.model import DataStream
+    from joule_cli.ops.ingest_source import Source
+    from joule_cli.ops.progress import ProgressCallback
+    from joule_cli.series.layout import Rows
+
+
+@dataclass(slots=True)
+class IngestResult:
+    """What came into the stream.
+
+    Parameters
+    ----------
+    skipped
+        Good rows that were left out: in existing intervals, or before the point of resumption.
+    rejected
+        Bad lines that were left out.
+    replaced
+        Rows of the stream that were deleted.
+    start, end
+        Of the rows written: the first, and 1 µs past the last.
+    """
+
+    stream: str
+    created: bool = False
+    rows: int = 0
+    skipped: int = 0
+    rejected: int = 0
+    replaced: int = 0
+    intervals: int = 0
+    start: int | None = None
+    end: int | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+class IngestRun:
+    """One pass over the input that writes.
+
+    `present` are the stream's intervals before the first row is written. Nothing inside them is
+    touched: rows that fall there are an `OverlapError`, or left out with ``skip``.
+    """
+
+    def __init__(
+        self, source: Source, present: Sequence[Interval], progress: ProgressCallback | None
+    ) -> None:
+        self.source = source
+        self.options = source.options
+        self.present = present
+        self.result = IngestResult(source.place.path)
+        self._meter = Meter(source.place.path, progress)
+        # starts and ends in one array: an odd position is inside an existing interval
+        self._edges: npt.NDArray[np.int64] = np.array(present, np.int64).reshape(-1)
+        self._slot: int | None = None
+        self._resume_after = present[-1].end - 1 if self.options.resume and present else None
+        self._join = self.options.join
+        self._handed: Interval | None = None
+
+    async def write(self, items: Iterator[Rows | None] | None = None) -> IngestResult:
+        """Write everything, or leave the stream as it was and raise.
+
+        Parameters
+        ----------
+        items
+            Takes the place of the source's own, when some of those were read already.
+        """
+        try:
+            await self._write(self.source.items() if items is None else items)
+        except (FormatError, DataError, OperationError, DiskFullError) as exc:
+            await self._undo(exc)
+            raise
+        except JouleError as exc:
+            if self._meter.rows or self.result.replaced:
+                raise self._partial(exc) from exc
+            raise
+        return self._finished()
+
+    async def _write(self, items: Iterator[Rows | None]) -> None:
+        source = self.source
+        async with aclosing(read_ahead(source.worker, items)) as blocks:
+            # read before the stream is created: a file that is bad from the start creates nothing
+            item = await anext(blocks, _END)
+            if source.stream is None:
+                source.stream = await create_stream(source.place, source.model())
+                self.result.created = True
+            while item is not _END:
+                if item is None:
+                    self._join = self.options.join
+                elif len(item := self._after_resumption(item)):
+                    await self._pump(source.stream, item, blocks)
+                    return
+                item = await anext(blocks, _END)
+
+    async def _pump(
+        self, stream: DataStream, item: Rows, blocks: AsyncGenerator[Rows | None, None]
+    ) -> None:
+        gap = self._merge_gap(int(item["timestamp"][0])) if self._join else 0
+        pipe = await self.source.place.node.data_write(stream, merge_gap=gap)
+        async with RowWriter(pipe, self._meter) as writer:
+            await self._take(writer, item)
+            async for item_or_break in blocks:
+                if item_or_break is None:
+                    await writer.end_interval()
+                    self._slot = None
+                else:
+                    await self._take(writer, item_or_break)
+
+    async def _take(self, writer: RowWriter, rows: Rows) -> None:
+        for slot, part in self._parts(rows):
+            if slot % 2:
+                self.result.skipped += len(part)
+                continue
+            if self._slot != slot:
+                await writer.end_interval()
+                self.result.intervals += 1
+                self._slot = slot
+            stamps = part["timestamp"]
+            start = int(stamps[0]) if self._handed is None else self._handed.start
+            self._handed = Interval(start, int(stamps[-1]) + 1)
+            await writer.write(part)
+
+    def _parts(self, rows: Rows) -> Iterator[tuple[int, Rows]]:
+        """Split rows at the edges of the existing intervals."""
+        if not len(self._edges) or self._resume_after is not None:
+            yield 0, rows
+            return
+        slots = np.searchsorted(self._edges, rows["timestamp"], "right")
+        cuts = (np.flatnonzero(np.diff(slots)) + 1).tolist()
+        for begin, end in itertools.pairwise([0, *cuts, len(rows)]):
+            slot = int(slots[begin])
+            crossed = self._slot is not None and self._slot != slot
+            if (slot % 2 or crossed) and self.options.on_conflict != "skip":
+                hit = self.present[(slot - 1) // 2]
+                raise OverlapError(self.source.place.path, hit.start, hit.end, 0)
+            yield slot, rows[begin:end]
+
+    def _after_resumption(self, rows: Rows) -> Rows:
+        """Return the rows after the stream's last, and find out whether they continue it."""
+        if self._resume_after is None:
+            return rows
+        done = int(np.searchsorted(rows["timestamp"], self._resume_after, "right"))
+        self.result.skipped += done
+        if done:
+            self._join = int(rows["timestamp"][done - 1]) == self._resume_after
+        return rows[done:]
+
+    def _merge_gap(self, first: int) -> int:
+        before = int(np.searchsorted(self._edges, first, "right"))
+        return max(first - int(self._edges[before - 1]), 1) if before and before % 2 == 0 else 0
+
+    async def _undo(self, cause: JouleError) -> None:
+        """Remove what this run wrote; `PartialError` if that is not possible."""
+        place, stream = self.source.place, self.source.stream
+        if stream is None:
+            return
+        if self.result.replaced:
+            raise self._partial(cause) from cause
+        try:
+            if self.result.created:
+                await place.node.data_stream_delete(stream)
+            elif self._handed is not None:
+                for piece in difference([self._handed], self.present):
+                    await place.node.data_delete(stream, piece.start, piece.end)
+        except JouleError as failure:
+            failure.__cause__ = cause
+            raise self._partial(cause) from failure
+
+    def _partial(self, cause: JouleError) -> PartialError:
+        return PartialError(cause, self.source.place.path, self._meter.rows, self._meter.last)
+
+    def _finished(self) -> IngestResult:
+        result = self.result
+        tally = self.source.reader.tally
+        result.rows = self._meter.rows
+        result.rejected = tally.rejected
+        result.warnings = list(tally.warnings)
+        if self._handed is not None:
+            result.start, result.end = self._handed
+        return result
+
+
+_END: Any = object()

@@ -1,0 +1,246 @@
+"""The input of an ingestion: options, opening the file for its stream, checking all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+
+from joule_cli.errors import LayoutMismatchError, StreamNotFound
+from joule_cli.formats.base import Reader, ReadOptions, column_names, split_at_gaps
+from joule_cli.model import DataStream, Element
+from joule_cli.model.data_stream import KEEP_ALL
+from joule_cli.ops.errors import OperationError
+from joule_cli.ops.streams import Place, find_stream, fresh_elements, split_path
+from joule_cli.series.intervals import Interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from joule_cli.api.node import Node
+    from joule_cli.ops.worker import Worker
+    from joule_cli.series.layout import Rows
+
+#: Opens the input; called again for a second pass if `IngestOptions.repeatable`.
+OpenReader: TypeAlias = Callable[[ReadOptions], Reader]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOptions:
+    """How rows come into the stream.
+
+    Parameters
+    ----------
+    read
+        Passed to the reader; `datatype` there is the type of a stream that is created, too.
+    create
+        Create a stream that does not exist.
+    keep_us
+        For a stream that is created; `None` takes what the file says, else keeps everything.
+    model
+        Describes a stream that is created, in place of the file.
+    on_conflict
+        What to do when the stream has rows inside the intervals of the file: ``fail`` raises
+        `OverlapError`, ``replace`` deletes them first, ``skip`` leaves the file's rows there out.
+    max_gap
+        End the interval where rows are more than this many µs apart.
+    resume
+        Begin after the stream's last row, in the same interval if the file has no break there.
+    join
+        Continue the stream's last interval with the first row.
+    skip_bad
+        Leave bad lines out instead of failing.
+    max_errors
+        With `skip_bad`: fail once there are more bad lines than this.
+    on_reject
+        Receives line number, text and reason of each line that is left out.
+    repeatable
+        The input can be opened a second time, as standard input cannot.
+    """
+
+    read: ReadOptions = field(default_factory=ReadOptions)
+    create: bool = True
+    keep_us: int | None = None
+    model: DataStream | None = None
+    on_conflict: Literal["fail", "replace", "skip"] = "fail"
+    max_gap: int | None = None
+    resume: bool = False
+    join: bool = False
+    skip_bad: bool = False
+    max_errors: int | None = None
+    on_reject: Callable[[int, str, str], None] | None = None
+    repeatable: bool = True
+
+
+@dataclass(slots=True)
+class Content:
+    """What a whole file holds."""
+
+    rows: int
+    rejected: int
+    intervals: list[Interval]
+    warnings: list[str]
+
+
+class Source:
+    """An input that is open and fits its stream. The reader works in the worker's thread."""
+
+    def __init__(
+        self, worker: Worker, open_reader: OpenReader, node: Node, options: IngestOptions
+    ) -> None:
+        self.worker = worker
+        self.options = options
+        self.stream: DataStream | None = None
+        self.place = Place(node, "")
+        self._open_reader = open_reader
+        self._read = options.read
+        if options.model is not None and options.read.datatype is None:
+            self._read = replace(options.read, datatype=options.model.datatype)
+        self._reader: Reader | None = None
+
+    @property
+    def reader(self) -> Reader:
+        """The open reader."""
+        assert self._reader is not None
+        return self._reader
+
+    async def open(self, path: str | None) -> None:
+        """Open the input for the stream at `path`, by default the one that the file names."""
+        if path:
+            await self._find(path)
+        await self.reopen()
+        if not path:
+            if not self.reader.head.path:
+                raise OperationError(
+                    "the file does not say which stream its rows belong to",
+                    object=self.reader.name,
+                    hint="name the stream",
+                )
+            await self._find(self.reader.head.path)
+            if self.stream and self.stream.datatype != self.reader.head.layout.datatype:
+                await self.reopen()
+        self._check()
+
+    async def _find(self, path: str) -> None:
+        split_path(path)
+        self.place = Place(self.place.node, path)
+        self.stream = await find_stream(self.place)
+        if self.stream is None and not self.options.create:
+            raise StreamNotFound("stream does not exist", object=path)
+        if self.stream is not None:
+            wanted = self.options.read.datatype
+            if wanted is not None and wanted != self.stream.datatype:
+                raise LayoutMismatchError(
+                    f"the stream stores {self.stream.datatype}, not {wanted}", object=path
+                )
+            self._read = replace(self._read, datatype=self.stream.datatype)
+
+    async def reopen(self, *, silent: bool = False) -> None:
+        """Open the input, once more from its beginning.
+
+        Parameters
+        ----------
+        silent
+            Keep bad lines from `IngestOptions.on_reject`, because they will come again.
+        """
+        if self._reader is not None:
+            if not self.options.repeatable:
+                raise OperationError(
+                    "the input would have to be read twice",
+                    object=self._reader.name,
+                    hint="save it to a file first",
+                )
+            await self.close()
+        read = self._read
+        if self.options.skip_bad:
+            read = replace(read, on_reject=self._rejecter(silent))
+        self._reader = await self.worker.call(self._open_reader, read)
+
+    def _rejecter(self, silent: bool) -> Callable[[int, str, str], None]:
+        count = 0
+        limit = self.options.max_errors
+
+        def reject(line: int, text: str, reason: str) -> None:
+            nonlocal count
+            count += 1
+            if limit is not None and count > limit:
+                raise OperationError(f"more than {limit} bad lines; line {line}: {reason}")
+            if self.options.on_reject is not None and not silent:
+                self.options.on_reject(line, text, reason)
+
+        return reject
+
+    def _check(self) -> None:
+        head = self.reader.head
+        if self.stream is None:
+            return
+        width = len(self.stream.elements)
+        if head.layout.width != width:
+            raise LayoutMismatchError(
+                f"the stream has {width} elements, the file {head.layout.width}",
+                object=self.place.path,
+            )
+        told = head.stream.datatype if head.stream else head.layout.datatype
+        if not np.can_cast(np.dtype(told), np.dtype(self.stream.datatype), "safe"):
+            raise LayoutMismatchError(
+                f"the stream stores {self.stream.datatype}, the file {told}",
+                object=self.place.path,
+            )
+
+    def items(self) -> Iterator[Rows | None]:
+        """Give blocks of rows and `None` for interval breaks; to be used in the worker."""
+        if self.options.max_gap is None:
+            return self.reader.blocks()
+        return split_at_gaps(self.reader.blocks(), self.options.max_gap)
+
+    async def examine(self) -> Content:
+        """Read the input to its end and tell what it holds."""
+        return await self.worker.call(self._examine)
+
+    def _examine(self) -> Content:
+        rows = 0
+        intervals: list[Interval] = []
+        fresh = True
+        for item in self.items():
+            if item is None:
+                fresh = True
+                continue
+            rows += len(item)
+            first, last = int(item["timestamp"][0]), int(item["timestamp"][-1])
+            start = first if fresh else intervals.pop().start
+            intervals.append(Interval(start, last + 1))
+            fresh = False
+        tally = self.reader.tally
+        return Content(rows, tally.rejected, intervals, list(tally.warnings))
+
+    def model(self) -> DataStream:
+        """Return the stream that the file describes, ready to be created."""
+        head = self.reader.head
+        told = self.options.model or head.stream
+        keep_us = self.options.keep_us
+        if keep_us is None:
+            keep_us = told.keep_us if told else KEEP_ALL
+        return DataStream(
+            name=split_path(self.place.path)[1],
+            description=told.description if told else "",
+            datatype=head.layout.datatype,
+            keep_us=keep_us,
+            elements=self._elements(),
+            decimate=told.decimate if told else True,
+        )
+
+    def _elements(self) -> list[Element]:
+        head, model = self.reader.head, self.options.model
+        for elements in (model.elements if model else (), head.elements):
+            if len(elements) == head.layout.width:
+                return fresh_elements(elements)
+        return [Element(name) for name in column_names(head)]
+
+    async def close(self) -> None:
+        """Close the reader; a second call does nothing."""
+        if self._reader is not None:
+            # not in the thread, which may be waiting for input that never comes
+            self._reader.close()
+            self._reader = None

@@ -1,0 +1,100 @@
+"""Reading back a directory of exported streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from joule_cli.errors import FormatError, JouleError, StreamNotFound
+from joule_cli.ops.annotations import copy_annotations, keep_missing
+from joule_cli.ops.ingest import ingest
+from joule_cli.ops.manifest import MANIFEST, Manifest
+from joule_cli.ops.streams import Place, create_stream, find_stream, like
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from joule_cli.api.node import Node
+    from joule_cli.formats.base import Reader, ReadOptions
+    from joule_cli.ops.ingest_run import IngestResult
+    from joule_cli.ops.ingest_source import IngestOptions
+    from joule_cli.ops.manifest import Entry
+    from joule_cli.ops.progress import ProgressCallback
+
+
+@dataclass(frozen=True, slots=True)
+class PartOutcome:
+    """How it went with one file, or with a stream as a whole if `file` is None."""
+
+    path: str
+    file: str | None
+    result: IngestResult | None = None
+    annotations: int = 0
+    error: JouleError | None = None
+
+
+async def ingest_tree(
+    directory: Path,
+    node: Node,
+    folder: str,
+    open_file: Callable[[Path, ReadOptions], Reader],
+    options: IngestOptions,
+    progress: ProgressCallback | None = None,
+    finished: Callable[[PartOutcome], None] | None = None,
+) -> list[PartOutcome]:
+    """Write everything that `export_tree` put into `directory` below `folder` of the node.
+
+    Streams are created as they were, also those without rows; intervals that go on from one
+    file to the next are joined again. A stream that fails does not stop the others.
+
+    Raises
+    ------
+    FormatError
+        The directory has no manifest, or a bad one.
+    """
+    manifest = Manifest.load(directory)
+    if manifest is None:
+        raise FormatError(f"the directory has no {MANIFEST}", file=str(directory))
+    outcomes: list[PartOutcome] = []
+
+    def done(outcome: PartOutcome) -> None:
+        outcomes.append(outcome)
+        if finished is not None:
+            finished(outcome)
+
+    for entry in manifest.entries.values():
+        place = Place(node, folder.rstrip("/") + entry.path)
+        file: str | None = None
+        try:
+            if not entry.parts:
+                await _create_empty(place, entry, options)
+            # decimated rows are described by their file
+            model = entry.model() if entry.decimation_level == 1 else None
+            for part in entry.parts:
+                file = part.file
+                source = directory / file
+                result = await ingest(
+                    lambda read, source=source: open_file(source, read),  # type: ignore[misc]
+                    node,
+                    place.path,
+                    replace(options, join=part.continues, model=model),
+                    progress,
+                )
+                done(PartOutcome(place.path, file, result))
+            file = None
+            stream = await node.data_stream_get(place.path)
+            notes = await keep_missing(entry.notes(), node, stream)
+            count = await copy_annotations(node, stream, notes)
+            done(PartOutcome(place.path, None, annotations=count))
+        except JouleError as exc:
+            done(PartOutcome(place.path, file, error=exc))
+    return outcomes
+
+
+async def _create_empty(place: Place, entry: Entry, options: IngestOptions) -> None:
+    if await find_stream(place) is not None:
+        return
+    if not options.create:
+        raise StreamNotFound("stream does not exist", object=place.path)
+    await create_stream(place, like(entry.model(), place.path, keep_us=options.keep_us))

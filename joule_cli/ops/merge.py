@@ -1,0 +1,307 @@
+"""Putting the elements of several streams side by side."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from joule_cli.model import DataStream, Element
+from joule_cli.ops.errors import OperationError, partial_after
+from joule_cli.ops.progress import Meter
+from joule_cli.ops.reach import reach_back, reach_forward
+from joule_cli.ops.resample import Cursor, Method, cover, sample
+from joule_cli.ops.rows import RowWriter, even_blocks
+from joule_cli.ops.streams import (
+    Place,
+    check_bounds,
+    create_stream,
+    find_stream,
+    fresh_elements,
+    refuse_same,
+    split_path,
+    stored_intervals,
+)
+from joule_cli.ops.targets import join_inside, refuse_rows_inside, result_type
+from joule_cli.series.intervals import Interval, difference, intersection
+from joule_cli.series.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from joule_cli.api.node import Node
+    from joule_cli.ops.progress import ProgressCallback
+    from joule_cli.series.layout import Rows
+
+
+class MergeInput(NamedTuple):
+    """A stream and the prefix of its element names; `None` takes the stream's name."""
+
+    path: str
+    prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MergeOptions:
+    """How streams are merged.
+
+    Parameters
+    ----------
+    start, end
+        Half-open bounds of the primary's rows, µs.
+    interpolate
+        How a secondary's value at a primary's time is found, see `resample.sample`.
+    tolerance
+        Leave out rows without a secondary sample within this many µs.
+    min_interval
+        Leave out pieces of common time shorter than this many µs; they are reported.
+    datatype
+        Of the result: ``float32`` or ``float64``; `None` takes the destination's, else float32.
+    resume
+        Add only what the destination lacks; without it, rows there are an `OverlapError`.
+    """
+
+    start: int | None = None
+    end: int | None = None
+    interpolate: Method = "linear"
+    tolerance: int | None = None
+    min_interval: int = 0
+    datatype: str | None = None
+    resume: bool = True
+
+
+@dataclass(slots=True)
+class MergeResult:
+    """What was merged.
+
+    Parameters
+    ----------
+    intervals
+        The pieces of time that were worked on.
+    short
+        Pieces left out because of `MergeOptions.min_interval`.
+    unmatched
+        Primary rows in those pieces that have no secondary sample within the tolerance.
+    """
+
+    created: bool = False
+    rows: int = 0
+    unmatched: int = 0
+    intervals: list[Interval] = field(default_factory=list)
+    short: list[Interval] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class MergePlan:
+    """What a merge would do, with the number of primary rows; nothing has been changed."""
+
+    creates: bool
+    datatype: str
+    elements: list[str]
+    rows: int
+    intervals: list[Interval]
+    short: list[Interval]
+
+
+async def plan_merge(
+    node: Node,
+    primary: MergeInput,
+    secondaries: Sequence[MergeInput],
+    destination: str,
+    options: MergeOptions,
+) -> MergePlan:
+    """Find out what `merge_streams` would do; it raises the same errors."""
+    work = await _prepare(node, primary, secondaries, destination, options)
+    rows = 0
+    for piece in work.pieces:
+        rows += await node.data_count(work.streams[0], piece.start, piece.end)
+    return MergePlan(
+        work.target is None,
+        work.model.datatype,
+        [element.name for element in work.model.elements],
+        rows,
+        work.pieces,
+        work.short,
+    )
+
+
+async def merge_streams(
+    node: Node,
+    primary: MergeInput,
+    secondaries: Sequence[MergeInput],
+    destination: str,
+    options: MergeOptions,
+    progress: ProgressCallback | None = None,
+) -> MergeResult:
+    """Write the primary's rows with the secondaries' values at the same times beside them.
+
+    Every primary row that all secondaries cover is kept, with its timestamp.
+
+    Raises
+    ------
+    OperationError
+        There is no secondary, or a stream is used twice.
+    LayoutMismatchError
+        The destination has another number of elements, or does not store floats.
+    OverlapError
+        The destination has rows there and `MergeOptions.resume` is false.
+    PartialError
+        It failed after rows had been stored; a repetition continues there.
+    """
+    work = await _prepare(node, primary, secondaries, destination, options)
+    place = Place(node, destination)
+    result = MergeResult(created=work.target is None, intervals=work.pieces, short=work.short)
+    target = work.target or await create_stream(place, work.model)
+    span = (work.pieces[0].start, work.pieces[-1].end) if work.pieces else None
+    meter = Meter(destination, progress, span=span)
+    with partial_after(meter):
+        for piece in work.pieces:
+            result.unmatched += await _merge_piece(node, work, target, piece, options, meter)
+        await join_inside(place, target, [w for w in work.wholes if _touched(w, work.pieces)])
+    result.rows = meter.rows
+    return result
+
+
+def _touched(whole: Interval, pieces: Sequence[Interval]) -> bool:
+    return bool(intersection([whole], pieces))
+
+
+@dataclass(slots=True)
+class _Work:
+    #: the primary first
+    streams: list[DataStream]
+    #: the secondaries' whole intervals
+    intervals: list[list[Interval]]
+    target: DataStream | None
+    model: DataStream
+    #: common time, which becomes the destination's intervals
+    wholes: list[Interval]
+    #: the part of it that the destination lacks
+    pieces: list[Interval]
+    short: list[Interval]
+
+
+async def _prepare(
+    node: Node,
+    primary: MergeInput,
+    secondaries: Sequence[MergeInput],
+    destination: str,
+    options: MergeOptions,
+) -> _Work:
+    check_bounds(options.start, options.end)
+    if not secondaries:
+        raise OperationError("a merge needs at least one secondary stream")
+    inputs = [primary, *secondaries]
+    streams = [await node.data_stream_get(source.path) for source in inputs]
+    place = Place(node, destination)
+    target = await find_stream(place)
+    for source, stream in zip(inputs, streams, strict=True):
+        refuse_same(Place(node, source.path), place, stream, target)
+    elements = _elements(inputs, streams)
+    datatype = result_type(target, len(elements), options.datatype, destination)
+    model = DataStream(split_path(destination)[1], "", datatype, elements=elements)
+    common = await stored_intervals(node, streams[0], options.start, options.end)
+    intervals = []
+    for stream in streams[1:]:
+        intervals.append(await stored_intervals(node, stream))
+        common = intersection(common, cover(intervals[-1], options.interpolate, options.tolerance))
+    wholes = [piece for piece in common if piece.end - piece.start >= options.min_interval]
+    short = [piece for piece in common if piece.end - piece.start < options.min_interval]
+    present: list[Interval] = []
+    if target is not None:
+        if not options.resume:
+            await refuse_rows_inside(place, target, wholes)
+        present = await stored_intervals(node, target)
+    pieces = []
+    for piece in difference(wholes, present):
+        # what is left beside the destination's rows may hold no primary row
+        if await node.data_count(streams[0], piece.start, piece.end):
+            pieces.append(piece)  # noqa: PERF401
+    return _Work(streams, intervals, target, model, wholes, pieces, short)
+
+
+def _elements(inputs: Sequence[MergeInput], streams: Sequence[DataStream]) -> list[Element]:
+    """Put the name or the prefix of its stream before the name of each element."""
+    elements: list[Element] = []
+    for source, stream in zip(inputs, streams, strict=True):
+        prefix = stream.name if source.prefix is None else source.prefix
+        elements += [
+            replace(element, name=f"{prefix} {element.name}".strip())
+            for element in fresh_elements(stream.elements)
+        ]
+    names = [element.name for element in elements]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise OperationError(
+            f"two elements would be called {twice[0]}", hint="give the streams different prefixes"
+        )
+    return elements
+
+
+async def _merge_piece(
+    node: Node,
+    work: _Work,
+    target: DataStream,
+    piece: Interval,
+    options: MergeOptions,
+    meter: Meter,
+) -> int:
+    """Merge one piece of common time and return the number of rows without a partner."""
+    unmatched = 0
+    layout = Layout.parse(work.model.layout)
+    async with AsyncExitStack() as stack:
+        pipe = await stack.enter_async_context(
+            await node.data_read(work.streams[0], piece.start, piece.end)
+        )
+        cursors = []
+        for stream, intervals in zip(work.streams[1:], work.intervals, strict=True):
+            low, high = await _reach(node, stream, intervals, piece)
+            secondary = await node.data_read(stream, low, high)
+            cursors.append(Cursor(await stack.enter_async_context(secondary)))
+        out = await node.data_write(target)
+        writer = await stack.enter_async_context(RowWriter(out, meter))
+        async with aclosing(even_blocks(pipe)) as blocks:
+            async for rows, _ in blocks:
+                rest = rows
+                while len(rest):
+                    first = int(rest["timestamp"][0])
+                    for cursor in cursors:
+                        await cursor.reach(first)
+                    known = min(cursor.known_until for cursor in cursors)
+                    ready = int(np.searchsorted(rest["timestamp"], known, "right"))
+                    merged = _side_by_side(rest[:ready], cursors, layout, options)
+                    unmatched += ready - len(merged)
+                    await writer.write(merged)
+                    rest = rest[ready:]
+    return unmatched
+
+
+async def _reach(
+    node: Node, stream: DataStream, intervals: Sequence[Interval], piece: Interval
+) -> tuple[int, int]:
+    """Return a range that holds one sample beyond each end of `piece`."""
+    low = await reach_back(node, stream, piece.start, 1, min(intervals[0].start, piece.start))
+    high = await reach_forward(node, stream, piece.end, 1, max(intervals[-1].end, piece.end))
+    return low, high
+
+
+def _side_by_side(
+    rows: Rows, cursors: Sequence[Cursor], layout: Layout, options: MergeOptions
+) -> Rows:
+    out: Rows = np.empty(len(rows), layout.dtype)
+    out["timestamp"] = rows["timestamp"]
+    column = rows["data"].shape[1]
+    complete = np.ones(len(rows), np.bool_)
+    with np.errstate(over="ignore"):
+        out["data"][:, :column] = rows["data"]
+        for cursor in cursors:
+            values, found = sample(
+                cursor.rows, rows["timestamp"], options.interpolate, options.tolerance
+            )
+            width = values.shape[1]
+            out["data"][:, column : column + width] = values
+            column += width
+            complete &= found
+    return out if complete.all() else out[complete]

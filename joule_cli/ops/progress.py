@@ -1,0 +1,83 @@
+"""How far an operation has got, told to a callback."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from joule_cli.series.layout import Rows
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One report.
+
+    Parameters
+    ----------
+    stream
+        Path of the stream that is worked on.
+    rows
+        Rows finished so far: stored for good, or handed to the output.
+    last
+        Timestamp of the last of them, µs; `None` before the first.
+    total
+        Rows in the whole work, if that is known.
+    span
+        First and last time of the work, if that is known.
+    """
+
+    stream: str
+    rows: int
+    last: int | None = None
+    total: int | None = None
+    span: tuple[int, int] | None = None
+
+    @property
+    def fraction(self) -> float | None:
+        """Finished share between 0 and 1, by rows or else by time; `None` when unknown."""
+        if self.total:
+            return min(self.rows / self.total, 1.0)
+        if self.span is None or self.last is None or self.span[1] <= self.span[0]:
+            return None
+        return min(max((self.last - self.span[0]) / (self.span[1] - self.span[0]), 0.0), 1.0)
+
+
+ProgressCallback: TypeAlias = Callable[[Progress], None]
+
+
+class Meter:
+    """Counts finished rows of one stream and reports each step."""
+
+    def __init__(
+        self,
+        stream: str,
+        report: ProgressCallback | None = None,
+        *,
+        total: int | None = None,
+        span: tuple[int, int] | None = None,
+    ) -> None:
+        self.stream = stream
+        self.rows = 0
+        self.last: int | None = None
+        self.total = total
+        self.span = span
+        self._report = report
+
+    def add(self, rows: Rows) -> None:
+        """Count `rows` as finished."""
+        if len(rows):
+            self.rows += len(rows)
+            self.last = int(rows["timestamp"][-1])
+            self.tell()
+
+    def add_all(self, blocks: Sequence[Rows]) -> None:
+        """Count several blocks as finished, with one report."""
+        self.rows += sum(len(rows) for rows in blocks[:-1])
+        self.add(blocks[-1])
+
+    def tell(self) -> None:
+        """Report the present state."""
+        if self._report is not None:
+            self._report(Progress(self.stream, self.rows, self.last, self.total, self.span))

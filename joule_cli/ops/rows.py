@@ -1,0 +1,110 @@
+"""Rows on their way through an operation: blocks of an even size, written and counted."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from joule_cli.errors import InvalidValuesError, JouleError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+    from types import TracebackType
+
+    from joule_cli.ops.progress import Meter
+    from joule_cli.pipes import Pipe
+    from joule_cli.series.layout import Rows
+
+#: Rows that are written with one commit.
+BLOCK_ROWS = 100_000
+
+
+async def even_blocks(
+    pipe: Pipe, block_rows: int = BLOCK_ROWS
+) -> AsyncGenerator[tuple[Rows, bool], None]:
+    """Yield ``(rows, end_of_interval)`` from a pipe, joined to about `block_rows` rows each.
+
+    Rows may be empty when the interval ends.
+    """
+    held: list[Rows] = []
+    count = 0
+    async for rows, ended in pipe.blocks():
+        if len(rows):
+            held.append(rows)
+            count += len(rows)
+        if ended or count >= block_rows:
+            yield _joined(held, pipe), ended
+            held, count = [], 0
+    if held:
+        yield _joined(held, pipe), False
+
+
+def _joined(held: list[Rows], pipe: Pipe) -> Rows:
+    if len(held) == 1:
+        return held[0]
+    return np.concatenate(held) if held else np.empty(0, pipe.dtype)
+
+
+def refuse_not_finite(rows: Rows, stream: str) -> None:
+    """Refuse values that no stream can hold, before anything is replaced by them."""
+    values = rows["data"]
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        bad = ~np.isfinite(values).all(axis=1)
+        stamp = int(rows["timestamp"][int(bad.argmax())])
+        raise InvalidValuesError(f"the result at {stamp} is not a finite number", object=stream)
+
+
+class RowWriter:
+    """Writes to a pipe with few large commits, and counts rows once they are stored.
+
+    Short intervals are collected and stored together. Leaving the ``async with`` block stores
+    what is left, after an error elsewhere too, and closes the pipe.
+    """
+
+    def __init__(self, pipe: Pipe, meter: Meter) -> None:
+        self._pipe = pipe
+        self._meter = meter
+        self._waiting: list[Rows] = []
+        self._count = 0
+        # larger than any block, so that `_flush` alone decides when rows are stored
+        pipe.enable_cache(sys.maxsize)
+
+    async def write(self, rows: Rows) -> None:
+        """Take rows over; they are stored at the latest when `BLOCK_ROWS` have come together."""
+        if not len(rows):
+            return
+        await self._pipe.write(rows)
+        self._waiting.append(rows)
+        self._count += len(rows)
+        if self._count >= BLOCK_ROWS:
+            await self._flush()
+
+    async def end_interval(self) -> None:
+        """Put a break after the rows so far."""
+        await self._pipe.close_interval()
+
+    async def _flush(self) -> None:
+        waiting, self._waiting, self._count = self._waiting, [], 0
+        if waiting:
+            await self._pipe.flush_cache()
+            self._meter.add_all(waiting)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        async with self._pipe:
+            if exc is None:
+                await self._flush()
+            else:
+                # if it was the pipe that failed, this fails again, and `exc` tells why
+                with suppress(JouleError):
+                    await self._flush()

@@ -1,0 +1,99 @@
+"""Finding and creating the streams that an operation works on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from joule_cli.errors import InvalidReference, JouleError, StreamNotFound
+from joule_cli.model import DataStream, Element
+from joule_cli.ops.errors import OperationError
+from joule_cli.series.intervals import Interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from joule_cli.api.node import Node
+
+
+class Place(NamedTuple):
+    """A data stream, or where one will be created."""
+
+    node: Node
+    path: str
+
+
+def split_path(path: str) -> tuple[str, str]:
+    """Return folder and name of a stream's path.
+
+    Raises
+    ------
+    InvalidReference
+        The path is not absolute or names no stream.
+    """
+    folder, _, name = path.rpartition("/")
+    if not path.startswith("/") or not name:
+        raise InvalidReference("not the absolute path of a stream", object=path)
+    return folder or "/", name
+
+
+async def find_stream(place: Place) -> DataStream | None:
+    """Return the stream at `place`, `None` if there is none."""
+    try:
+        return await place.node.data_stream_get(place.path)
+    except StreamNotFound:
+        return None
+
+
+def fresh_elements(elements: Sequence[Element]) -> list[Element]:
+    """Return copies that belong to no stream yet."""
+    return [replace(element, id=None, index=None) for element in elements]
+
+
+def like(
+    stream: DataStream, path: str, *, keep_us: int | None = None, datatype: str | None = None
+) -> DataStream:
+    """Return a new stream model for `path` with the attributes of `stream`."""
+    return DataStream(
+        name=split_path(path)[1],
+        description=stream.description,
+        datatype=datatype or stream.datatype,
+        keep_us=stream.keep_us if keep_us is None else keep_us,
+        elements=fresh_elements(stream.elements),
+        decimate=stream.decimate,
+    )
+
+
+async def create_stream(place: Place, model: DataStream) -> DataStream:
+    """Create `model` at `place` and return it as stored."""
+    return await place.node.data_stream_create(model, split_path(place.path)[0])
+
+
+async def discard_stream(place: Place, stream: DataStream) -> bool:
+    """Delete a stream that this run created; False if the node does not answer any more."""
+    try:
+        await place.node.data_stream_delete(stream)
+    except JouleError:
+        # it follows another failure, and that one is reported
+        return False
+    return True
+
+
+def refuse_same(source: Place, destination: Place, a: DataStream, b: DataStream | None) -> None:
+    """Refuse to write a stream onto itself."""
+    same_node = source.node is destination.node or source.node.url == destination.node.url
+    if b is not None and same_node and a.id == b.id:
+        raise OperationError("source and destination are the same stream", object=destination.path)
+
+
+async def stored_intervals(
+    node: Node, stream: DataStream | str, start: int | None = None, end: int | None = None
+) -> list[Interval]:
+    """List the intervals of a stream as `Interval`."""
+    return [Interval(a, b) for a, b in await node.data_intervals(stream, start, end)]
+
+
+def check_bounds(start: int | None, end: int | None) -> None:
+    """Refuse a range that holds nothing."""
+    if start is not None and end is not None and start >= end:
+        raise OperationError(f"the start ({start}) must be before the end ({end})")

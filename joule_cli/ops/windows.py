@@ -1,0 +1,104 @@
+"""Moving mean and running median of rows that arrive in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from joule_cli.ops.errors import OperationError
+from joule_cli.series.layout import Layout, Rows
+
+_Values: TypeAlias = npt.NDArray[np.generic]
+_Floats: TypeAlias = npt.NDArray[np.float64]
+#: Maps (n, k) values and a window to the (n - window + 1, k) results.
+Kernel: TypeAlias = Callable[[_Values, int], _Values]
+
+#: Values that one step of the median looks at together.
+_STEP_VALUES = 1 << 21
+
+
+def moving_mean(values: _Values, window: int) -> _Floats:
+    """Return the mean of each `window` successive rows, as float64.
+
+    Each sum is made of two sums of values inside its window, so that large values elsewhere
+    cost no precision, and the work does not depend on the window.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        means = _window_sums(values.astype(np.float64), window) / window
+    if not np.isfinite(means).all():
+        # a sum was too large; dividing first costs a little precision instead
+        means = _window_sums(values.astype(np.float64) / window, window)
+    return means
+
+
+def _window_sums(values: _Floats, window: int) -> _Floats:
+    count, width = values.shape
+    results = count - window + 1
+    groups = -(-count // window)
+    padded = np.zeros((groups * window, width))
+    padded[:count] = values
+    grouped = padded.reshape(groups, window, width)
+    ahead = np.cumsum(grouped, axis=1).reshape(-1, width)
+    behind = np.cumsum(grouped[:, ::-1], axis=1)[:, ::-1].reshape(-1, width)
+    sums: _Floats = behind[:results] + ahead[window - 1 : count]
+    # a window that is one whole group is in both sums
+    sums[::window] = behind[:results:window]
+    return sums
+
+
+def running_median(values: _Values, window: int) -> _Values:
+    """Return the median of each `window` successive rows; `window` is odd."""
+    results = len(values) - window + 1
+    width = values.shape[1]
+    out = np.empty((results, width), values.dtype)
+    step = max(_STEP_VALUES // (window * width), 1)
+    for first in range(0, results, step):
+        last = min(first + step, results)
+        views = np.lib.stride_tricks.sliding_window_view(
+            values[first : last + window - 1], window, axis=0
+        )
+        half = window // 2
+        out[first:last] = np.partition(views, half, axis=-1)[..., half]
+    return out
+
+
+class WindowFilter:
+    """Filters the rows of one interval, block by block.
+
+    The first and the last ``window // 2`` rows of the interval have no result; the others keep
+    their timestamps.
+
+    Raises
+    ------
+    OperationError
+        The window is not a positive odd number.
+    """
+
+    def __init__(self, kernel: Kernel, window: int, layout: Layout, datatype: str) -> None:
+        check_window(window)
+        self._kernel = kernel
+        self._window = window
+        self._carry: Rows = np.empty(0, layout.dtype)
+        self._dtype = Layout(datatype, layout.width).dtype
+
+    def feed(self, rows: Rows) -> Rows:
+        """Return the results that `rows` completes, possibly none."""
+        rows = np.concatenate([self._carry, rows]) if len(self._carry) else rows
+        self._carry = rows[max(len(rows) - self._window + 1, 0) :].copy()
+        results = max(len(rows) - self._window + 1, 0)
+        out: Rows = np.empty(results, self._dtype)
+        if results:
+            half = self._window // 2
+            out["timestamp"] = rows["timestamp"][half : half + results]
+            with np.errstate(over="ignore"):
+                out["data"] = self._kernel(rows["data"], self._window)
+        return out
+
+
+def check_window(window: int) -> None:
+    """Refuse a window that has no middle row."""
+    if window < 1 or window % 2 == 0:
+        raise OperationError(f"the window must be a positive odd number, not {window}")

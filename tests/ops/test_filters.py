@@ -1,0 +1,210 @@
+"""Filters compared with the plainest possible computation."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from joule_cli.engine.node import EmbeddedNode
+from joule_cli.errors import InvalidValuesError, LayoutMismatchError, StorageError
+from joule_cli.ops import rows as rows_module
+from joule_cli.ops.errors import OperationError, OverlapError, PartialError
+from joule_cli.ops.filters import FilterOptions, filter_stream, plan_filter
+from joule_cli.ops.streams import Place
+from joule_cli.ops.windows import WindowFilter, moving_mean, running_median
+from joule_cli.series.layout import Layout
+from tests.ops.helpers import T0, fill, model, read, rows_at
+
+NAIVE = {"mean": statistics.fmean, "median": statistics.median}
+KERNELS = {"mean": moving_mean, "median": running_median}
+
+
+def naive(kind, times, window, layout="float32_2"):
+    """Timestamps and values of one interval, computed row by row."""
+    rows = rows_at(times, layout)
+    half = window // 2
+    out = []
+    for at in range(half, len(rows) - half):
+        values = rows["data"][at - half : at + half + 1].astype(float)
+        out.append((int(rows["timestamp"][at]), *(NAIVE[kind](column) for column in values.T)))
+    return out
+
+
+def as_tuples(rows):
+    return [(int(r["timestamp"]), *(float(v) for v in r["data"])) for r in rows]
+
+
+@given(
+    st.sampled_from(["mean", "median"]),
+    st.lists(st.lists(st.floats(-1e300, 1e300), min_size=2, max_size=2), min_size=1, max_size=60),
+    st.integers(0, 8).map(lambda n: 2 * n + 1),
+    st.lists(st.integers(0, 20), max_size=10),
+)
+def test_any_blocks_give_the_naive_result(kind, values, window, sizes):
+    rows = np.empty(len(values), Layout("float64", 2).dtype)
+    rows["timestamp"] = np.arange(len(values))
+    rows["data"] = values
+    kernel = WindowFilter(KERNELS[kind], window, Layout("float64", 2), "float64")
+    cuts = np.minimum(np.cumsum(sizes), len(rows)).astype(int)
+    found = np.concatenate([kernel.feed(block) for block in np.split(rows, cuts)])
+    half = window // 2
+    expected = [
+        [NAIVE[kind](rows["data"][at - half : at + half + 1, c]) for c in range(2)]
+        for at in range(half, len(rows) - half)
+    ]
+    assert found["timestamp"].tolist() == list(range(half, len(rows) - half))
+    scale = np.abs(rows["data"]).max() if kind == "mean" else 0
+    np.testing.assert_allclose(
+        found["data"], np.array(expected).reshape(-1, 2), rtol=1e-14, atol=scale * 1e-15
+    )
+
+
+def test_large_values_outside_of_a_window_cost_no_precision():
+    values = np.array([1e17, *[1.0] * 30, -1e17, *[3.0] * 30])[:, None]
+    means = moving_mean(values, 7)
+    assert set(means[1:25, 0]) == {1.0}
+    assert set(means[32:, 0]) == {3.0}
+
+
+@pytest.mark.parametrize("kind", ["mean", "median"])
+async def test_each_interval_on_its_own(node, kind):
+    pieces = [range(0, 90, 3), range(100, 104), range(200, 450, 2)]
+    await fill(node, "/a/src", pieces, "int32")
+    options = FilterOptions(kind, 5, datatype="float64")
+    result = await filter_stream(Place(node, "/a/src"), Place(node, "/a/new/dst"), options)
+    expected = [row for piece in pieces for row in naive(kind, piece, 5, "int32_2")]
+    assert as_tuples(await read(node, "/a/new/dst")) == [pytest.approx(row) for row in expected]
+    assert result.rows == len(expected)
+    assert result.short == [(T0 + 100, T0 + 104)]
+    assert await node.data_intervals("/a/new/dst") == [
+        [T0 + 6, T0 + 82],
+        [T0 + 204, T0 + 445],
+    ]
+    created = await node.data_stream_get("/a/new/dst")
+    assert (created.datatype, [e.units for e in created.elements]) == ("float64", ["V", "V"])
+
+
+@pytest.mark.parametrize("window", [0, 4, -3])
+async def test_a_window_without_a_middle_is_refused_first(node, window):
+    await fill(node, "/a/src", [range(10)])
+    stream = await fill(node, "/a/dst", [range(10)])
+    options = FilterOptions("mean", window, mode="replace")
+    with pytest.raises(OperationError, match="odd"):
+        await filter_stream(Place(node, "/a/src"), Place(node, "/a/dst"), options)
+    assert await node.data_count(stream) == 10
+
+
+async def test_destinations_that_cannot_take_the_result(node):
+    await fill(node, "/a/src", [range(10)])
+    await node.data_stream_create(model("ints", "int32"), "/a")
+    await node.data_stream_create(model("wide", names="xyz"), "/a")
+    for name in ("ints", "wide"):
+        with pytest.raises(LayoutMismatchError):
+            await filter_stream(
+                Place(node, "/a/src"), Place(node, f"/a/{name}"), FilterOptions("mean", 3)
+            )
+    with pytest.raises(OperationError):
+        await filter_stream(Place(node, "/a/src"), Place(node, "/a/src"), FilterOptions("mean", 3))
+    with pytest.raises(OperationError):
+        await filter_stream(
+            Place(node, "/a/src"), Place(node, "/a/n"), FilterOptions("mean", 3, datatype="int16")
+        )
+
+
+async def test_rows_in_the_way_are_a_decision(node):
+    await fill(node, "/a/src", [range(0, 100, 10), range(300, 400, 10)])
+    await fill(node, "/a/dst", [range(15, 65, 10), range(200, 210), [900]])
+    source, destination = Place(node, "/a/src"), Place(node, "/a/dst")
+    with pytest.raises(OverlapError) as caught:
+        await plan_filter(source, destination, FilterOptions("mean", 3))
+    assert caught.value.rows == 5
+    result = await filter_stream(source, destination, FilterOptions("mean", 3, mode="replace"))
+    assert result.rows == 16
+    # what lies between the source's intervals is not replaced
+    assert await node.data_intervals("/a/dst") == [
+        [T0 + 10, T0 + 81],
+        [T0 + 200, T0 + 210],
+        [T0 + 310, T0 + 381],
+        [T0 + 900, T0 + 901],
+    ]
+
+
+async def test_replacing_with_values_that_do_not_fit_keeps_the_old_rows(node):
+    stream = await node.data_stream_create(model("src", "float64"), "/a")
+    rows = rows_at(range(20), "float64_2")
+    rows["data"][10] = 1e300
+    async with await node.data_write(stream) as pipe:
+        await pipe.write(rows)
+    await fill(node, "/a/dst", [range(20)])
+    options = FilterOptions("mean", 3, mode="replace")
+    with pytest.raises(InvalidValuesError):
+        await filter_stream(Place(node, "/a/src"), Place(node, "/a/dst"), options)
+    assert await node.data_count("/a/dst") == 20
+
+
+async def test_a_finished_filter_has_nothing_left(node):
+    await fill(node, "/a/src", [range(0, 100, 10), range(300, 400, 10)])
+    source, destination = Place(node, "/a/src"), Place(node, "/a/dst")
+    options = FilterOptions("median", 5, mode="resume")
+    assert (await filter_stream(source, destination, options)).rows == 12
+    assert (await plan_filter(source, destination, options)).intervals == []
+    assert (await filter_stream(source, destination, options)).rows == 0
+
+
+@given(
+    st.sampled_from(["mean", "median"]),
+    st.sampled_from(["resume", "replace"]),
+    st.lists(st.integers(1, 40), min_size=1, max_size=4),
+    st.integers(0, 4).map(lambda n: 2 * n + 1),
+    st.lists(st.integers(1, 5), max_size=3),
+    st.integers(1, 9),
+)
+def test_interrupted_filters_end_with_the_whole_result(
+    kind, mode, sizes, window, interruptions, block_rows
+):
+    pieces = [range(1000 * at, 1000 * at + 3 * size, 3) for at, size in enumerate(sizes)]
+
+    async def run(directory):
+        async with EmbeddedNode("a", Path(directory, "a.db")) as node:
+            await fill(node, "/s/src", pieces)
+            source, destination = Place(node, "/s/src"), Place(node, "/s/dst")
+            if mode == "replace":
+                await fill(node, "/s/dst", [[t + 1 for t in piece[:-1]] for piece in pieces])
+            options = FilterOptions(kind, window, mode=mode)
+            for left in interruptions:
+                reports = iter(range(left))
+
+                def stop(progress, reports=reports):
+                    if next(reports, None) is None:
+                        raise StorageError("stop")
+
+                with suppress(PartialError):
+                    await filter_stream(source, destination, options, stop)
+            await filter_stream(source, destination, options)
+            expected = [naive(kind, piece, window) for piece in pieces]
+            found = as_tuples(await read(node, "/s/dst"))
+            assert found == [pytest.approx(r, rel=1e-6) for rows in expected for r in rows]
+            assert await node.data_intervals("/s/dst") == [
+                [rows[0][0], rows[-1][0] + 1] for rows in expected if rows
+            ]
+
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as directory:
+        patch.setattr(rows_module, "BLOCK_ROWS", block_rows)
+        patch.setattr(rows_module.even_blocks, "__defaults__", (block_rows,))
+        asyncio.run(run(directory))
+
+
+async def test_bounds(node):
+    await fill(node, "/a/src", [range(0, 100, 10)])
+    options = FilterOptions("mean", 3, T0 + 20, T0 + 71)
+    result = await filter_stream(Place(node, "/a/src"), Place(node, "/a/dst"), options)
+    assert result.rows == 4
+    assert await node.data_intervals("/a/dst") == [[T0 + 30, T0 + 61]]
