@@ -1,0 +1,36 @@
+"""What a program imports: nodes, how to get them, and the objects that they store.
+
+Source: Joule API reference.
+"""
+
+from joule_cli.api.connect import delete_node, get_node, get_nodes, save_node, set_default_node
+from joule_cli.api.node import Node
+from joule_cli.model import (
+    Annotation,
+    AnnotationInfo,
+    DataStream,
+    DataStreamInfo,
+    Element,
+    Folder,
+    NodeInfo,
+)
+
+#: The name that Joule 1.0.1 gives the class.
+BaseNode = Node
+
+__all__ = [
+    "Annotation",
+    "AnnotationInfo",
+    "BaseNode",
+    "DataStream",
+    "DataStreamInfo",
+    "Element",
+    "Folder",
+    "Node",
+    "NodeInfo",
+    "delete_node",
+    "get_node",
+    "get_nodes",
+    "save_node",
+    "set_default_node",
+]

@@ -1,0 +1,46 @@
+"""Pipes and the objects that a node stores, under the names of the Joule API reference.
+
+The pipes load on first use: they need NumPy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from joule_cli.model import (
+    Annotation,
+    AnnotationInfo,
+    DataStream,
+    DataStreamInfo,
+    Element,
+    Folder,
+    NodeInfo,
+)
+
+if TYPE_CHECKING:
+    from joule_cli import pipes
+    from joule_cli.pipes import InputPipe, LocalPipe, OutputPipe, Pipe
+
+__all__ = [
+    "Annotation",
+    "AnnotationInfo",
+    "DataStream",
+    "DataStreamInfo",
+    "Element",
+    "Folder",
+    "InputPipe",
+    "LocalPipe",
+    "NodeInfo",
+    "OutputPipe",
+    "Pipe",
+    "pipes",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "pipes":
+        return importlib.import_module("joule_cli.pipes")
+    if name in {"InputPipe", "LocalPipe", "OutputPipe", "Pipe"}:
+        return getattr(importlib.import_module("joule_cli.pipes"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
