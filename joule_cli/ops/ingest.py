@@ -121,7 +121,7 @@ async def _ingest_beside(
     first = await source.worker.call(next, items, None)
     if first is not None and int(first["timestamp"][0]) >= present[-1].end:
         return await IngestRun(source, present, progress).write(itertools.chain([first], items))
-    await source.reopen(silent=True)
+    await source.reopen()
     content = await source.examine()
     conflicts = await _conflicts(source, content.intervals)
     replaced = 0

@@ -86,6 +86,7 @@ class IngestRun:
         items
             Takes the place of the source's own, when some of those were read already.
         """
+        self.source.tell_rejects()
         try:
             await self._write(self.source.items() if items is None else items)
         except (FormatError, DataError, OperationError, DiskFullError) as exc:

@@ -99,6 +99,8 @@ class Source:
         if options.model is not None and options.read.datatype is None:
             self._read = replace(options.read, datatype=options.model.datatype)
         self._reader: Reader | None = None
+        self._held_rejects: list[tuple[int, str, str]] | None = []
+        self._examining = False
 
     @property
     def reader(self) -> Reader:
@@ -110,6 +112,8 @@ class Source:
         """Open the input for the stream at `path`, by default the one that the file names."""
         if path:
             await self._find(path)
+            if self.stream is not None and not self.options.repeatable:
+                self._read = replace(self._read, datatype=self.stream.datatype)
         await self.reopen()
         if not path:
             if not self.reader.head.path:
@@ -119,9 +123,11 @@ class Source:
                     hint="name the stream",
                 )
             await self._find(self.reader.head.path)
-            if self.stream and self.stream.datatype != self.reader.head.layout.datatype:
+        if self.stream is not None:
+            self._check(self.stream)
+            if self.stream.datatype != self.reader.head.layout.datatype:
+                self._read = replace(self._read, datatype=self.stream.datatype)
                 await self.reopen()
-        self._check()
 
     async def _find(self, path: str) -> None:
         split_path(path)
@@ -129,22 +135,29 @@ class Source:
         self.stream = await find_stream(self.place)
         if self.stream is None and not self.options.create:
             raise StreamNotFound("stream does not exist", object=path)
-        if self.stream is not None:
-            wanted = self.options.read.datatype
-            if wanted is not None and wanted != self.stream.datatype:
-                raise LayoutMismatchError(
-                    f"the stream stores {self.stream.datatype}, not {wanted}", object=path
-                )
-            self._read = replace(self._read, datatype=self.stream.datatype)
 
-    async def reopen(self, *, silent: bool = False) -> None:
-        """Open the input, once more from its beginning.
+    def _check(self, stream: DataStream) -> None:
+        head, wanted = self.reader.head, self.options.read.datatype
+        width = len(stream.elements)
+        if head.layout.width != width:
+            raise LayoutMismatchError(
+                f"the stream has {width} elements, the file {head.layout.width}",
+                object=self.place.path,
+            )
+        if wanted is not None and wanted != stream.datatype:
+            raise LayoutMismatchError(
+                f"the stream stores {stream.datatype}, not {wanted}", object=self.place.path
+            )
+        told = head.stream.datatype if head.stream else stream.datatype
+        if wanted is None and not np.can_cast(told, stream.datatype, "safe"):
+            raise LayoutMismatchError(
+                f"the stream stores {stream.datatype}, the file {told}",
+                object=self.place.path,
+                hint="state the stream's datatype to convert the rows",
+            )
 
-        Parameters
-        ----------
-        silent
-            Keep bad lines from `IngestOptions.on_reject`, because they will come again.
-        """
+    async def reopen(self) -> None:
+        """Open the input, once more from its beginning."""
         if self._reader is not None:
             if not self.options.repeatable:
                 raise OperationError(
@@ -155,10 +168,21 @@ class Source:
             await self.close()
         read = self._read
         if self.options.skip_bad:
-            read = replace(read, on_reject=self._rejecter(silent))
+            self._held_rejects = []
+            read = replace(read, on_reject=self._rejecter())
         self._reader = await self.worker.call(self._open_reader, read)
 
-    def _rejecter(self, silent: bool) -> Callable[[int, str, str], None]:
+    def tell_rejects(self) -> None:
+        """Pass bad lines on from now, and those met since the input was opened.
+
+        Until then they are kept back, because the input may be read again from its beginning.
+        """
+        held, self._held_rejects = self._held_rejects, None
+        if self.options.on_reject is not None:
+            for reject in held or ():
+                self.options.on_reject(*reject)
+
+    def _rejecter(self) -> Callable[[int, str, str], None]:
         count = 0
         limit = self.options.max_errors
 
@@ -167,27 +191,14 @@ class Source:
             count += 1
             if limit is not None and count > limit:
                 raise OperationError(f"more than {limit} bad lines; line {line}: {reason}")
-            if self.options.on_reject is not None and not silent:
+            if self._examining:
+                return
+            if self._held_rejects is not None:
+                self._held_rejects.append((line, text, reason))
+            elif self.options.on_reject is not None:
                 self.options.on_reject(line, text, reason)
 
         return reject
-
-    def _check(self) -> None:
-        head = self.reader.head
-        if self.stream is None:
-            return
-        width = len(self.stream.elements)
-        if head.layout.width != width:
-            raise LayoutMismatchError(
-                f"the stream has {width} elements, the file {head.layout.width}",
-                object=self.place.path,
-            )
-        told = head.stream.datatype if head.stream else head.layout.datatype
-        if not np.can_cast(np.dtype(told), np.dtype(self.stream.datatype), "safe"):
-            raise LayoutMismatchError(
-                f"the stream stores {self.stream.datatype}, the file {told}",
-                object=self.place.path,
-            )
 
     def items(self) -> Iterator[Rows | None]:
         """Give blocks of rows and `None` for interval breaks; to be used in the worker."""
@@ -197,7 +208,11 @@ class Source:
 
     async def examine(self) -> Content:
         """Read the input to its end and tell what it holds."""
-        return await self.worker.call(self._examine)
+        self._examining = True
+        try:
+            return await self.worker.call(self._examine)
+        finally:
+            self._examining = False
 
     def _examine(self) -> Content:
         rows = 0

@@ -67,11 +67,14 @@ async def ingest_tree(
         place = Place(node, folder.rstrip("/") + entry.path)
         file: str | None = None
         try:
-            if not entry.parts:
+            if not any(part.rows for part in entry.parts):
+                # text without rows does not say what the stream is like
                 await _create_empty(place, entry, options)
             # decimated rows are described by their file
             model = entry.model() if entry.decimation_level == 1 else None
             for part in entry.parts:
+                if not part.rows:
+                    continue
                 file = part.file
                 source = directory / file
                 result = await ingest(

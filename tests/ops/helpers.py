@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from joule_cli.api.node import Node
 from joule_cli.errors import StreamNotFound
 from joule_cli.model import DataStream, Element
 from joule_cli.series.layout import Layout, Rows
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from joule_cli.api.node import Node
 
 #: 2023-11-14T22:13:20Z
 T0 = 1_700_000_000_000_000

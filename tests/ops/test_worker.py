@@ -66,10 +66,7 @@ async def test_the_error_of_an_item_comes_after_the_items_before_it():
         yield 1
         raise KeyError("bad")
 
-    found = []
-    async with Worker("w") as worker:
+    async with Worker("w") as worker, aclosing(read_ahead(worker, items())) as ahead:
+        assert await anext(ahead) == 1
         with pytest.raises(KeyError):
-            async with aclosing(read_ahead(worker, items())) as ahead:
-                async for item in ahead:
-                    found.append(item)
-    assert found == [1]
+            await anext(ahead)
