@@ -1,0 +1,1 @@
+"""Speed, memory and size of the node, and of the simplest things it could be compared with."""

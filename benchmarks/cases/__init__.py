@@ -1,0 +1,22 @@
+"""All cases, in the order in which they run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from benchmarks.cases import baselines, commands, engine, growth, small_writes, startup
+
+if TYPE_CHECKING:
+    from benchmarks.bench import Sizes
+    from benchmarks.results import Case
+
+
+def all_cases(sizes: Sizes) -> list[Case]:
+    return [
+        *baselines.cases(),
+        *engine.cases(),
+        *small_writes.cases(sizes),
+        *commands.cases(),
+        *startup.cases(),
+        *growth.cases(sizes),
+    ]

@@ -1,0 +1,92 @@
+"""Whole commands of the installed program, in fresh processes."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.bench import STREAM
+from benchmarks.results import Case, CaseError, Metric, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.bench import Bench
+    from benchmarks.measure import Usage
+
+#: MB that none of these commands may need, whatever the range.
+_MEMORY = Target(200)
+
+
+def cases() -> list[Case]:
+    return [
+        _case("joule-ingest-hdf5", 1.2, partial(_ingest, make=_hdf5, name="in.h5")),
+        _case("joule-ingest-hdf5-1.0.1", 1.2, partial(_ingest, make=_old_hdf5, name="old.h5")),
+        _case("joule-ingest-csv", 2.5, partial(_ingest, make=_csv, name="in.csv")),
+        _case("joule-read-text", 2.2, partial(_read, options=())),
+        _case("joule-read-csv", 2.5, partial(_read, options=("--csv",))),
+        _case("joule-read-hdf5", 0.9, _read_hdf5),
+        _case("joule-read-max-rows", None, partial(_read, options=("--max-rows", "1000"))),
+    ]
+
+
+def _case(name: str, limit: float | None, body: Callable[[Bench], Usage]) -> Case:
+    def run(bench: Bench) -> dict[str, float]:
+        usage = body(bench)
+        return {"wall": usage.wall_s, "cpu": usage.cpu_s, "memory": usage.peak_mb}
+
+    metrics = {
+        "wall": Metric("s", () if limit is None else (Target(limit),)),
+        "cpu": Metric("s"),
+        "memory": Metric("MB", (_MEMORY,)),
+    }
+    return Case(name, metrics, run)
+
+
+def _ingest(bench: Bench, make: Callable[[Bench, Path], None], name: str) -> Usage:
+    source = bench.file(name, partial(make, bench))
+    node = bench.fresh("ingested.db")
+    usage = bench.joule("data", "ingest", str(source), "-s", STREAM, "--url", f"file:{node}")
+    stored = bench.worker("rows:count", path=str(node), stream=STREAM)["rows"]
+    if stored != bench.sizes.command_rows:
+        raise CaseError(f"{stored} rows were stored of {bench.sizes.command_rows}")
+    return usage
+
+
+def _read(bench: Bench, options: tuple[str, ...]) -> Usage:
+    return bench.joule(
+        "data", "read", STREAM, *options, "--url", _node(bench), stdout=Path(os.devnull)
+    )
+
+
+def _read_hdf5(bench: Bench) -> Usage:
+    target = bench.fresh("out.h5")
+    usage = bench.joule("data", "read", STREAM, "--file", str(target), "--url", _node(bench))
+    stored = bench.worker("prepare:hdf5_rows", path=str(target))["rows"]
+    if stored != bench.sizes.command_rows:
+        raise CaseError(f"the file has {stored} rows of {bench.sizes.command_rows}")
+    return usage
+
+
+def _node(bench: Bench) -> str:
+    def make(path: Path) -> None:
+        source = str(bench.command_rows())
+        bench.worker("rows:write", source=source, path=str(path), stream=STREAM)
+
+    return f"file:{bench.file('command.db', make)}"
+
+
+def _hdf5(bench: Bench, path: Path) -> None:
+    source = str(bench.command_rows())
+    bench.worker("prepare:hdf5", source=source, path=str(path), foreign=False)
+
+
+def _old_hdf5(bench: Bench, path: Path) -> None:
+    source = str(bench.command_rows())
+    bench.worker("prepare:hdf5", source=source, path=str(path), foreign=True)
+
+
+def _csv(bench: Bench, path: Path) -> None:
+    bench.worker("prepare:csv", source=str(bench.command_rows()), path=str(path))

@@ -1,0 +1,50 @@
+"""How long the program takes to say something, against an interpreter that imports click."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from benchmarks.bench import STREAM
+from benchmarks.results import Case, Metric, Target
+
+if TYPE_CHECKING:
+    from benchmarks.bench import Bench
+
+_GROUPS = ("node", "folder", "stream", "data", "annotation", "admin")
+
+
+def cases() -> list[Case]:
+    found = [_case("joule-help", 3, ("--help",))]
+    found += [_case(f"joule-{group}-help", 3, (group, "--help")) for group in _GROUPS]
+    found.append(_case("joule-folder-list", 5, ("folder", "list")))
+    return found
+
+
+def _case(name: str, limit: float, arguments: tuple[str, ...]) -> Case:
+    metrics = {"time": Metric("ms"), "click": Metric("x click", (Target(limit),))}
+    return Case(name, metrics, partial(_start, arguments=arguments))
+
+
+def _start(bench: Bench, arguments: tuple[str, ...]) -> dict[str, float]:
+    """Compare with a bare ``import click`` right before, so that both meet the same load."""
+    if arguments == ("folder", "list"):
+        arguments = (*arguments, "--url", f"file:{bench.file('small.db', partial(_small, bench))}")
+    if arguments not in bench.warm:
+        # compiled files and the disk cache are for the first one to make
+        bench.joule(*arguments)
+        bench.warm.add(arguments)
+    click = bench.python("-c", "import click").wall_s
+    wall = bench.joule(*arguments).wall_s
+    return {"time": wall * 1e3, "click": wall / click}
+
+
+def _small(bench: Bench, path: object) -> None:
+    bench.worker(
+        "commits:commits",
+        source=str(bench.command_rows()),
+        path=str(path),
+        stream=STREAM,
+        n_commits=1,
+        n_rows=10,
+    )
