@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,10 @@ from joule_cli.api.actions.data import DataActions
 from joule_cli.api.references import StreamRef, stream_key
 from joule_cli.engine import metadata, space
 from joule_cli.engine.base import EngineState
-from joule_cli.errors import DataError, PipeError, StorageError
+from joule_cli.errors import DataError, JouleError, StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     import apsw
 
@@ -35,8 +36,8 @@ class EmbeddedData(EngineState, DataActions):
         return SqliteDataStore(self.database, self._clock)
 
     @cached_property
-    def _readers(self) -> set[asyncio.Task[None]]:
-        return set()
+    def _readers(self) -> dict[asyncio.Task[None], LocalPipe]:
+        return {}
 
     @cached_property
     def _writers(self) -> set[Pipe]:
@@ -70,8 +71,8 @@ class EmbeddedData(EngineState, DataActions):
         pipe = LocalPipe(str(layout), model.name, stream=model, write_limit=QUEUED_BLOCKS)
         pipe.decimation_level = level
         task = asyncio.create_task(_feed(pipe, batches))
-        self._readers.add(task)
-        task.add_done_callback(self._readers.discard)
+        self._readers[task] = pipe
+        task.add_done_callback(lambda task: self._readers.pop(task, None))
 
         async def stop() -> None:
             task.cancel()
@@ -174,8 +175,8 @@ class EmbeddedData(EngineState, DataActions):
         """Return every data stream, as the store knows it."""
 
         def load(connection: apsw.Connection) -> list[DataStream]:
-            ids = connection.execute("SELECT id FROM data_stream ORDER BY id").fetchall()
-            return [metadata.load_stream(connection, int(row[0])) for row in ids]
+            ids = [row[0] for row in connection.execute("SELECT id FROM data_stream ORDER BY id")]
+            return [metadata.load_stream(connection, stream_id) for stream_id in ids]
 
         return [_stored(model) for model in await self.database.read(load)]
 
@@ -189,19 +190,22 @@ class EmbeddedData(EngineState, DataActions):
         return model, _stored(model)
 
     async def _close_pipes(self) -> None:
-        """Fail all open pipes; the node is closing."""
-        error = StorageError("the node was closed", object=self.database.path.name)
-        for task in list(self._readers):
+        """Store what pipes have in their caches, then fail them: the node is closing."""
+        readers = dict(self._readers)
+        for task, reader in readers.items():
             task.cancel()
-        if self._readers:
-            await asyncio.wait(list(self._readers))
+            reader.fail(StorageError("the node was closed before all rows were read"))
+        if readers:
+            await asyncio.wait(readers)
+        failures: list[JouleError] = []
         for pipe in list(self._writers):
-            pipe.fail(error)
             try:
                 await pipe.close()
-            except PipeError:
-                # the pipe reports what it was failed with
-                continue
+            except JouleError as error:
+                failures.append(error)
+            pipe.fail(StorageError("the node was closed", object=self.database.path.name))
+        if failures:
+            raise failures[0]
 
 
 def _stored(model: DataStream) -> StoredStream:
@@ -212,18 +216,16 @@ def _stored(model: DataStream) -> StoredStream:
     return StoredStream(model.id, model.name, Layout.parse(model.layout))
 
 
-async def _feed(pipe: LocalPipe, batches: AsyncIterator[list[Item]]) -> None:
+async def _feed(pipe: LocalPipe, batches: AsyncGenerator[list[Item], None]) -> None:
     """Move batches of a store into a pipe; hand a failure to the reader."""
     try:
-        async for items in batches:
-            for item in items:
-                await (pipe.close_interval() if item is None else pipe.hand_over(item))
+        async with aclosing(batches):
+            async for items in batches:
+                for item in items:
+                    await (pipe.close_interval() if item is None else pipe.hand_over(item))
         # the reader's close stops this task; the writer's only ends the rows
         pipe.close_cb = None
         pipe.close_nowait()
-    except asyncio.CancelledError:
-        pipe.fail(StorageError("the node was closed before all rows were read"))
-        raise
     except Exception as error:  # noqa: BLE001  # raised by the reader's next call, as it is
         pipe.fail(error)
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from joule_cli.series.intervals import Interval
     from joule_cli.series.layout import Layout, Rows
@@ -64,7 +64,7 @@ class DataStore(ABC):
     @abstractmethod
     def read(
         self, stream: StoredStream, start: int | None, end: int | None
-    ) -> AsyncIterator[list[Item]]:
+    ) -> AsyncGenerator[list[Item], None]:
         """Give all rows in batches, with a break wherever one lies between two rows.
 
         Rows committed after the call began may or may not be given; none is given twice.
@@ -79,7 +79,7 @@ class DataStore(ABC):
     @abstractmethod
     def read_decimated(
         self, stream: StoredStream, start: int | None, end: int | None, decimation: Decimation
-    ) -> AsyncIterator[list[Item]]:
+    ) -> AsyncGenerator[list[Item], None]:
         """Give rows of ``layout.decimated``, with breaks unless they were crossed.
 
         A row stands for about `level` consecutive rows of the range; no row is left out.

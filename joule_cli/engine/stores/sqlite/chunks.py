@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from joule_cli.engine.stores.sqlite.codec import decode, encode
+from joule_cli.errors import CorruptChunkError
 from joule_cli.model.data_stream import KEEP_ALL
 from joule_cli.series.decimation import decimate, group_counts, regroup
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     import apsw
 
+    from joule_cli.engine.stores.base import StoredStream
     from joule_cli.series.layout import Layout, Rows
 
 #: Levels that are stored besides the summary.
@@ -175,10 +177,31 @@ def last_before(connection: apsw.Connection, stream_id: int, time: int) -> Chunk
     return None if row is None else Chunk(*row)
 
 
-def load_rows(connection: apsw.Connection, chunk: Chunk, layout: Layout) -> Rows:
+def load_rows(connection: apsw.Connection, chunk: Chunk, stream: StoredStream) -> Rows:
     """Read and decode a chunk's rows."""
     blob = connection.execute("SELECT rows FROM body WHERE id = ?", (chunk.body_id,)).get
-    return decode(blob, chunk.n_rows, layout)
+    return decoded(blob, chunk.n_rows, stream.layout, stream, chunk.start)
+
+
+def decoded(
+    blob: bytes | None, n_rows: int, layout: Layout, stream: StoredStream, start: int
+) -> Rows:
+    """Decode the rows, or decimated rows, of the chunk that begins at `start`.
+
+    Raises
+    ------
+    CorruptChunkError
+        Tells the stream and the time.
+    """
+    try:
+        # a body that is missing is one that is cut short
+        return decode(blob or b"", n_rows, layout)
+    except CorruptChunkError as exc:
+        raise CorruptChunkError(
+            f"{exc.message}: stream {stream.name}, rows from {start} on",
+            object=stream.name,
+            hint="see 'joule admin check'",
+        ) from exc
 
 
 def expire(connection: apsw.Connection, stream_id: int, keep_us: int, now: int) -> bool:

@@ -47,7 +47,7 @@ def break_after(connection: apsw.Connection, stream: StoredStream, time: int) ->
     """Set a break after the newest row at or before `time`."""
     chunk = next(chunks.directory(connection, stream.id, time, None), None)
     if chunk is not None and chunk.start <= time < chunk.last:
-        rows = chunks.load_rows(connection, chunk, stream.layout)
+        rows = chunks.load_rows(connection, chunk, stream)
         cut = int(np.searchsorted(rows["timestamp"], time, side="right"))
         rewrite(connection, stream, chunk, [rows[:cut], rows[cut:]])
     else:
@@ -66,7 +66,7 @@ def delete(
         # a break at `end` makes whole chunks of what is to go; it goes with them
         found = next(chunks.directory(connection, stream.id, end - 1, end), None)
         if found is not None and found.start < end <= found.last:
-            rows = chunks.load_rows(connection, found, stream.layout)
+            rows = chunks.load_rows(connection, found, stream)
             cut = int(np.searchsorted(rows["timestamp"], end))
             rewrite(connection, stream, found, [rows[:cut], rows[cut:]])
     low = chunks.EARLIEST if start is None else start
@@ -135,7 +135,7 @@ def merge_small(
 def _join(connection: apsw.Connection, stream: StoredStream, run: list[chunks.Chunk]) -> int:
     if len(run) < 2:
         return 0
-    rows = join_rows([chunks.load_rows(connection, c, stream.layout) for c in run])
+    rows = join_rows([chunks.load_rows(connection, c, stream) for c in run])
     levels = levels_kept(connection, run[0], stream.id)
     chunks.remove(connection, stream.id, run[0].start, run[-1].start)
     chunks.store(
@@ -148,7 +148,7 @@ def _join(connection: apsw.Connection, stream: StoredStream, run: list[chunks.Ch
 
 def make_levels(connection: apsw.Connection, stream: StoredStream, chunk: chunks.Chunk) -> None:
     """Compute a chunk's levels anew from its rows."""
-    rows = chunks.load_rows(connection, chunk, stream.layout)
+    rows = chunks.load_rows(connection, chunk, stream)
     fine, coarse, summary = chunks.encode_levels(rows, stream.layout)
     _set_levels(connection, stream.id, chunk, fine, coarse, summary)
 

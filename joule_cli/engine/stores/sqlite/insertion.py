@@ -63,20 +63,26 @@ def _separate(
     """Make or remove the break between the rows before `first` and those from it on."""
     break_after(connection, stream, first - 1)
     if merge_gap > 0:
-        # a break sits 1 µs behind its row; both bounds count
-        connection.execute(
-            "UPDATE chunk SET closed = 0 WHERE stream_id = ? AND closed "
-            "AND start BETWEEN ? AND ? AND last BETWEEN ? AND ?",
-            (
-                stream.id,
-                chunks.first_start(
-                    connection, stream.id, max(first - merge_gap - 1, chunks.EARLIEST)
-                ),
-                first - 1,
-                max(first - merge_gap - 1, chunks.EARLIEST),
-                first - 1,
-            ),
-        )
+        join_before(connection, stream, first, merge_gap)
+
+
+def join_before(
+    connection: apsw.Connection, stream: StoredStream, first: int, merge_gap: int
+) -> None:
+    """Remove every break within the merge gap before `first`, not only the last one."""
+    # a break sits 1 µs behind its row; both bounds count
+    low = max(first - merge_gap - 1, chunks.EARLIEST)
+    connection.execute(
+        "UPDATE chunk SET closed = 0 WHERE stream_id = ? AND closed "
+        "AND start BETWEEN ? AND ? AND last BETWEEN ? AND ?",
+        (
+            stream.id,
+            chunks.first_start(connection, stream.id, low),
+            first - 1,
+            low,
+            first - 1,
+        ),
+    )
 
 
 def _store(
@@ -91,7 +97,7 @@ def _mix(
     connection: apsw.Connection, stream: StoredStream, chunk: chunks.Chunk, rows: Rows
 ) -> None:
     """Rewrite a chunk with more rows in it."""
-    old = chunks.load_rows(connection, chunk, stream.layout)
+    old = chunks.load_rows(connection, chunk, stream)
     places = np.searchsorted(old["timestamp"], rows["timestamp"])
     taken = old["timestamp"][np.minimum(places, len(old) - 1)] == rows["timestamp"]
     if taken.any():

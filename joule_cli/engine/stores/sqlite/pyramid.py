@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from joule_cli.engine.stores.base import Decimation
 from joule_cli.engine.stores.sqlite import chunks
-from joule_cli.engine.stores.sqlite.codec import decode
 from joule_cli.engine.stores.sqlite.reading import BATCH_ROWS, Cursor, clipped
 from joule_cli.pipes.blocks import join_rows
 from joule_cli.series.decimation import (
@@ -92,7 +91,7 @@ def _sizes(
     for chunk in chunks.directory(connection, stream.id, cursor.position, cursor.end):
         n_rows = chunk.n_rows
         if chunk.start < cursor.position or chunk.last >= cursor.end:
-            rows = chunks.load_rows(connection, chunk, stream.layout)
+            rows = chunks.load_rows(connection, chunk, stream)
             n_rows = len(clipped(rows, cursor.position, cursor.end))
         if n_rows:
             counts.append(n_rows)
@@ -243,10 +242,10 @@ class LevelReader:
                 "SELECT iif(?, coarse, fine) FROM body WHERE id = ?", (coarse, body_id)
             ).get
             counts = group_counts(n_rows, size)
-            rows = decode(blob, len(counts), self._layout.decimated)
+            rows = chunks.decoded(blob, len(counts), self._layout.decimated, self._stream, start)
             return _Source(rows, counts, self._level // size)
         blob = connection.execute("SELECT rows FROM body WHERE id = ?", (body_id,)).get
-        rows = decode(blob, n_rows, self._layout)
+        rows = chunks.decoded(blob, n_rows, self._layout, self._stream, start)
         rows = clipped(rows, self._cursor.position, self._cursor.end)
         return _Source(
             decimate(rows, self._level, self._layout), group_counts(len(rows), self._level), 1

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from joule_cli.engine.stores.sqlite import chunks
-from joule_cli.engine.stores.sqlite.codec import decode
 from joule_cli.pipes.blocks import join_rows
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ def read_batch(connection: apsw.Connection, stream: StoredStream, cursor: Cursor
     joint: list[Rows] = []
     taken = 0
     for start, last, n_rows, closed, blob in _bodies(connection, stream, cursor):
-        rows = decode(blob, n_rows, stream.layout)
+        rows = chunks.decoded(blob, n_rows, stream.layout, stream, start)
         if start < cursor.position or last >= cursor.end:
             rows = clipped(rows, cursor.position, cursor.end)
         if len(rows):
@@ -96,12 +95,12 @@ def read_batch(connection: apsw.Connection, stream: StoredStream, cursor: Cursor
 
 def _bodies(
     connection: apsw.Connection, stream: StoredStream, cursor: Cursor
-) -> Iterator[tuple[int, int, int, int, bytes]]:
+) -> Iterator[tuple[int, int, int, int, bytes | None]]:
     if cursor.position >= cursor.end:
         return iter(())
     return connection.execute(
         "SELECT c.start, c.last, c.n_rows, c.closed, b.rows FROM chunk c "
-        "JOIN body b ON b.id = c.body_id "
+        "LEFT JOIN body b ON b.id = c.body_id "
         "WHERE c.stream_id = ? AND c.start BETWEEN ? AND ? AND c.last >= ? ORDER BY c.start",
         (
             stream.id,
@@ -132,7 +131,7 @@ def count(
     ).get
     result = int(total)
     for chunk in _cut_chunks(connection, stream, low, high):
-        rows = chunks.load_rows(connection, chunk, stream.layout)
+        rows = chunks.load_rows(connection, chunk, stream)
         result -= len(rows) - len(clipped(rows, low, high))
     return result
 
@@ -149,7 +148,7 @@ def intervals(
     for chunk in chunks.directory(connection, stream.id, start, end):
         chunk_start, last = chunk.start, chunk.last
         if chunk_start < low or last >= high:
-            rows = clipped(chunks.load_rows(connection, chunk, stream.layout), low, high)
+            rows = clipped(chunks.load_rows(connection, chunk, stream), low, high)
             if len(rows) == 0:
                 continue
             chunk_start, last = int(rows["timestamp"][0]), int(rows["timestamp"][-1])

@@ -7,6 +7,7 @@ so each row is rewritten at most three times, and reads meet few chunks.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from joule_cli.engine.connection import transaction
 from joule_cli.engine.stores.base import Item, StoredStream, WriteSession
 from joule_cli.engine.stores.sqlite import chunks
 from joule_cli.engine.stores.sqlite.editing import break_after
-from joule_cli.engine.stores.sqlite.insertion import insert_into_past
+from joule_cli.engine.stores.sqlite.insertion import insert_into_past, join_before
 from joule_cli.errors import InvalidValuesError, NonMonotonicError, StreamNotFound
 from joule_cli.model.data_stream import KEEP_NONE
 from joule_cli.pipes.blocks import join_rows
@@ -57,7 +58,7 @@ class _Plan:
     """What one append changes, made before the write lock is taken."""
 
     close: int | None  # start of the chunk after which a break is set
-    reopen: int | None  # start of the chunk after which the break is removed
+    join_before: int | None  # breaks within the merge gap before this time are removed
     kept: tuple[chunks.Chunk, ...]  # chunks of the run that stay in front of the new ones
     replaced_from: int | None  # chunks from this start on are rewritten
     stored: list[chunks.Encoded]
@@ -128,10 +129,10 @@ class SqliteSession(WriteSession):
             if _is_past(tail, pieces):
                 await self._database.maintain(lambda c: self._store(c, pieces, trailing))
                 return
-            plan = await self._database.read(
-                lambda c, t=tail: self._plan(c, t, pieces, trailing)  # type: ignore[misc]  # the default binds the loop variable
-            )
             try:
+                plan = await self._database.read(
+                    lambda c, t=tail: self._plan(c, t, pieces, trailing)  # type: ignore[misc]  # the default binds the loop variable
+                )
                 await self._database.maintain(
                     lambda c, t=tail, p=plan: self._carry_out(c, t, p, pieces)  # type: ignore[misc]  # as above
                 )
@@ -200,19 +201,18 @@ class SqliteSession(WriteSession):
         self, connection: apsw.Connection, tail: _Tail, pieces: list[Rows], trailing: bool
     ) -> _Plan:
         end, first = tail.end, int(pieces[0]["timestamp"][0])
-        close = reopen = replaced_from = None
+        close = joined_at = replaced_from = None
         kept: tuple[chunks.Chunk, ...] = ()
         rows = pieces[0]
         if end is not None and self._joins(end, first):
-            reopen = end.start if end.closed else None
+            joined_at = first if self._last is None else None
             run = tail.run
             if end.closed and run:
                 run = (*run[:-1], run[-1]._replace(closed=False))
             kept, merged = self._split_run(run, len(rows))
             if merged:
-                parts = [chunks.load_rows(connection, c, self._stream.layout) for c in merged]
-                rows = join_rows([*parts, rows])
-                replaced_from, reopen = merged[0].start, None
+                rows = join_rows([*self._load(connection, tail, merged), rows])
+                replaced_from = merged[0].start
         elif end is not None and not end.closed:
             close = end.start
         stored: list[chunks.Encoded] = []
@@ -221,7 +221,17 @@ class SqliteSession(WriteSession):
             stored += chunks.encode_pieces(
                 piece, self._stream.layout, closed=closed, levels=tail.decimate
             )
-        return _Plan(close, reopen, kept, replaced_from, stored)
+        return _Plan(close, joined_at, kept, replaced_from, stored)
+
+    def _load(
+        self, connection: apsw.Connection, tail: _Tail, merged: tuple[chunks.Chunk, ...]
+    ) -> list[Rows]:
+        """Load chunks of a tail; others may have rewritten or deleted them since it was read."""
+        in_snapshot = connection.in_transaction
+        with nullcontext() if in_snapshot else transaction(connection, write=False):
+            if self._state(connection) != tail.state:
+                raise _StaleTailError
+            return [chunks.load_rows(connection, chunk, self._stream) for chunk in merged]
 
     def _split_run(
         self, run: tuple[chunks.Chunk, ...], n_new: int
@@ -245,8 +255,8 @@ class SqliteSession(WriteSession):
         stream_id = self._stream.id
         if plan.close is not None:
             chunks.set_closed(connection, stream_id, plan.close, closed=True)
-        if plan.reopen is not None:
-            chunks.set_closed(connection, stream_id, plan.reopen, closed=False)
+        if plan.join_before is not None:
+            join_before(connection, self._stream, plan.join_before, self._merge_gap)
         if plan.replaced_from is not None:
             chunks.remove(connection, stream_id, plan.replaced_from, chunks.LATEST)
         end, run = tail.end, list(plan.kept)

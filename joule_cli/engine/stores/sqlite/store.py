@@ -11,7 +11,7 @@ from joule_cli.engine.stores.sqlite.session import SqliteSession
 from joule_cli.series.intervals import Interval
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable
 
     import apsw
 
@@ -39,7 +39,7 @@ class SqliteDataStore(DataStore):
 
     async def read(
         self, stream: StoredStream, start: int | None, end: int | None
-    ) -> AsyncIterator[list[Item]]:
+    ) -> AsyncGenerator[list[Item], None]:
         cursor = await self._database.read(lambda c: reading.begin(c, stream, start, end))
         while cursor.position < cursor.end:
             yield await self._database.read(lambda c: reading.read_batch(c, stream, cursor))
@@ -57,7 +57,7 @@ class SqliteDataStore(DataStore):
 
     async def read_decimated(
         self, stream: StoredStream, start: int | None, end: int | None, decimation: Decimation
-    ) -> AsyncIterator[list[Item]]:
+    ) -> AsyncGenerator[list[Item], None]:
         cursor = await self._database.read(lambda c: reading.begin(c, stream, start, end))
         reader = pyramid.LevelReader(stream, cursor, decimation)
         while not reader.done:
