@@ -137,9 +137,10 @@ async def copy_stream(
         result.rows = meter.rows
         result.annotations = await copy_annotations(destination.node, target, work.annotations)
     if options.verify:
-        result.verified_rows = await verify_copy(
-            source, destination, work.source, target, work.wanted
-        )
+        present = await stored_intervals(destination.node, target)
+        others = difference(present, work.wanted) + difference(work.everything, work.wanted)
+        runs = _join_pieces(work.wanted, union(others))
+        result.verified_rows = await verify_copy(source, destination, work.source, target, runs)
     return result
 
 
@@ -148,7 +149,7 @@ class _Work:
     source: DataStream
     target: DataStream | None
     #: intervals of the whole source, bounds disregarded
-    source_intervals: list[Interval]
+    everything: list[Interval]
     #: the parts of them that the destination should have
     wanted: list[Interval]
     #: the parts of those that it does not have
@@ -244,7 +245,7 @@ async def _join_runs(source: Place, destination: Place, work: _Work, target: Dat
         return
     first, last = work.wanted[0].start, work.wanted[-1].end
     present = await stored_intervals(destination.node, target)
-    for span in joints(present, work.source_intervals):
+    for span in joints(present, work.everything):
         if span.end < first or span.start > last:
             continue
         if span.start < span.end and await stored_intervals(

@@ -11,7 +11,7 @@ from joule_cli.errors import FormatError
 from joule_cli.formats.base import StreamHead, Writer
 from joule_cli.ops.errors import OperationError, partial_after
 from joule_cli.ops.progress import Meter
-from joule_cli.ops.rows import even_blocks
+from joule_cli.ops.rows import block_rows, even_blocks
 from joule_cli.ops.select import Projection
 from joule_cli.ops.streams import check_bounds, stored_intervals
 from joule_cli.ops.worker import Worker
@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 #: Opens the file for rows that the head describes.
 OpenWriter: TypeAlias = Callable[[StreamHead], Writer]
+
+
+#: A break costs about as much as this many rows.
+_BREAK_SIZE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +172,9 @@ class _Run:
         self._writer: Writer | None = None
         self._project: Projection | None = None
         self._in_interval = False
+        self._waiting: list[Rows | None] = []
+        self._waiting_rows = 0
+        self._weight = 0
         self.result = ExportResult(stream)
         span = None
         if options.start is not None and options.end is not None:
@@ -193,16 +200,20 @@ class _Run:
     ) -> bool:
         """Give out one range; true when the limit is reached."""
         pipe = await self._node.data_read(self._stream, start, end, self._options.max_rows)
+        size = block_rows(pipe)
         async with pipe, aclosing(even_blocks(pipe)) as blocks:
             if self._writer is None:
                 await self._open(worker, pipe.row_layout, pipe.decimation_level, pieces)
             async for rows, ended in blocks:
-                if await self._give(worker, rows):
-                    return True
+                if self._take(rows):
+                    break
                 if ended:
-                    await self._end_interval(worker)
-        await self._end_interval(worker)
-        return False
+                    self._end_interval()
+                if self._weight >= size:
+                    await self._give(worker)
+        self._end_interval()
+        await self._give(worker)
+        return self._options.limit is not None and self.result.rows == self._options.limit
 
     async def _open(
         self,
@@ -254,30 +265,40 @@ class _Run:
         found = await stored_intervals(self._node, self._stream, last, None)
         return not (found and found[0].start == last and found[0].end > last + 1)
 
-    async def _give(self, worker: Worker, rows: Rows) -> bool:
-        assert self._writer is not None
+    def _take(self, rows: Rows) -> bool:
+        """Collect rows for the writer; true when the limit is reached."""
         assert self._project is not None
-        limit = self._options.limit
+        limit, taken = self._options.limit, self.result.rows + self._waiting_rows
         if limit is not None:
-            rows = rows[: limit - self.result.rows]
-        if not len(rows):
-            return False
-        await worker.call(self._writer.write, self._project(rows))
-        result = self.result
-        result.rows += len(rows)
-        result.intervals += not self._in_interval
-        self._in_interval = True
-        stamps = rows["timestamp"]
-        result.start = int(stamps[0]) if result.start is None else result.start
-        result.end = int(stamps[-1]) + 1
-        self.meter.add(rows)
-        return result.rows == limit
+            rows = rows[: limit - taken]
+        if len(rows):
+            self.result.intervals += not self._in_interval
+            self._in_interval = True
+            self._waiting.append(self._project(rows))
+            self._waiting_rows += len(rows)
+            self._weight += len(rows)
+        return taken + len(rows) == limit
 
-    async def _end_interval(self, worker: Worker) -> None:
-        assert self._writer is not None
+    def _end_interval(self) -> None:
         if self._in_interval:
-            await worker.call(self._writer.interval_break)
+            self._waiting.append(None)
+            self._weight += _BREAK_SIZE
             self._in_interval = False
+
+    async def _give(self, worker: Worker) -> None:
+        """Hand what was collected to the writer with one call of its thread."""
+        assert self._writer is not None
+        waiting = self._waiting
+        self._waiting, self._waiting_rows, self._weight = [], 0, 0
+        await worker.call(_write, self._writer, waiting)
+        blocks = [rows for rows in waiting if rows is not None]
+        if blocks:
+            result = self.result
+            result.rows += sum(map(len, blocks))
+            first, last = blocks[0]["timestamp"][0], blocks[-1]["timestamp"][-1]
+            result.start = int(first) if result.start is None else result.start
+            result.end = int(last) + 1
+            self.meter.add_all(blocks)
 
     def abandon(self) -> None:
         """Leave the output visibly unfinished."""
@@ -285,3 +306,11 @@ class _Run:
             # not in the thread, which may be stuck in a write that nobody reads
             with suppress(FormatError, OSError):
                 self._writer.close(complete=False)
+
+
+def _write(writer: Writer, items: Sequence[Rows | None]) -> None:
+    for rows in items:
+        if rows is None:
+            writer.interval_break()
+        else:
+            writer.write(rows)

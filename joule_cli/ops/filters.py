@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
@@ -10,6 +11,7 @@ import numpy as np
 
 from joule_cli.model.data_stream import KEEP_ALL
 from joule_cli.ops.errors import partial_after
+from joule_cli.ops.joints import enclosing
 from joule_cli.ops.progress import Meter
 from joule_cli.ops.reach import reach_back, reach_forward
 from joule_cli.ops.rows import RowWriter, even_blocks, refuse_not_finite
@@ -29,7 +31,7 @@ from joule_cli.ops.windows import (
     moving_mean,
     running_median,
 )
-from joule_cli.series.intervals import Interval, clip, difference
+from joule_cli.series.intervals import Interval, difference, intersection
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -98,8 +100,12 @@ class FilterPlan:
 async def plan_filter(source: Place, destination: Place, options: FilterOptions) -> FilterPlan:
     """Find out what `filter_stream` would do; it raises the same errors, `OverlapError` too."""
     work = await _prepare(source, destination, options)
-    todo = list(dict.fromkeys(task.whole for task in work.tasks))
-    return FilterPlan(work.target is None, work.datatype, todo, work.short)
+    todo: list[Interval] = []
+    short = list(work.short)
+    for whole in work.wholes:
+        count = await source.node.data_count(work.source, whole.start, whole.end)
+        (todo if count >= options.window else short).append(whole)
+    return FilterPlan(work.target is None, work.datatype, todo, sorted(short))
 
 
 async def filter_stream(
@@ -125,36 +131,40 @@ async def filter_stream(
         It failed after rows had been stored; ``resume`` continues there.
     """
     work = await _prepare(source, destination, options)
-    result = FilterResult(created=work.target is None, short=work.short)
+    result = FilterResult(created=work.target is None)
     target = work.target
     if target is None:
         model = like(work.source, destination.path, keep_us=KEEP_ALL, datatype=work.datatype)
         target = await create_stream(destination, model)
-    span = (work.tasks[0].part.start, work.tasks[-1].part.end) if work.tasks else None
+    span = (work.wholes[0].start, work.wholes[-1].end) if work.wholes else None
     meter = Meter(destination.path, progress, span=span)
     with partial_after(meter):
         for task in work.tasks:
-            results = _results(source, work, task, options)
-            async with aclosing(results):
-                if options.mode == "replace":
+            async with aclosing(_results(source, work, task, options)) as results:
+                if task.replace:
                     await _replace(destination, target, task.part, results, meter)
                 else:
                     await _append(destination, target, results, meter)
-        result.intervals = list(dict.fromkeys(task.whole for task in work.tasks))
         if options.mode == "resume":
-            await join_inside(destination, target, result.intervals)
+            # all of them: an interruption may have come just before this
+            await join_inside(destination, target, work.everything)
         if options.mode == "replace":
             for piece in work.short:
                 await destination.node.data_delete(target, piece.start, piece.end)
+    short = sorted({*work.short, *work.found_short})
+    result.short = short
+    result.intervals = [whole for whole in work.wholes if whole not in set(short)]
     result.rows = meter.rows
     return result
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    whole: Interval
-    #: results in this part of `whole` are missing
+    #: the interval, or several, from the first to the last
+    source: Interval
+    #: results in this part are missing
     part: Interval
+    replace: bool
 
 
 @dataclass(slots=True)
@@ -162,8 +172,14 @@ class _Work:
     source: DataStream
     target: DataStream | None
     datatype: str
+    everything: list[Interval]
+    #: the source's intervals that something is to be done in
+    wholes: list[Interval]
     tasks: list[_Task]
+    #: those with rows of the destination, but too few of the source
     short: list[Interval]
+    #: others with too few, found while reading
+    found_short: list[Interval]
 
 
 async def _prepare(source: Place, destination: Place, options: FilterOptions) -> _Work:
@@ -178,63 +194,114 @@ async def _prepare(source: Place, destination: Place, options: FilterOptions) ->
     if options.mode == "fail":
         await refuse_rows_inside(destination, target, wholes)
     present: list[Interval] = []
-    if target is not None and options.mode == "resume":
+    if target is not None and options.mode != "fail":
         present = await stored_intervals(destination.node, target)
-    work = _Work(stream, target, datatype, [], [])
+    work = _Work(stream, target, datatype, wholes, [], [], [], [])
+    touched = {enclosing(wholes, hit.start) for hit in intersection(wholes, present)}
+    begin: Interval | None = None  # of a row of intervals that the destination has nothing of
+    last: Interval | None = None
     for whole in wholes:
-        if await source.node.data_count(stream, *whole) < options.window:
-            work.short.append(whole)
+        if whole not in touched:
+            begin = begin or whole
+            last = whole
+            work.wholes.append(whole)
             continue
-        done = clip(present, whole.start, whole.end)
-        for part in difference([whole], done):
-            # the first and last rows of an interval never have a result
-            edges = (part.start == whole.start) + (part.end == whole.end)
-            spare = edges * (options.window // 2) if done else 0
-            if await source.node.data_count(stream, *part) > spare:
-                work.tasks.append(_Task(whole, part))
+        if begin and last:
+            work.tasks.append(_run(begin, last))
+            begin = None
+        await _prepare_touched(source, work, whole, present, options)
+    if begin and last:
+        work.tasks.append(_run(begin, last))
     return work
+
+
+def _run(first: Interval, last: Interval) -> _Task:
+    span = Interval(first.start, last.end)
+    return _Task(span, span, replace=False)
+
+
+async def _prepare_touched(
+    source: Place, work: _Work, whole: Interval, present: list[Interval], options: FilterOptions
+) -> None:
+    """Find out what is left to do in an interval of which the destination has something."""
+    if await source.node.data_count(work.source, whole.start, whole.end) < options.window:
+        work.short.append(whole)
+        return
+    if options.mode == "replace":
+        work.tasks.append(_Task(whole, whole, replace=True))
+        work.wholes.append(whole)
+        return
+    missing = []
+    for part in difference([whole], present[_first_inside(present, whole) :]):
+        # the first and last rows of an interval never have a result
+        edge = part.start == whole.start or part.end == whole.end
+        count = await source.node.data_count(work.source, part.start, part.end)
+        if count > (options.window // 2 if edge else 0):
+            missing.append(_Task(whole, part, replace=False))
+    if missing:
+        work.tasks += missing
+        work.wholes.append(whole)
+
+
+def _first_inside(present: list[Interval], whole: Interval) -> int:
+    return bisect_right(present, whole.start, key=lambda interval: interval.end)
 
 
 async def _results(
     source: Place, work: _Work, task: _Task, options: FilterOptions
-) -> AsyncGenerator[Rows, None]:
-    """Compute the results with timestamps inside the part."""
+) -> AsyncGenerator[tuple[Rows, bool], None]:
+    """Compute the results with timestamps inside the part, and where an interval ends."""
     half = options.window // 2
-    whole, part = task.whole, task.part
-    start = await reach_back(source.node, work.source, part.start, half, whole.start)
-    end = await reach_forward(source.node, work.source, part.end, half, whole.end)
+    limits, part = task.source, task.part
+    start = await reach_back(source.node, work.source, part.start, half, limits.start)
+    end = await reach_forward(source.node, work.source, part.end, half, limits.end)
     pipe = await source.node.data_read(work.source, start, end)
     async with pipe, aclosing(even_blocks(pipe)) as blocks:
-        kernel = WindowFilter(
-            _KERNELS[options.kind], options.window, pipe.row_layout, work.datatype
-        )
-        async for rows, _ in blocks:
+        kernel: WindowFilter | None = None
+        async for rows, ended in blocks:
+            kernel = kernel or WindowFilter(
+                _KERNELS[options.kind], options.window, pipe.row_layout, work.datatype
+            )
             found = kernel.feed(rows)
             low, high = np.searchsorted(found["timestamp"], part)
-            if low < high:
-                yield found[low:high]
+            if low < high or ended:
+                yield found[low:high], ended
+            if ended:
+                _note_short(kernel, work)
+                kernel = None
+        if kernel is not None:
+            _note_short(kernel, work)
+
+
+def _note_short(kernel: WindowFilter, work: _Work) -> None:
+    """Remember the interval that ends now if it had too few rows for any result."""
+    span = kernel.unused
+    if span is not None:
+        work.found_short.append(Interval(*span))
 
 
 async def _append(
-    destination: Place, target: DataStream, results: AsyncIterator[Rows], meter: Meter
+    destination: Place, target: DataStream, results: AsyncIterator[tuple[Rows, bool]], meter: Meter
 ) -> None:
     pipe = await destination.node.data_write(target)
     async with RowWriter(pipe, meter) as writer:
-        async for rows in results:
+        async for rows, ended in results:
             await writer.write(rows)
+            if ended:
+                await writer.end_interval()
 
 
 async def _replace(
     destination: Place,
     target: DataStream,
     part: Interval,
-    results: AsyncIterator[Rows],
+    results: AsyncIterator[tuple[Rows, bool]],
     meter: Meter,
 ) -> None:
     """Write piece by piece; the pieces together cover the part, and so replace all of it."""
     begin = part.start
     last: int | None = None
-    async for rows in results:
+    async for rows, _ in results:
         refuse_not_finite(rows, destination.path)
         first = int(rows["timestamp"][0])
         stop = int(rows["timestamp"][-1]) + 1

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -100,33 +101,55 @@ class IngestRun:
 
     async def _write(self, items: Iterator[Rows | None]) -> None:
         source = self.source
-        async with aclosing(read_ahead(source.worker, items)) as blocks:
+        batches = source.batches(items)
+        async with aclosing(read_ahead(source.worker, batches)) as ahead:
             # read before the stream is created: a file that is bad from the start creates nothing
-            item = await anext(blocks, _END)
+            batch = await anext(ahead, None)
             if source.stream is None:
                 source.stream = await create_stream(source.place, source.model())
                 self.result.created = True
-            while item is not _END:
-                if item is None:
-                    self._join = self.options.join
-                elif len(item := self._after_resumption(item)):
-                    await self._pump(source.stream, item, blocks)
-                    return
-                item = await anext(blocks, _END)
+            while batch is not None and not (batch := self._after_resumption(batch)):
+                batch = await anext(ahead, None)
+            if batch is not None:
+                await self._pump(source.stream, batch, ahead)
 
     async def _pump(
-        self, stream: DataStream, item: Rows, blocks: AsyncGenerator[Rows | None, None]
+        self,
+        stream: DataStream,
+        batch: list[Rows | None],
+        ahead: AsyncGenerator[list[Rows | None], None],
     ) -> None:
-        gap = self._merge_gap(int(item["timestamp"][0])) if self._join else 0
+        assert batch[0] is not None
+        gap = self._merge_gap(int(batch[0]["timestamp"][0])) if self._join else 0
         pipe = await self.source.place.node.data_write(stream, merge_gap=gap)
         async with RowWriter(pipe, self._meter) as writer:
-            await self._take(writer, item)
-            async for item_or_break in blocks:
-                if item_or_break is None:
-                    await writer.end_interval()
-                    self._slot = None
-                else:
-                    await self._take(writer, item_or_break)
+            more: list[Rows | None] | None = batch
+            while more is not None:
+                for rows in more:
+                    if rows is None:
+                        await writer.end_interval()
+                        self._slot = None
+                    else:
+                        await self._take(writer, rows)
+                more = await self._next(ahead, writer)
+
+    async def _next(
+        self, ahead: AsyncGenerator[list[Rows | None], None], writer: RowWriter
+    ) -> list[Rows | None] | None:
+        """Wait for more; store what is there when live input pauses."""
+        pause = self.options.flush_after
+        if pause is None:
+            return await anext(ahead, None)
+        coming = asyncio.ensure_future(anext(ahead, None))
+        try:
+            done, _ = await asyncio.wait({coming}, timeout=pause)
+            if not done:
+                await writer.flush()
+            return await coming
+        except BaseException:
+            coming.cancel()
+            await asyncio.wait({coming})
+            raise
 
     async def _take(self, writer: RowWriter, rows: Rows) -> None:
         for slot, part in self._parts(rows):
@@ -157,15 +180,21 @@ class IngestRun:
                 raise OverlapError(self.source.place.path, hit.start, hit.end, 0)
             yield slot, rows[begin:end]
 
-    def _after_resumption(self, rows: Rows) -> Rows:
-        """Return the rows after the stream's last, and find out whether they continue it."""
-        if self._resume_after is None:
-            return rows
-        done = int(np.searchsorted(rows["timestamp"], self._resume_after, "right"))
-        self.result.skipped += done
-        if done:
-            self._join = int(rows["timestamp"][done - 1]) == self._resume_after
-        return rows[done:]
+    def _after_resumption(self, batch: list[Rows | None]) -> list[Rows | None]:
+        """Return what follows the stream's last row, and find out whether it continues it."""
+        for at, rows in enumerate(batch):
+            if rows is None:
+                self._join = self.options.join
+                continue
+            if self._resume_after is None:
+                return batch[at:]
+            done = int(np.searchsorted(rows["timestamp"], self._resume_after, "right"))
+            self.result.skipped += done
+            if done:
+                self._join = int(rows["timestamp"][done - 1]) == self._resume_after
+            if done < len(rows):
+                return [rows[done:], *batch[at + 1 :]]
+        return []
 
     def _merge_gap(self, first: int) -> int:
         before = int(np.searchsorted(self._edges, first, "right"))
@@ -200,6 +229,3 @@ class IngestRun:
         if self._handed is not None:
             result.start, result.end = self._handed
         return result
-
-
-_END: Any = object()

@@ -13,7 +13,9 @@ from joule_cli.formats.base import Reader, ReadOptions, column_names, split_at_g
 from joule_cli.model import DataStream, Element
 from joule_cli.model.data_stream import KEEP_ALL
 from joule_cli.ops.errors import OperationError
+from joule_cli.ops.rows import BLOCK_ROWS
 from joule_cli.ops.streams import Place, find_stream, fresh_elements, split_path
+from joule_cli.ops.worker import batches
 from joule_cli.series.intervals import Interval
 
 if TYPE_CHECKING:
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 
 #: Opens the input; called again for a second pass if `IngestOptions.repeatable`.
 OpenReader: TypeAlias = Callable[[ReadOptions], Reader]
+
+
+#: A break costs about as much as this many rows.
+_BREAK_SIZE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,9 @@ class IngestOptions:
         Receives line number, text and reason of each line that is left out.
     repeatable
         The input can be opened a second time, as standard input cannot.
+    flush_after
+        For live input: store what came so far when nothing more comes for this many seconds.
+        `None` waits until a block has come together.
     """
 
     read: ReadOptions = field(default_factory=ReadOptions)
@@ -72,6 +81,7 @@ class IngestOptions:
     max_errors: int | None = None
     on_reject: Callable[[int, str, str], None] | None = None
     repeatable: bool = True
+    flush_after: float | None = None
 
 
 @dataclass(slots=True)
@@ -199,6 +209,11 @@ class Source:
                 self.options.on_reject(line, text, reason)
 
         return reject
+
+    def batches(self, items: Iterator[Rows | None]) -> Iterator[list[Rows | None]]:
+        """Collect small items of a file; those of live input stay as they come."""
+        limit = BLOCK_ROWS if self.options.flush_after is None else 0
+        return batches(items, lambda rows: _BREAK_SIZE if rows is None else len(rows), limit)
 
     def items(self) -> Iterator[Rows | None]:
         """Give blocks of rows and `None` for interval breaks; to be used in the worker."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from bisect import bisect_right
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -10,6 +12,7 @@ import numpy as np
 
 from joule_cli.model import DataStream, Element
 from joule_cli.ops.errors import OperationError, partial_after
+from joule_cli.ops.joints import enclosing
 from joule_cli.ops.progress import Meter
 from joule_cli.ops.reach import reach_back, reach_forward
 from joule_cli.ops.resample import Cursor, Method, cover, sample
@@ -29,11 +32,15 @@ from joule_cli.series.intervals import Interval, difference, intersection
 from joule_cli.series.layout import Layout
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from joule_cli.api.node import Node
     from joule_cli.ops.progress import ProgressCallback
     from joule_cli.series.layout import Rows
+
+
+#: Time between pieces that is read for nothing in any case, µs.
+_SHORT_GAP = 10_000_000
 
 
 class MergeInput(NamedTuple):
@@ -157,15 +164,12 @@ async def merge_streams(
     span = (work.pieces[0].start, work.pieces[-1].end) if work.pieces else None
     meter = Meter(destination, progress, span=span)
     with partial_after(meter):
-        for piece in work.pieces:
-            result.unmatched += await _merge_piece(node, work, target, piece, options, meter)
-        await join_inside(place, target, [w for w in work.wholes if _touched(w, work.pieces)])
+        for run in _runs(work.pieces, work.present):
+            result.unmatched += await _merge_run(node, work, target, run, options, meter)
+        # in all of them: an interruption may have come just before this
+        await join_inside(place, target, work.wholes)
     result.rows = meter.rows
     return result
-
-
-def _touched(whole: Interval, pieces: Sequence[Interval]) -> bool:
-    return bool(intersection([whole], pieces))
 
 
 @dataclass(slots=True)
@@ -178,7 +182,9 @@ class _Work:
     model: DataStream
     #: common time, which becomes the destination's intervals
     wholes: list[Interval]
-    #: the part of it that the destination lacks
+    #: the destination's intervals
+    present: list[Interval]
+    #: the part of the common time that it lacks
     pieces: list[Interval]
     short: list[Interval]
 
@@ -214,12 +220,33 @@ async def _prepare(
         if not options.resume:
             await refuse_rows_inside(place, target, wholes)
         present = await stored_intervals(node, target)
-    pieces = []
+    pieces: list[Interval] = []
+    touched = {enclosing(wholes, hit.start) for hit in intersection(wholes, present)}
     for piece in difference(wholes, present):
+        beside = enclosing(wholes, piece.start) in touched
         # what is left beside the destination's rows may hold no primary row
-        if await node.data_count(streams[0], piece.start, piece.end):
-            pieces.append(piece)  # noqa: PERF401
-    return _Work(streams, intervals, target, model, wholes, pieces, short)
+        if beside and not await node.data_count(streams[0], piece.start, piece.end):
+            continue
+        pieces.append(piece)
+    return _Work(streams, intervals, target, model, wholes, present, pieces, short)
+
+
+def _runs(pieces: Sequence[Interval], present: Sequence[Interval]) -> list[list[Interval]]:
+    """Put pieces together that are worked on with one read and one write.
+
+    The time between them is read for nothing, so it is at most as long as what precedes it.
+    """
+    runs: list[list[Interval]] = []
+    for piece in pieces:
+        if runs:
+            start, end = runs[-1][0].start, runs[-1][-1].end
+            near = piece.start - end <= max(end - start, _SHORT_GAP)
+            at = bisect_right(present, end, key=lambda interval: interval.end)
+            if near and (at == len(present) or present[at].start >= piece.start):
+                runs[-1].append(piece)
+                continue
+        runs.append([piece])
+    return runs
 
 
 def _elements(inputs: Sequence[MergeInput], streams: Sequence[DataStream]) -> list[Element]:
@@ -240,42 +267,74 @@ def _elements(inputs: Sequence[MergeInput], streams: Sequence[DataStream]) -> li
     return elements
 
 
-async def _merge_piece(
+async def _merge_run(
     node: Node,
     work: _Work,
     target: DataStream,
-    piece: Interval,
+    pieces: Sequence[Interval],
     options: MergeOptions,
     meter: Meter,
 ) -> int:
-    """Merge one piece of common time and return the number of rows without a partner."""
+    """Merge neighbouring pieces and return the number of rows without a partner."""
+    span = Interval(pieces[0].start, pieces[-1].end)
     unmatched = 0
     layout = Layout.parse(work.model.layout)
     async with AsyncExitStack() as stack:
         pipe = await stack.enter_async_context(
-            await node.data_read(work.streams[0], piece.start, piece.end)
+            await node.data_read(work.streams[0], span.start, span.end)
         )
         cursors = []
         for stream, intervals in zip(work.streams[1:], work.intervals, strict=True):
-            low, high = await _reach(node, stream, intervals, piece)
+            low, high = await _reach(node, stream, intervals, span)
             secondary = await node.data_read(stream, low, high)
-            cursors.append(Cursor(await stack.enter_async_context(secondary)))
+            cursor = Cursor(await stack.enter_async_context(secondary))
+            cursors.append(await stack.enter_async_context(aclosing(cursor)))
         out = await node.data_write(target)
         writer = await stack.enter_async_context(RowWriter(out, meter))
+        inside = _Inside(pieces)
         async with aclosing(even_blocks(pipe)) as blocks:
             async for rows, _ in blocks:
-                rest = rows
-                while len(rest):
-                    first = int(rest["timestamp"][0])
-                    for cursor in cursors:
-                        await cursor.reach(first)
-                    known = min(cursor.known_until for cursor in cursors)
-                    ready = int(np.searchsorted(rest["timestamp"], known, "right"))
-                    merged = _side_by_side(rest[:ready], cursors, layout, options)
-                    unmatched += ready - len(merged)
-                    await writer.write(merged)
-                    rest = rest[ready:]
+                for fresh, rest in inside.parts(rows):
+                    if fresh:
+                        await writer.end_interval()
+                    while len(rest):
+                        await _reach_all(cursors, int(rest["timestamp"][0]))
+                        known = min(cursor.known_until for cursor in cursors)
+                        ready = int(np.searchsorted(rest["timestamp"], known, "right"))
+                        merged = _side_by_side(rest[:ready], cursors, layout, options)
+                        unmatched += ready - len(merged)
+                        await writer.write(merged)
+                        rest = rest[ready:]
     return unmatched
+
+
+class _Inside:
+    """Cuts rows at the bounds of pieces and drops those outside."""
+
+    def __init__(self, pieces: Sequence[Interval]) -> None:
+        self._edges = np.array(pieces, np.int64).reshape(-1)
+        self._starts = np.array([piece.start for piece in pieces], np.int64)
+        self._current: int | None = None
+
+    def parts(self, rows: Rows) -> Iterator[tuple[bool, Rows]]:
+        """Yield the rows of each piece, and whether the piece is another than the last one."""
+        stamps = rows["timestamp"]
+        piece = np.searchsorted(self._starts, stamps, "right") - 1
+        kept = (piece >= 0) & (stamps < self._edges[2 * np.maximum(piece, 0) + 1])
+        if not kept.all():
+            rows, piece = rows[kept], piece[kept]
+        if not len(rows):
+            return
+        cuts = (np.flatnonzero(np.diff(piece)) + 1).tolist()
+        for begin, end in itertools.pairwise([0, *cuts, len(rows)]):
+            number = int(piece[begin])
+            yield number != self._current, rows[begin:end]
+            self._current = number
+
+
+async def _reach_all(cursors: Sequence[Cursor], time: int) -> None:
+    for cursor in cursors:
+        await cursor.reach(time)
 
 
 async def _reach(

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from joule_cli.ops.rows import even_blocks
 from joule_cli.series.intervals import Interval, union
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
 
     from joule_cli.pipes import Pipe
     from joule_cli.series.layout import Rows
@@ -95,9 +96,13 @@ class Cursor:
     """A window that moves over the rows of a pipe, in bounded memory."""
 
     def __init__(self, pipe: Pipe) -> None:
-        self._blocks: AsyncIterator[tuple[Rows, bool]] = pipe.blocks()
+        self._blocks = even_blocks(pipe)
         self.rows: Rows = np.empty(0, pipe.dtype)
         self._ended = False
+
+    async def aclose(self) -> None:
+        """Stop reading; the pipe stays open."""
+        await self._blocks.aclose()
 
     @property
     def known_until(self) -> int:

@@ -18,24 +18,33 @@ if TYPE_CHECKING:
     from joule_cli.pipes import Pipe
     from joule_cli.series.layout import Rows
 
-#: Rows that are written with one commit.
+#: Rows that are worked on, and stored with one commit, at a time; fewer if they are wide.
 BLOCK_ROWS = 100_000
+_BLOCK_BYTES = 8_000_000
 
 
-async def even_blocks(
-    pipe: Pipe, block_rows: int = BLOCK_ROWS
-) -> AsyncGenerator[tuple[Rows, bool], None]:
-    """Yield ``(rows, end_of_interval)`` from a pipe, joined to about `block_rows` rows each.
+def block_rows(pipe: Pipe) -> int:
+    """Return how many rows of a pipe to handle at a time."""
+    return max(min(BLOCK_ROWS, _BLOCK_BYTES // pipe.dtype.itemsize), 1)
+
+
+async def even_blocks(pipe: Pipe) -> AsyncGenerator[tuple[Rows, bool], None]:
+    """Yield ``(rows, end_of_interval)`` from a pipe, joined or cut to blocks of an even size.
 
     Rows may be empty when the interval ends.
     """
+    size = block_rows(pipe)
     held: list[Rows] = []
     count = 0
     async for rows, ended in pipe.blocks():
-        if len(rows):
-            held.append(rows)
-            count += len(rows)
-        if ended or count >= block_rows:
+        rest = rows
+        while count + len(rest) > size:
+            yield _joined([*held, rest[: size - count]], pipe), False
+            held, rest, count = [], rest[size - count :], 0
+        if len(rest):
+            held.append(rest)
+            count += len(rest)
+        if ended or count == size:
             yield _joined(held, pipe), ended
             held, count = [], 0
     if held:
@@ -69,24 +78,26 @@ class RowWriter:
         self._meter = meter
         self._waiting: list[Rows] = []
         self._count = 0
+        self._size = block_rows(pipe)
         # larger than any block, so that `_flush` alone decides when rows are stored
         pipe.enable_cache(sys.maxsize)
 
     async def write(self, rows: Rows) -> None:
-        """Take rows over; they are stored at the latest when `BLOCK_ROWS` have come together."""
-        if not len(rows):
-            return
-        await self._pipe.write(rows)
-        self._waiting.append(rows)
-        self._count += len(rows)
-        if self._count >= BLOCK_ROWS:
-            await self._flush()
+        """Take rows over; they are stored at the latest when a block has come together."""
+        while len(rows):
+            part, rows = rows[: self._size - self._count], rows[self._size - self._count :]
+            await self._pipe.write(part)
+            self._waiting.append(part)
+            self._count += len(part)
+            if self._count >= self._size:
+                await self.flush()
 
     async def end_interval(self) -> None:
         """Put a break after the rows so far."""
         await self._pipe.close_interval()
 
-    async def _flush(self) -> None:
+    async def flush(self) -> None:
+        """Store what was written so far."""
         waiting, self._waiting, self._count = self._waiting, [], 0
         if waiting:
             await self._pipe.flush_cache()
@@ -103,8 +114,8 @@ class RowWriter:
     ) -> None:
         async with self._pipe:
             if exc is None:
-                await self._flush()
+                await self.flush()
             else:
                 # if it was the pipe that failed, this fails again, and `exc` tells why
                 with suppress(JouleError):
-                    await self._flush()
+                    await self.flush()

@@ -83,12 +83,22 @@ class WindowFilter:
         self._window = window
         self._carry: Rows = np.empty(0, layout.dtype)
         self._dtype = Layout(datatype, layout.width).dtype
+        self._results = 0
+
+    @property
+    def unused(self) -> tuple[int, int] | None:
+        """First timestamp, and 1 µs past the last, of rows that were too few for a result."""
+        if self._results or not len(self._carry):
+            return None
+        stamps = self._carry["timestamp"]
+        return int(stamps[0]), int(stamps[-1]) + 1
 
     def feed(self, rows: Rows) -> Rows:
         """Return the results that `rows` completes, possibly none."""
         rows = np.concatenate([self._carry, rows]) if len(self._carry) else rows
         self._carry = rows[max(len(rows) - self._window + 1, 0) :].copy()
         results = max(len(rows) - self._window + 1, 0)
+        self._results += results
         out: Rows = np.empty(results, self._dtype)
         if results:
             half = self._window // 2

@@ -89,6 +89,20 @@ class Worker:
 _END: Final = object()
 
 
+def batches(items: Iterator[T], size: Callable[[T], int], limit: int) -> Iterator[list[T]]:
+    """Collect items to lists of about `limit`, so that small ones do not each cost a call."""
+    held: list[T] = []
+    total = 0
+    for item in items:
+        held.append(item)
+        total += size(item)
+        if total >= limit:
+            yield held
+            held, total = [], 0
+    if held:
+        yield held
+
+
 async def read_ahead(worker: Worker, items: Iterator[T]) -> AsyncGenerator[T, None]:
     """Yield what `items` gives in the worker's thread, always computing one item ahead.
 

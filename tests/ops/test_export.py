@@ -117,6 +117,8 @@ async def test_nothing_to_give_makes_a_complete_file(node, tmp_path):
 async def test_a_failure_leaves_no_file(node, tmp_path, monkeypatch):
     await fill(node, SOURCE, [range(5), range(10, 15)])
 
+    monkeypatch.setattr(rows_module, "BLOCK_ROWS", 5)
+
     def stop(progress):
         raise StorageError("gone")
 

@@ -198,7 +198,6 @@ def test_interrupted_filters_end_with_the_whole_result(
 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as directory:
         patch.setattr(rows_module, "BLOCK_ROWS", block_rows)
-        patch.setattr(rows_module.even_blocks, "__defaults__", (block_rows,))
         asyncio.run(run(directory))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 
 import h5py
 import numpy as np
@@ -300,3 +301,23 @@ async def test_streams_that_cannot_be_used(node, csv_of):
     await node.data_stream_create(model("s", names="xyz"), "/a")
     with pytest.raises(LayoutMismatchError):
         await ingest(opener(file), node, PATH, IngestOptions())
+
+
+async def test_live_input_is_stored_when_it_pauses(node):
+    """Rows from a pipe are in the stream although the pipe stays open."""
+    reader, writer = os.pipe()
+    with os.fdopen(reader, "rb", 0) as source, os.fdopen(writer, "wb", 0) as feed:
+        stored = asyncio.Event()
+
+        def report(progress):
+            stored.set()
+
+        options = IngestOptions(repeatable=False, flush_after=0.01)
+        run = asyncio.ensure_future(ingest(opener(source, "text"), node, PATH, options, report))
+        feed.write(f"{T0} 1 2\n{T0 + 1} 3 4\n".encode())
+        await asyncio.wait_for(stored.wait(), 10)
+        assert await node.data_count(PATH) == 2
+        feed.write(f"{T0 + 2} 5 6\n".encode())
+        feed.close()
+        assert (await run).rows == 3
+    assert len(await node.data_intervals(PATH)) == 1

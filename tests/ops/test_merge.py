@@ -168,5 +168,4 @@ def test_every_covered_row_is_kept(primary, second, third, interruptions, block_
 
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as directory:
         patch.setattr(rows_module, "BLOCK_ROWS", block_rows)
-        patch.setattr(rows_module.even_blocks, "__defaults__", (block_rows,))
         asyncio.run(run(directory))
