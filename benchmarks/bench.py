@@ -8,7 +8,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from benchmarks.measure import ROOT, run
 from benchmarks.results import CaseError
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from benchmarks.measure import Usage
+
+T = TypeVar("T")
 
 STREAM = "/bench/adc"
 WIDTH = 4
@@ -106,12 +108,16 @@ class Bench:
         """Return a file of this run; the first that asks makes it."""
         path = self.path(name)
         if not path.exists():
-            try:
-                make(path)
-            except BaseException:
-                self.fresh(name)
-                raise
+            self.remake(name, make)
         return path
+
+    def remake(self, name: str, make: Callable[[Path], T]) -> T:
+        """Make a file anew; a failure leaves nothing half made for later cases."""
+        try:
+            return make(self.fresh(name))
+        except BaseException:
+            self.fresh(name)
+            raise
 
     def rows(self) -> Path:
         """Return a file with the rows of the engine cases (``numpy.save``)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.results import Case, Metric
@@ -52,15 +53,18 @@ def _sqlite_read(bench: Bench) -> dict[str, float]:
 
 
 def _write(bench: Bench, function: str, name: str, **arguments: object) -> dict[str, float]:
+    return bench.remake(name, partial(_write_to, bench, function, arguments))
+
+
+def _write_to(
+    bench: Bench, function: str, arguments: dict[str, object], path: Path
+) -> dict[str, float]:
     source = str(bench.rows())
-    path = str(bench.fresh(name))
-    return bench.worker(f"baselines:{function}", source=source, path=path, **arguments)
+    return bench.worker(f"baselines:{function}", source=source, path=str(path), **arguments)
 
 
 def _read(
     bench: Bench, writer: str, reader: str, name: str, **arguments: object
 ) -> dict[str, float]:
-    def make(path: Path) -> None:
-        _write(bench, writer, path.name, **arguments)
-
-    return bench.worker(f"baselines:{reader}", path=str(bench.file(name, make)))
+    path = bench.file(name, partial(_write_to, bench, writer, arguments))
+    return bench.worker(f"baselines:{reader}", path=str(path))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.bench import STREAM
 from benchmarks.results import Case, Metric, Target
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from benchmarks.bench import Bench
 
 _NODE = "node.db"
@@ -54,12 +57,16 @@ def cases() -> list[Case]:
 
 def node(bench: Bench) -> str:
     """Return the node file with all rows."""
-    return str(bench.file(_NODE, lambda _: _write(bench)))
+    return str(bench.file(_NODE, partial(_write_to, bench)))
 
 
 def _write(bench: Bench) -> dict[str, float]:
+    return bench.remake(_NODE, partial(_write_to, bench))
+
+
+def _write_to(bench: Bench, path: Path) -> dict[str, float]:
     source = str(bench.rows())
-    return bench.worker("rows:write", source=source, path=str(bench.fresh(_NODE)), stream=STREAM)
+    return bench.worker("rows:write", source=source, path=str(path), stream=STREAM)
 
 
 def _write_volts(bench: Bench) -> dict[str, float]:

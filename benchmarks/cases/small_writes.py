@@ -9,6 +9,8 @@ from benchmarks.bench import STREAM
 from benchmarks.results import Case, Metric, Target
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from benchmarks.bench import Bench, Sizes
 
 _INTERVALS = "intervals.db"
@@ -70,17 +72,21 @@ def _commits(bench: Bench, n_rows: int) -> dict[str, float]:
 
 
 def _write_intervals(bench: Bench) -> dict[str, float]:
+    return bench.remake(_INTERVALS, partial(_intervals_to, bench))
+
+
+def _intervals_to(bench: Bench, path: Path) -> dict[str, float]:
     return bench.worker(
         "intervals:write",
         source=str(bench.command_rows()),
-        path=str(bench.fresh(_INTERVALS)),
+        path=str(path),
         stream=STREAM,
         n_intervals=bench.sizes.intervals,
     )
 
 
 def _read_intervals(bench: Bench) -> dict[str, float]:
-    path = str(bench.file(_INTERVALS, lambda _: _write_intervals(bench)))
+    path = str(bench.file(_INTERVALS, partial(_intervals_to, bench)))
     return bench.worker(
         "intervals:read", path=path, stream=STREAM, n_intervals=bench.sizes.intervals
     )
