@@ -62,12 +62,11 @@ class EmbeddedData(EngineState, DataActions):
             raise DataError("[max-rows] must be > 0")
         model, stored = await self._find(stream)
         layout, level = stored.layout, 1
-        batches = self.store.read(stored, start, end)
-        if max_rows is not None:
-            decimation = await self.store.decimation(stored, start, end, max_rows)
-            if decimation.level > 1:
-                layout, level = layout.decimated, decimation.level
-                batches = self.store.read_decimated(stored, start, end, decimation)
+        if max_rows is None:
+            batches = self.store.read(stored, start, end)
+        else:
+            level, batches = await self.store.read_at_most(stored, start, end, max_rows)
+            layout = layout if level == 1 else layout.decimated
         pipe = LocalPipe(str(layout), model.name, stream=model, write_limit=QUEUED_BLOCKS)
         pipe.decimation_level = level
         task = asyncio.create_task(_feed(pipe, batches))

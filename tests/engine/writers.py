@@ -286,7 +286,8 @@ async def _watch_all(node: EmbeddedNode, stream: str, known: int) -> int:
             assert (numbers == np.arange(found, found + len(rows))).all(), "rows are missing"
             assert (rows["data"][:, 0] == numbers).all(), "values belong to other times"
             found += len(rows)
-            last = int(rows["data"][-1, 1])
+            if len(rows):  # a break may come by itself
+                last = int(rows["data"][-1, 1])
     assert found >= known, "rows were lost"
     assert last == found - 1, "half a block was read"
     return found
@@ -298,7 +299,7 @@ async def _watch_part(node: EmbeddedNode, stream: str, rng: random.Random, known
     first = rng.randrange(known - 1)
     after = rng.randrange(first + 1, known)
     async with await node.data_read(stream, first * STEP, after * STEP) as pipe:
-        rows = await pipe.read_all()
+        rows = await pipe.read_all(maxrows=after)
     assert (rows["data"][:, 0] == np.arange(first, after)).all()
 
 

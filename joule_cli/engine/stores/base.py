@@ -71,18 +71,19 @@ class DataStore(ABC):
         """
 
     @abstractmethod
-    async def decimation(
+    async def read_at_most(
         self, stream: StoredStream, start: int | None, end: int | None, max_rows: int
-    ) -> Decimation:
-        """Choose the finest level that gives at most `max_rows` rows."""
+    ) -> tuple[int, AsyncGenerator[list[Item], None]]:
+        """Read with the finest level that gives at most `max_rows` rows.
 
-    @abstractmethod
-    def read_decimated(
-        self, stream: StoredStream, start: int | None, end: int | None, decimation: Decimation
-    ) -> AsyncGenerator[list[Item], None]:
-        """Give rows of ``layout.decimated``, with breaks unless they were crossed.
-
-        A row stands for about `level` consecutive rows of the range; no row is left out.
+        Returns
+        -------
+        level
+            1 for the rows themselves, else they are of ``layout.decimated``: each stands for
+            about `level` consecutive rows of the range, and no row is left out.
+        batches
+            As from `read`. There are breaks unless they had to be crossed. Rows committed after
+            the call began are not given.
         """
 
     @abstractmethod

@@ -66,6 +66,22 @@ def clipped(rows: Rows, start: int, end: int) -> Rows:
     return rows[low:high]
 
 
+@dataclass(frozen=True, slots=True)
+class RowReader:
+    """One read of rows: call `batch` in read transactions until it is `done`."""
+
+    stream: StoredStream
+    cursor: Cursor
+
+    @property
+    def done(self) -> bool:
+        return self.cursor.position >= self.cursor.end
+
+    def batch(self, connection: apsw.Connection) -> list[Item]:
+        """Return the next rows and breaks."""
+        return read_batch(connection, self.stream, self.cursor)
+
+
 def read_batch(connection: apsw.Connection, stream: StoredStream, cursor: Cursor) -> list[Item]:
     """Return the next rows and breaks and move the cursor; an empty list ends the read."""
     items: list[Item] = []

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
-from joule_cli.engine.stores.base import DataStore, Decimation, Item, StoredStream
+from joule_cli.engine.stores.base import DataStore, Item, StoredStream
 from joule_cli.engine.stores.sqlite import chunks, editing, pyramid, reading
 from joule_cli.engine.stores.sqlite.session import SqliteSession
 from joule_cli.series.intervals import Interval
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
 #: Chunks whose levels are made in one transaction, and rows that are merged in one.
 _LEVELS_AT_ONCE, _MERGED_AT_ONCE = 16, 1_000_000
+#: Batches that a read with a limit gets from one view of the file: about two seconds of work.
+_BATCHES_AT_ONCE = 256
+
+_Reader: TypeAlias = reading.RowReader | pyramid.LevelReader
 
 
 class SqliteDataStore(DataStore):
@@ -41,25 +45,33 @@ class SqliteDataStore(DataStore):
         self, stream: StoredStream, start: int | None, end: int | None
     ) -> AsyncGenerator[list[Item], None]:
         cursor = await self._database.read(lambda c: reading.begin(c, stream, start, end))
-        while cursor.position < cursor.end:
-            yield await self._database.read(lambda c: reading.read_batch(c, stream, cursor))
+        reader = reading.RowReader(stream, cursor)
+        while not reader.done:
+            yield await self._database.read(reader.batch)
 
-    async def decimation(
+    async def read_at_most(
         self, stream: StoredStream, start: int | None, end: int | None, max_rows: int
-    ) -> Decimation:
-        def choose(connection: apsw.Connection) -> Decimation:
+    ) -> tuple[int, AsyncGenerator[list[Item], None]]:
+        def begin(connection: apsw.Connection) -> tuple[int, _Reader, list[list[Item]]]:
             cursor = reading.begin(connection, stream, start, end)
-            if cursor.position >= cursor.end:
-                return Decimation(1, across_breaks=False)
-            return pyramid.choose(connection, stream, cursor, max_rows)
+            reader: _Reader = reading.RowReader(stream, cursor)
+            level = 1
+            if not reader.done:
+                decimation = pyramid.choose(connection, stream, cursor, max_rows)
+                level = decimation.level
+                if level > 1:
+                    reader = pyramid.LevelReader(stream, cursor, decimation)
+            # in the same view of the file: chunks that others join or add to would make more rows
+            return level, reader, _first_batches(connection, reader)
 
-        return await self._database.read(choose)
+        level, reader, first = await self._database.read(begin)
+        return level, self._following(first, reader)
 
-    async def read_decimated(
-        self, stream: StoredStream, start: int | None, end: int | None, decimation: Decimation
+    async def _following(
+        self, first: list[list[Item]], reader: _Reader
     ) -> AsyncGenerator[list[Item], None]:
-        cursor = await self._database.read(lambda c: reading.begin(c, stream, start, end))
-        reader = pyramid.LevelReader(stream, cursor, decimation)
+        for items in first:
+            yield items
         while not reader.done:
             yield await self._database.read(reader.batch)
 
@@ -125,3 +137,14 @@ class SqliteDataStore(DataStore):
             chunks.bump(connection, stream.id)
 
         await self._database.write(run)
+
+
+def _first_batches(connection: apsw.Connection, reader: _Reader) -> list[list[Item]]:
+    """Read in one transaction what fits into memory."""
+    batches: list[list[Item]] = []
+    n_rows = 0
+    while not reader.done and n_rows < reading.BATCH_ROWS and len(batches) < _BATCHES_AT_ONCE:
+        items = reader.batch(connection)
+        n_rows += sum(len(item) for item in items if item is not None)
+        batches.append(items)
+    return batches
