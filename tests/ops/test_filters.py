@@ -201,6 +201,29 @@ def test_interrupted_filters_end_with_the_whole_result(
         asyncio.run(run(directory))
 
 
+@pytest.mark.parametrize("stop", range(9))
+@pytest.mark.parametrize("kind", ["mean", "median"])
+async def test_a_filter_continues_inside_an_interval(node, monkeypatch, stop, kind):
+    monkeypatch.setattr(rows_module, "BLOCK_ROWS", 4)
+    # more than a second apart, so that rows before the joint have to be searched for
+    piece = range(0, 120_000_000, 3_000_000)
+    await fill(node, "/a/src", [piece])
+    source, destination = Place(node, "/a/src"), Place(node, "/a/dst")
+    options = FilterOptions(kind, 5, mode="resume")
+    reports = iter(range(stop))
+
+    def fail(progress):
+        if next(reports, None) is None:
+            raise StorageError("stop")
+
+    with pytest.raises(PartialError):
+        await filter_stream(source, destination, options, fail)
+    await filter_stream(source, destination, options)
+    expected = naive(kind, piece, 5)
+    assert as_tuples(await read(node, "/a/dst")) == [pytest.approx(r, rel=1e-6) for r in expected]
+    assert len(await node.data_intervals("/a/dst")) == 1
+
+
 async def test_bounds(node):
     await fill(node, "/a/src", [range(0, 100, 10)])
     options = FilterOptions("mean", 3, T0 + 20, T0 + 71)
