@@ -1,0 +1,263 @@
+"""Bytes of a text file, decompressed, and cut into blocks of whole lines."""
+
+from __future__ import annotations
+
+import codecs
+import io
+import os
+import stat
+import zlib
+from pathlib import Path
+from typing import IO, Protocol
+
+import zstandard
+
+from joule_cli.errors import FormatError
+from joule_cli.formats.base import Place, os_failure, place_name
+
+#: Enough rows for a block of 50,000 to 100,000 of four values; small enough for any memory.
+BLOCK_BYTES = 1 << 22
+#: A line longer than this is no row; the limit keeps a file without line ends out of memory.
+LONGEST_LINE = 1 << 24
+#: Compressed bytes at a time: what they can grow to, 1032-fold and 32768-fold, stays small.
+_GZIP_BYTES = 1 << 14
+_ZSTD_BYTES = 1 << 9
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_BOM = codecs.BOM_UTF8
+
+
+class _Decompressor(Protocol):
+    @property
+    def eof(self) -> bool: ...
+    @property
+    def unused_data(self) -> bytes: ...
+    def decompress(self, data: bytes, /) -> bytes: ...
+
+
+class ByteSource:
+    """The bytes of a file or of an open binary file, decompressed, in UTF-8.
+
+    Compression is recognised by the first bytes, whatever the name. From a pipe, `read` gives
+    what has arrived instead of waiting for more.
+
+    Raises
+    ------
+    FormatError
+        The file cannot be opened or read, is a directory, is empty, or its compressed data is
+        cut or damaged.
+    """
+
+    def __init__(self, place: Place, encoding: str = "utf-8") -> None:
+        self.name = place_name(place)
+        self._file, self._own = _open(place, self.name)
+        self._whole_blocks = _is_regular(self._file)
+        self._decompressor: _Decompressor | None = None
+        self._kind = ""
+        self._compressed = b""
+        self._unread = b""
+        self._decoder = _decoder(encoding, self.name)
+        try:
+            self._pending = self._begin()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self) -> bytes:
+        first = self._raw(BLOCK_BYTES)
+        while 0 < len(first) < len(_ZSTD_MAGIC) and (more := self._raw(BLOCK_BYTES)):
+            first += more
+        self._unread = first
+        if first.startswith(_GZIP_MAGIC):
+            self._kind = "gzip"
+        elif first.startswith(_ZSTD_MAGIC):
+            self._kind = "zstd"
+        if self._kind:
+            self._decompressor = self._new_decompressor()
+        start = self._next()
+        if not start:
+            raise FormatError("the file is empty", file=self.name)
+        return start.removeprefix(_BOM) if self._decoder is None else start
+
+    def _new_decompressor(self) -> _Decompressor:
+        if self._kind == "gzip":
+            return zlib.decompressobj(wbits=31)
+        return zstandard.ZstdDecompressor().decompressobj()
+
+    def peek(self) -> bytes:
+        """Return bytes that the next `read` will give again; empty at the end."""
+        if not self._pending:
+            self._pending = self._next()
+        return self._pending
+
+    def peek_more(self) -> bool:
+        """Make `peek` give more bytes; false at the end."""
+        more = self._next()
+        self._pending += more
+        return bool(more)
+
+    def read(self) -> bytes:
+        """Return some bytes, at most a few MB; empty at the end."""
+        if self._pending:
+            pending, self._pending = self._pending, b""
+            return pending
+        return self._next()
+
+    def _next(self) -> bytes:
+        while True:
+            data = self._inflate() if self._decompressor is not None else self._raw(BLOCK_BYTES)
+            if self._decoder is None:
+                return data
+            try:
+                text = self._decoder.decode(data, final=not data)
+            except UnicodeError as exc:
+                raise FormatError(f"cannot decode the text: {exc}", file=self.name) from exc
+            if text or not data:
+                return text.encode("utf-8", "surrogateescape")
+
+    def _inflate(self) -> bytes:
+        out: list[bytes] = []
+        size = 0
+        step = _GZIP_BYTES if self._kind == "gzip" else _ZSTD_BYTES
+        while size < BLOCK_BYTES:
+            if not self._compressed:
+                if out and not self._whole_blocks:
+                    break
+                self._compressed = self._raw(1 << 18)
+                if not self._compressed:
+                    self._check_end()
+                    break
+            piece, self._compressed = self._compressed[:step], self._compressed[step:]
+            data = self._inflate_piece(piece)
+            if data:
+                out.append(data)
+                size += len(data)
+        return b"".join(out)
+
+    def _inflate_piece(self, piece: bytes) -> bytes:
+        assert self._decompressor is not None
+        if self._decompressor.eof:
+            # members may follow each other, and padding of zeros may follow the last
+            piece = piece.lstrip(b"\0")
+            if not piece:
+                return b""
+            self._decompressor = self._new_decompressor()
+        try:
+            data = self._decompressor.decompress(piece)
+        except (zlib.error, zstandard.ZstdError) as exc:
+            raise FormatError(f"the {self._kind} data is damaged", file=self.name) from exc
+        if self._decompressor.eof and self._decompressor.unused_data:
+            self._compressed = self._decompressor.unused_data + self._compressed
+        return data
+
+    def _check_end(self) -> None:
+        assert self._decompressor is not None
+        if not self._decompressor.eof:
+            raise FormatError(f"the file is cut: its {self._kind} data has no end", file=self.name)
+
+    def _raw(self, size: int) -> bytes:
+        if self._unread:
+            unread, self._unread = self._unread, b""
+            return unread
+        try:
+            read = getattr(self._file, "read1", None) or self._file.read
+            return bytes(read(size) or b"")
+        except OSError as exc:
+            raise os_failure(exc, self.name) from exc
+
+    def close(self) -> None:
+        """Close the file if it was opened here."""
+        if self._own:
+            self._file.close()
+
+
+def _open(place: Place, name: str) -> tuple[IO[bytes], bool]:
+    if not isinstance(place, str | os.PathLike):
+        return place, False
+    try:
+        if Path(place).is_dir():
+            raise FormatError("is a directory, not a file", file=name)
+        return Path(place).open("rb", buffering=0), True
+    except OSError as exc:
+        raise os_failure(exc, name) from exc
+
+
+def _is_regular(file: IO[bytes]) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except (OSError, io.UnsupportedOperation, AttributeError):
+        return True
+
+
+def _decoder(encoding: str, name: str) -> codecs.IncrementalDecoder | None:
+    try:
+        info = codecs.lookup(encoding)
+        if info.name in ("utf-8", "ascii", "utf-8-sig"):
+            return None
+        return codecs.getincrementaldecoder(encoding)("surrogateescape")
+    except LookupError as exc:
+        raise FormatError(f"there is no encoding {encoding!r}", file=name) from exc
+
+
+def open_source(place: Place | ByteSource, encoding: str) -> ByteSource:
+    """Open a file, or take one that was opened to look at its first line."""
+    return place if isinstance(place, ByteSource) else ByteSource(place, encoding)
+
+
+class LineBlocks:
+    """Blocks of whole lines, with the number of the next line.
+
+    `line` counts from 1 and is the number of the first line of what comes next. Every line ends
+    with a line feed; `unterminated` tells that the last one of the file had none.
+    """
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self._rest = b""
+        self.line = 1
+        self.unterminated = False
+
+    def block(self) -> bytes:
+        """Return the next lines, some MB at most; empty at the end."""
+        block = self._whole_lines()
+        self.line += block.count(b"\n")
+        return block
+
+    def put_back(self, block: bytes) -> None:
+        """Give back lines that were just read."""
+        self._rest = block + self._rest
+        self.line -= block.count(b"\n")
+
+    def readline(self) -> bytes:
+        """Return the next line with its line feed; empty at the end."""
+        block = self.block()
+        cut = block.find(b"\n") + 1
+        self.put_back(block[cut:])
+        return block[:cut]
+
+    def _whole_lines(self) -> bytes:
+        parts = [self._rest]
+        if b"\n" not in self._rest:
+            size = len(self._rest)
+            while data := self._source.read():
+                parts.append(data)
+                size += len(data)
+                if b"\n" in data:
+                    break
+                if size > LONGEST_LINE:
+                    raise FormatError(
+                        f"the line is longer than {LONGEST_LINE >> 20} MB, this is not a text file",
+                        file=self._source.name,
+                        line=self.line,
+                    )
+        block = b"".join(parts)
+        cut = block.rfind(b"\n") + 1
+        if cut:
+            self._rest = block[cut:]
+            return block[:cut]
+        self._rest = b""
+        if not block:
+            return b""
+        self.unterminated = True
+        return block + b"\n"
