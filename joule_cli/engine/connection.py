@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from joule_cli.engine.migrations import migrate
+from joule_cli.engine.migrations import file_version, migrate
 from joule_cli.errors import (
     ApiError,
     CorruptChunkError,
@@ -56,6 +56,10 @@ class Waiter:
     def cancel(self) -> None:
         self._cancelled.set()
 
+    @property
+    def cancelled(self) -> bool:
+        return self._cancelled.is_set()
+
     def __call__(self, attempt: int) -> bool:
         now = time.monotonic()
         if attempt == 0:
@@ -89,13 +93,15 @@ def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -
             _refuse_network(path)
         if path.is_dir():
             raise StorageError("a node is a file, this is a directory", object=text)
-        writable = create or not path.exists() or os.access(path, os.W_OK)
+        writable = not path.exists() or os.access(path, os.W_OK)
         flags = apsw.SQLITE_OPEN_READWRITE if writable else apsw.SQLITE_OPEN_READONLY
-        if create:
+        if create and writable:
             flags |= apsw.SQLITE_OPEN_CREATE
-        connection = apsw.Connection(text, flags=flags, statementcachesize=200)
+        connection = _connect(path, flags)
         try:
             connection.set_busy_handler(waiter or Waiter(text))
+            # before the first change: the file may be another application's
+            file_version(connection, text)
             if writable:
                 connection.pragma("auto_vacuum", "incremental")  # counts only in an empty file
                 connection.pragma("journal_mode", "wal")
@@ -109,6 +115,32 @@ def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -
             connection.close()
             raise
     return connection
+
+
+class FixedConnection(apsw.Connection):
+    """Reads a file as if nobody could change it; to be used for one moment only."""
+
+
+def _connect(path: Path, flags: int) -> apsw.Connection:
+    connection = apsw.Connection(str(path), flags=flags, statementcachesize=200)
+    if flags & apsw.SQLITE_OPEN_READONLY:
+        try:
+            connection.pragma("schema_version")
+        except (apsw.ReadOnlyError, apsw.CantOpenError):
+            connection.close()
+            if _has_log(path):
+                raise
+            # without a log nobody has the file open, and here none can be made to coordinate with
+            uri = f"{path.absolute().as_uri()}?immutable=1"
+            connection = FixedConnection(uri, flags=flags | apsw.SQLITE_OPEN_URI)
+    return connection
+
+
+def _has_log(path: Path) -> bool:
+    try:
+        return Path(f"{path}-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def empty_connection() -> apsw.Connection:

@@ -8,7 +8,10 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
+import apsw
+
 from joule_cli.engine.connection import (
+    FixedConnection,
     Waiter,
     converted_errors,
     empty_connection,
@@ -20,8 +23,6 @@ from joule_cli.errors import StorageError
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import apsw
 
 T = TypeVar("T")
 
@@ -98,7 +99,12 @@ class Database:
     async def _submit(self, pool: ThreadPoolExecutor, job: Callable[[], T]) -> T:
         if self._closed:
             raise StorageError("the node is closed", object=str(self.path))
-        return await asyncio.get_running_loop().run_in_executor(pool, job)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(pool, job)
+        except StorageError as exc:
+            if self._waiter.cancelled and isinstance(exc.__cause__, apsw.BusyError):
+                raise StorageError("the node was closed", object=str(self.path)) from exc
+            raise
 
     def _read(self, body: Callable[[apsw.Connection], T]) -> T:
         def run(connection: apsw.Connection) -> T:
@@ -113,7 +119,7 @@ class Database:
             try:
                 return body(connection)
             finally:
-                if connection.filename:
+                if connection.filename and not isinstance(connection, FixedConnection):
                     self._idle.put(connection)
                 else:
                     connection.close()

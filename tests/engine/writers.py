@@ -21,6 +21,7 @@ import numpy as np
 
 from joule_cli.engine.admin import Administration
 from joule_cli.engine.node import EmbeddedNode
+from joule_cli.errors import JouleError
 from joule_cli.model import DataStream, Element
 from tests.engine.rows_model import RowsModel, SessionModel
 
@@ -376,11 +377,26 @@ async def read_only(path: str, stream: str) -> None:
             rows = await pipe.read_all()
         try:
             await node.data_delete(stream)
-        except Exception as error:  # noqa: BLE001  (told by its name)
+        except JouleError as error:
             os.write(1, f"{len(rows)} {type(error).__name__}".encode())
 
 
-PROGRAMS = {f.__name__: f for f in (crash, produce, watch, tend, hold, block, first_use, read_only)}
+async def outsider(path: str, new_path: str) -> None:
+    """Tell what happens to a user who may neither open nor make a node."""
+    os.setgid(65534)
+    os.setuid(65534)
+    for place in (path, new_path):
+        async with EmbeddedNode("outsider", Path(place)) as node:
+            try:
+                await node.folder_create("/a")
+            except JouleError as error:
+                os.write(1, f"{type(error).__name__} {error.sentence()}\n".encode())
+
+
+PROGRAMS = {
+    f.__name__: f
+    for f in (crash, produce, watch, tend, hold, block, first_use, read_only, outsider)
+}
 
 
 class Program:
@@ -425,9 +441,11 @@ class Program:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.communicate()
+        self.process.kill()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                stream.close()
+        self.process.wait()
 
 
 def main() -> None:

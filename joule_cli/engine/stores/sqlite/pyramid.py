@@ -146,7 +146,7 @@ class LevelReader:
         self._level = decimation.level
         self._across = decimation.across_breaks
         self._within = 0  # rows of the open interval that earlier batches have joined
-        self._n_chunks = _BATCH_CHUNKS
+        self._n_chunks, self._most_rows = _BATCH_CHUNKS, BATCH_ROWS
 
     @property
     def done(self) -> bool:
@@ -166,7 +166,9 @@ class LevelReader:
             # the last group may go on: leave it to the next batch
             size = int(np.flatnonzero(firsts)[-1])
             if size == 0:
+                # all of it is one group; look further, whichever limit it met
                 self._n_chunks *= 2
+                self._most_rows *= 2
                 return []
         items = self._items(entries[:size], sources, counts[:size], closed[:size], firsts[:size])
         if last:
@@ -210,7 +212,7 @@ class LevelReader:
             sources[index] = source
             entries[index] = (*entry[:2], int(source.counts.sum()), *entry[3:])
             cost += len(source.rows) if source.step > 1 else entry[2]
-            if cost > BATCH_ROWS and index + 1 < len(entries):
+            if cost > self._most_rows and index + 1 < len(entries):
                 del entries[index + 1 :]
                 last = False
                 break
@@ -261,7 +263,7 @@ class LevelReader:
     ) -> list[Item]:
         """Put the sources of a batch in a row, join each group, and cut at the breaks."""
         rows, weights, heads, breaks = [], [], [], []
-        before = np.concatenate([[self._cursor.begun and self._cursor.after_break], closed[:-1]])
+        before = np.concatenate([[self._cursor.after_break], closed[:-1]])
         position = 0
         for index in [*sorted(i for i in sources if i < len(entries)), len(entries)]:
             if position < index:
@@ -286,7 +288,6 @@ class LevelReader:
         if len(starts) < len(joined):
             joined = regroup(joined, np.concatenate(weights), starts)
         cuts = np.flatnonzero(np.concatenate(breaks)[starts])
-        self._cursor.begun = True
         return _cut(joined, cuts)
 
 
