@@ -220,8 +220,7 @@ async def _feed(pipe: LocalPipe, batches: AsyncGenerator[list[Item], None]) -> N
     try:
         async with aclosing(batches):
             async for items in batches:
-                for item in items:
-                    await (pipe.close_interval() if item is None else pipe.hand_over(item))
+                await pipe.hand_over(items)
         # the reader's close stops this task; the writer's only ends the rows
         pipe.close_cb = None
         pipe.close_nowait()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from joule_cli.errors import SubscriptionError
+from joule_cli.errors import PipeError, SubscriptionError
 from joule_cli.pipes import LocalPipe
 
 if TYPE_CHECKING:
@@ -38,15 +38,16 @@ class ProducerSink:
     async def write(self, items: Sequence[Item]) -> None:
         await self._session.write(items)
         for pipe in list(self._subscribers.get(self._stream.id, ())):
-            if pipe.is_full:
+            try:
+                for item in items:
+                    if item is None:
+                        pipe.close_interval_nowait()
+                    else:
+                        pipe.write_nowait(item)
+            except PipeError:
+                # no room: a subscriber that stands still must not hold up the producer
                 pipe.fail(SubscriptionError("the subscriber is too slow", object=pipe.name))
                 self._subscribers[self._stream.id].discard(pipe)
-                continue
-            for item in items:
-                if item is None:
-                    pipe.close_interval_nowait()
-                else:
-                    pipe.write_nowait(item)
 
     async def close(self) -> None:
         try:

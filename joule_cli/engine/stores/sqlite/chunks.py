@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
 #: Levels that are stored besides the summary.
 FINE, COARSE = 256, 4096
-_TARGET_BYTES = 1024 * 1024
+#: Larger chunks make fewer entries to look through, and slower reads of short ranges.
+_TARGET_BYTES = 2 * 1024 * 1024
 #: Bounds that every timestamp lies between.
 EARLIEST, LATEST = -(2**63), 2**63 - 1
 
@@ -72,7 +73,7 @@ class Encoded:
 
 
 def capacity(layout: Layout) -> int:
-    """Return the most rows in a chunk: a power of four with about 1 MiB, 4,096 to 65,536."""
+    """Return the most rows in a chunk: a power of four with at most 2 MiB, 4,096 to 65,536."""
     rows = 4096
     while rows < 65536 and rows * 4 * layout.row_bytes <= _TARGET_BYTES:
         rows *= 4
@@ -101,14 +102,19 @@ def encode_levels(rows: Rows, layout: Layout) -> tuple[bytes | None, bytes | Non
     return encode(fine), encode(coarse) if n > COARSE else None, summary.tobytes()
 
 
-def encode_pieces(rows: Rows, layout: Layout, *, closed: bool, levels: bool) -> list[Encoded]:
-    """Cut rows of one interval into chunks and encode them; `closed` is for the last one."""
+def cut(rows: Rows, layout: Layout, *, closed: bool) -> list[tuple[Rows, bool]]:
+    """Cut rows of one interval into chunks; `closed` is for the last one."""
     size = capacity(layout)
     return [
-        encode_chunk(
-            rows[i : i + size], layout, closed=closed and i + size >= len(rows), levels=levels
-        )
-        for i in range(0, len(rows), size)
+        (rows[i : i + size], closed and i + size >= len(rows)) for i in range(0, len(rows), size)
+    ]
+
+
+def encode_pieces(rows: Rows, layout: Layout, *, closed: bool, levels: bool) -> list[Encoded]:
+    """Cut rows of one interval into chunks and encode them; `closed` is for the last one."""
+    return [
+        encode_chunk(part, layout, closed=ended, levels=levels)
+        for part, ended in cut(rows, layout, closed=closed)
     ]
 
 
@@ -184,9 +190,14 @@ def load_rows(connection: apsw.Connection, chunk: Chunk, stream: StoredStream) -
 
 
 def decoded(
-    blob: bytes | None, n_rows: int, layout: Layout, stream: StoredStream, start: int
+    blob: bytes | None,
+    n_rows: int,
+    layout: Layout,
+    stream: StoredStream,
+    start: int,
+    bounds: tuple[int | None, int | None] = (None, None),
 ) -> Rows:
-    """Decode the rows, or decimated rows, of the chunk that begins at `start`.
+    """Decode the rows, or decimated rows, of the chunk that begins at `start`, inside `bounds`.
 
     Raises
     ------
@@ -195,7 +206,7 @@ def decoded(
     """
     try:
         # a body that is missing is one that is cut short
-        return decode(blob or b"", n_rows, layout)
+        return decode(blob or b"", n_rows, layout, *bounds)
     except CorruptChunkError as exc:
         raise CorruptChunkError(
             f"{exc.message}: stream {stream.name}, rows from {start} on",

@@ -37,6 +37,8 @@ _HEADER = struct.Struct("<BBHI")
 _LINE = struct.Struct("<qqdB")
 #: Fewer rows are kept as they are: the fixed cost of a zstd frame outweighs its gain.
 _RAW_BELOW = 64
+#: Planes from this size on get blocks of their own; smaller ones are not worth the headers.
+_BLOCK_FROM = 4096
 #: Spans beyond this have no useful line; the timestamps are then stored whole.
 _MAX_SPAN = 2**62
 
@@ -51,13 +53,13 @@ def encode(rows: Rows) -> bytes:
     line, residuals = _split_times(rows["timestamp"])
     values = np.ascontiguousarray(rows["data"].T)
     planes = _split_bytes(values)
-    if not hasattr(_contexts, "compressor"):
-        _contexts.compressor = zstandard.ZstdCompressor(level=1)
-    return _seal(_SHUFFLED, line + _contexts.compressor.compress(residuals + planes))
+    return _seal(_SHUFFLED, line + _compress(residuals + planes, len(rows)))
 
 
-def decode(blob: bytes, n_rows: int, layout: Layout) -> Rows:
-    """Turn a blob back into rows.
+def decode(
+    blob: bytes, n_rows: int, layout: Layout, start: int | None = None, end: int | None = None
+) -> Rows:
+    """Turn a blob back into rows, or only into those in ``[start, end)``.
 
     Raises
     ------
@@ -75,15 +77,40 @@ def decode(blob: bytes, n_rows: int, layout: Layout) -> Rows:
     if coding == _RAW:
         if len(body) != n_rows * layout.dtype.itemsize:
             raise CorruptChunkError("a stored chunk has the wrong size")
-        return np.frombuffer(body, layout.dtype)
-    return _decode_shuffled(body, n_rows, layout)
+        rows = np.frombuffer(body, layout.dtype)
+        return rows[_clip(rows["timestamp"], start, end)]
+    return _decode_shuffled(body, n_rows, layout, start, end)
+
+
+def _clip(ts: npt.NDArray[np.int64], start: int | None, end: int | None) -> slice:
+    low = 0 if start is None or ts[0] >= start else int(np.searchsorted(ts, start))
+    high = len(ts) if end is None or ts[-1] < end else int(np.searchsorted(ts, end))
+    return slice(low, high)
+
+
+def _compress(planes: bytes, plane_bytes: int) -> bytes:
+    """Compress into one zstd frame, with blocks that end where planes end."""
+    if not hasattr(_contexts, "compressor"):
+        _contexts.compressor = zstandard.ZstdCompressor(level=1)
+    if plane_bytes < _BLOCK_FROM:
+        return bytes(_contexts.compressor.compress(planes))
+    # a block has one code table: planes that share a block would share a compromise
+    stream = _contexts.compressor.compressobj(size=len(planes))
+    view = memoryview(planes)
+    parts = []
+    for start in range(0, len(planes), plane_bytes):
+        parts.append(stream.compress(view[start : start + plane_bytes]))
+        parts.append(stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK))
+    return b"".join([*parts, stream.flush()])
 
 
 def _seal(coding: int, body: bytes) -> bytes:
     return _HEADER.pack(_VERSION, coding, 0, zlib.crc32(body)) + body
 
 
-def _decode_shuffled(body: memoryview, n_rows: int, layout: Layout) -> Rows:
+def _decode_shuffled(
+    body: memoryview, n_rows: int, layout: Layout, start: int | None, end: int | None
+) -> Rows:
     t0, base, step, size = _LINE.unpack_from(body)
     if not hasattr(_contexts, "decompressor"):
         _contexts.decompressor = zstandard.ZstdDecompressor()
@@ -94,18 +121,19 @@ def _decode_shuffled(body: memoryview, n_rows: int, layout: Layout) -> Rows:
     split = n_rows * size
     if len(raw) != split + n_rows * layout.width * layout.element.itemsize:
         raise CorruptChunkError("a stored chunk has the wrong size")
-    rows = np.empty(n_rows, layout.dtype)
     ts = _line(n_rows, step)
     ts += t0
     ts += base
     if size:
-        residuals = _join_bytes(np.frombuffer(raw, np.uint8, split), 1, size, n_rows)
+        residuals = _join_bytes(np.frombuffer(raw, np.uint8, split).reshape(1, size, n_rows))
         # wraps around exactly as it did when encoding
         ts += residuals[0].astype(np.uint64).view(np.int64)
-    rows["timestamp"] = ts
+    part = _clip(ts, start, end)
     planes = np.frombuffer(raw, np.uint8, offset=split)
-    values = _join_bytes(planes, layout.width, layout.element.itemsize, n_rows)
-    rows["data"] = values.view(layout.element).T
+    planes = planes.reshape(layout.width, layout.element.itemsize, n_rows)[:, :, part]
+    rows = np.empty(planes.shape[2], layout.dtype)
+    rows["timestamp"] = ts[part]
+    rows["data"] = _join_bytes(planes).view(layout.element).T
     return rows
 
 
@@ -148,11 +176,9 @@ def _split_bytes(values: npt.NDArray[np.generic]) -> bytes:
     return planes.tobytes()
 
 
-def _join_bytes(
-    planes: npt.NDArray[np.uint8], width: int, size: int, n_rows: int
-) -> npt.NDArray[np.generic]:
-    """Reverse of `_split_bytes`: (width, n) unsigned words of `size` bytes."""
-    planes = planes.reshape(width, size, n_rows)
+def _join_bytes(planes: npt.NDArray[np.uint8]) -> npt.NDArray[np.unsignedinteger]:
+    """Reverse of `_split_bytes`: (k, s, n) planes -> (k, n) unsigned words of s bytes."""
+    size = planes.shape[1]
     words = planes[:, 0].astype(f"<u{size}")
     for byte in range(1, size):
         part = planes[:, byte].astype(words.dtype)

@@ -8,7 +8,7 @@ given once, and no old state keeps the write-ahead log from shrinking.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from joule_cli.engine.stores.base import Item, StoredStream
     from joule_cli.series.layout import Rows
 
+#: Chunks from this size on are given as they are, smaller ones joined.
+_LARGE = 8192
 #: Rows of a batch: enough to make a thread change cheap, little enough for memory.
 BATCH_ROWS = 131072
 
@@ -36,13 +38,12 @@ class Cursor:
     position, end
         What is still to be read: ``[position, end)``; `end` is fixed when the read begins.
     after_break
-        The rows given so far are followed by a break.
+        Rows were given, and a break follows them.
     """
 
     position: int
     end: int
     after_break: bool = False
-    begun: bool = False
 
 
 def begin(
@@ -66,9 +67,23 @@ def clipped(rows: Rows, start: int, end: int) -> Rows:
     return rows[low:high]
 
 
+class Fetched(NamedTuple):
+    """A chunk as it was in the file, not decoded yet."""
+
+    start: int
+    n_rows: int
+    blob: bytes | None
+    bounds: tuple[int | None, int | None]  # what the read wants of it
+    break_before: bool
+
+
 @dataclass(frozen=True, slots=True)
 class RowReader:
-    """One read of rows: call `batch` in read transactions until it is `done`."""
+    """One read of rows: call `batch` in read transactions until it is `done`.
+
+    `batch` is `fetch`, which must see the chunks in order, and `decode`, which takes most of the
+    time and may run elsewhere meanwhile.
+    """
 
     stream: StoredStream
     cursor: Cursor
@@ -79,34 +94,43 @@ class RowReader:
 
     def batch(self, connection: apsw.Connection) -> list[Item]:
         """Return the next rows and breaks."""
-        return read_batch(connection, self.stream, self.cursor)
+        return self.decode(self.fetch(connection))
 
+    def fetch(self, connection: apsw.Connection) -> list[Fetched]:
+        """Return the next chunks and move the cursor behind them."""
+        cursor = self.cursor
+        found: list[Fetched] = []
+        taken = 0
+        for start, last, n_rows, closed, blob in _bodies(connection, self.stream, cursor):
+            bounds = (
+                cursor.position if start < cursor.position else None,
+                cursor.end if last >= cursor.end else None,
+            )
+            found.append(Fetched(start, n_rows, blob, bounds, cursor.after_break))
+            cursor.after_break, cursor.position = bool(closed), last + 1
+            taken += n_rows
+            if taken >= BATCH_ROWS:
+                break
+        else:
+            cursor.position = cursor.end
+        return found
 
-def read_batch(connection: apsw.Connection, stream: StoredStream, cursor: Cursor) -> list[Item]:
-    """Return the next rows and breaks and move the cursor; an empty list ends the read."""
-    items: list[Item] = []
-    joint: list[Rows] = []
-    taken = 0
-    for start, last, n_rows, closed, blob in _bodies(connection, stream, cursor):
-        rows = chunks.decoded(blob, n_rows, stream.layout, stream, start)
-        if start < cursor.position or last >= cursor.end:
-            rows = clipped(rows, cursor.position, cursor.end)
-        if len(rows):
-            if cursor.after_break:
+    def decode(self, fetched: list[Fetched]) -> list[Item]:
+        """Return the rows of chunks, with the breaks before and between them."""
+        items: list[Item] = []
+        joint: list[Rows] = []
+        for start, n_rows, blob, bounds, break_before in fetched:
+            rows = chunks.decoded(blob, n_rows, self.stream.layout, self.stream, start, bounds)
+            if break_before:
                 _flush(items, joint)
-                if cursor.begun:
-                    items.append(None)
-            joint.append(rows)
-            cursor.begun, cursor.after_break = True, False
-            taken += len(rows)
-        cursor.after_break = cursor.after_break or bool(closed)
-        cursor.position = last + 1
-        if taken >= BATCH_ROWS:
-            break
-    else:
-        cursor.position = cursor.end
-    _flush(items, joint)
-    return items
+                items.append(None)
+            if len(rows) >= _LARGE:
+                _flush(items, joint)
+                items.append(rows)
+            elif len(rows):
+                joint.append(rows)
+        _flush(items, joint)
+        return items
 
 
 def _bodies(

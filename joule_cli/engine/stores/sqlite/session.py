@@ -7,6 +7,7 @@ so each row is rewritten at most three times, and reads meet few chunks.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -61,7 +62,7 @@ class _Plan:
     join_before: int | None  # breaks within the merge gap before this time are removed
     kept: tuple[chunks.Chunk, ...]  # chunks of the run that stay in front of the new ones
     replaced_from: int | None  # chunks from this start on are rewritten
-    stored: list[chunks.Encoded]
+    parts: list[tuple[Rows, bool]]  # rows of the new chunks, and whether a break follows them
 
 
 class _StaleTailError(Exception):
@@ -114,14 +115,14 @@ class SqliteSession(WriteSession):
                     self._stored(pieces, None)
                 else:
                     plan = self._plan(connection, tail, pieces, trailing)
-                    self._carry_out(connection, tail, plan, pieces)
+                    self._carry_out(connection, tail, plan, self._encode(plan.parts, tail), pieces)
             except _StaleTailError:
                 self._tail = None
             else:
                 return
 
     async def _store_large(self, pieces: list[Rows], trailing: bool) -> None:
-        """Plan in a reading thread: encoding takes most of the time and needs no lock."""
+        """Plan and encode in the reading threads: it takes most of the time and needs no lock."""
         while True:
             tail = self._tail
             if tail is None:
@@ -133,23 +134,39 @@ class SqliteSession(WriteSession):
                 plan = await self._database.read(
                     lambda c, t=tail: self._plan(c, t, pieces, trailing)  # type: ignore[misc]  # the default binds the loop variable
                 )
+                encoded = await self._encode_in_parallel(plan.parts, tail)
                 await self._database.maintain(
-                    lambda c, t=tail, p=plan: self._carry_out(c, t, p, pieces)  # type: ignore[misc]  # as above
+                    lambda c, t=tail, p=plan, e=encoded: self._carry_out(c, t, p, e, pieces)  # type: ignore[misc]  # as above
                 )
             except _StaleTailError:
                 self._tail = None
             else:
                 return
 
+    async def _encode_in_parallel(
+        self, parts: list[tuple[Rows, bool]], tail: _Tail
+    ) -> list[chunks.Encoded]:
+        middle, n_rows = 0, sum(len(rows) for rows, _ in parts)
+        rest = n_rows
+        while 2 * rest > n_rows:
+            rest -= len(parts[middle][0])
+            middle += 1
+        halves = await asyncio.gather(
+            self._database.compute(lambda: self._encode(parts[:middle], tail)),
+            self._database.compute(lambda: self._encode(parts[middle:], tail)),
+        )
+        return halves[0] + halves[1]
+
     def _carry_out(
         self,
         connection: apsw.Connection,
         tail: _Tail,
         plan: _Plan,
+        encoded: list[chunks.Encoded],
         pieces: list[Rows],
     ) -> None:
         with transaction(connection, write=True):
-            after = self._append(connection, tail, plan)
+            after = self._append(connection, tail, plan, encoded)
         self._stored(pieces, after)
 
     def _stored(self, pieces: list[Rows], tail: _Tail | None) -> None:
@@ -215,13 +232,17 @@ class SqliteSession(WriteSession):
                 replaced_from = merged[0].start
         elif end is not None and not end.closed:
             close = end.start
-        stored: list[chunks.Encoded] = []
+        parts: list[tuple[Rows, bool]] = []
         for index, piece in enumerate([rows, *pieces[1:]]):
             closed = trailing or index < len(pieces) - 1
-            stored += chunks.encode_pieces(
-                piece, self._stream.layout, closed=closed, levels=tail.decimate
-            )
-        return _Plan(close, joined_at, kept, replaced_from, stored)
+            parts += chunks.cut(piece, self._stream.layout, closed=closed)
+        return _Plan(close, joined_at, kept, replaced_from, parts)
+
+    def _encode(self, parts: list[tuple[Rows, bool]], tail: _Tail) -> list[chunks.Encoded]:
+        return [
+            chunks.encode_chunk(rows, self._stream.layout, closed=closed, levels=tail.decimate)
+            for rows, closed in parts
+        ]
 
     def _load(
         self, connection: apsw.Connection, tail: _Tail, merged: tuple[chunks.Chunk, ...]
@@ -246,7 +267,13 @@ class SqliteSession(WriteSession):
                 return run[:first], run[first:]
         return run, ()
 
-    def _append(self, connection: apsw.Connection, tail: _Tail, plan: _Plan) -> _Tail:
+    def _append(
+        self,
+        connection: apsw.Connection,
+        tail: _Tail,
+        plan: _Plan,
+        encoded: list[chunks.Encoded],
+    ) -> _Tail:
         """Carry out a plan; return the stream's end as it will be after the commit."""
         if self._state(connection) != tail.state:
             raise _StaleTailError
@@ -260,8 +287,8 @@ class SqliteSession(WriteSession):
         if plan.replaced_from is not None:
             chunks.remove(connection, stream_id, plan.replaced_from, chunks.LATEST)
         end, run = tail.end, list(plan.kept)
-        for encoded in plan.stored:
-            end = chunks.store(connection, stream_id, encoded)
+        for chunk in encoded:
+            end = chunks.store(connection, stream_id, chunk)
             if end.n_rows >= self._capacity or (run and run[-1].closed):
                 run = []
             if end.n_rows < self._capacity:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -44,10 +46,30 @@ class SqliteDataStore(DataStore):
     async def read(
         self, stream: StoredStream, start: int | None, end: int | None
     ) -> AsyncGenerator[list[Item], None]:
-        cursor = await self._database.read(lambda c: reading.begin(c, stream, start, end))
-        reader = reading.RowReader(stream, cursor)
-        while not reader.done:
-            yield await self._database.read(reader.batch)
+        def begin(
+            connection: apsw.Connection,
+        ) -> tuple[reading.RowReader, list[reading.Fetched], list[Item] | None]:
+            reader = reading.RowReader(stream, reading.begin(connection, stream, start, end))
+            fetched = reader.fetch(connection)
+            # a short read is done in one go; a long one overlaps reading and decoding
+            return reader, fetched, reader.decode(fetched) if reader.done else None
+
+        reader, fetched, items = await self._database.read(begin)
+        if items is not None:
+            yield items
+            return
+        following: asyncio.Task[list[reading.Fetched]] | None = None
+        try:
+            while fetched:
+                following = (
+                    None if reader.done else asyncio.create_task(self._database.read(reader.fetch))
+                )
+                yield await self._database.compute(partial(reader.decode, fetched))
+                fetched = [] if following is None else await following
+        finally:
+            if following is not None:
+                following.cancel()
+                await asyncio.wait([following])
 
     async def read_at_most(
         self, stream: StoredStream, start: int | None, end: int | None, max_rows: int
