@@ -15,9 +15,15 @@ from joule_cli.cli._settings import Settings
 
 #: ``{name: ("module:attribute", "short help")}``; help is printed from here.
 GROUPS = {
+    "node": ("joule_cli.cli.node:node", "Choose and describe the nodes that commands use."),
     "folder": ("joule_cli.cli.folder:folder", "List and manage the folders of a node."),
     "stream": ("joule_cli.cli.stream:stream", "List, create and manage data streams."),
+    "data": (
+        "joule_cli.cli.data:data",
+        "Read, write, copy and compute the rows of data streams.",
+    ),
     "annotation": ("joule_cli.cli.annotation:annotation", "Read and write notes on streams."),
+    "admin": ("joule_cli.cli.admin:admin", "Check, back up and repair the node's own file."),
     "help": ("joule_cli.cli.help:help_", "Explain a command or a topic."),
 }
 

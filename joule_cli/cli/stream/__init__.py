@@ -17,6 +17,10 @@ _HERE = "joule_cli.cli.stream"
         "update": (f"{_HERE}.update:update", "Change attributes of a stream or its elements."),
         "rename": (f"{_HERE}.change:rename", "Give a stream another name."),
         "move": (f"{_HERE}.change:move", "Move streams into a folder."),
+        "copy": (
+            "joule_cli.cli.data.copy:copy",
+            "Copy the rows that the destination lacks, with their annotations.",
+        ),
         "delete": (f"{_HERE}.change:delete", "Delete streams with their data and annotations."),
         "annotations": (f"{_HERE}.annotations:list_or_delete", "List or delete annotations."),
         "check": (f"{_HERE}.check:check", "Tell whether streams are recent and complete."),

@@ -1,0 +1,53 @@
+"""What merge and filters say before and after their work."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from joule_cli.cli._output import emit_object, emit_text, limited, output_format, warn
+from joule_cli.cli._settings import current
+from joule_cli.cli._transfer import interval_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from joule_cli.series.intervals import Interval
+
+#: Intervals of a question before it only counts the rest.
+_LISTED = 10
+
+
+def interval_details(intervals: Sequence[Interval]) -> list[str]:
+    """Return lines with the intervals that will be worked on."""
+    lines = [f"    {interval_line(each)}" for each in intervals[:_LISTED]]
+    if len(intervals) > _LISTED:
+        lines.append(f"    and {len(intervals) - _LISTED:,} more intervals")
+    return lines
+
+
+def emit_plan(record: dict[str, Any], details: str) -> None:
+    """Print what a dry run found out."""
+    emit_object(record, lambda: emit_text(details))
+
+
+def emit_result(
+    record: dict[str, Any], intervals: Sequence[Interval], short: Sequence[Interval]
+) -> None:
+    """Print a line per interval and how much was written; warn of what was left out."""
+    if output_format() not in {"table", "plain"}:
+        emit_object(record)
+        return
+    if not current().quiet:
+        for each in limited(intervals):
+            emit_text(interval_line(each))
+        emit_text(_sentence(record, intervals))
+    for each in short:
+        warn(f"too short, left out: {interval_line(each)}")
+    if record.get("unmatched"):
+        warn(f"{record['unmatched']:,} rows without a partner within the tolerance were left out")
+
+
+def _sentence(record: dict[str, Any], intervals: Sequence[Interval]) -> str:
+    if not intervals:
+        return f"Nothing to do for {record['destination']}"
+    return f"{record['rows']:,} rows written to {record['destination']}"

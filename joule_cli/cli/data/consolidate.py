@@ -1,0 +1,129 @@
+"""Joining intervals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from joule_cli.cli._lazy import command
+from joule_cli.cli._options import (
+    STREAM,
+    Bounds,
+    DurationType,
+    expand_streams,
+    is_pattern,
+    safe_options,
+    time_bounds,
+)
+from joule_cli.cli._output import (
+    Column,
+    emit_list,
+    emit_object,
+    emit_text,
+    output_format,
+)
+from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._run import for_each, with_node
+from joule_cli.cli._settings import current
+from joule_cli.series.intervals import gaps
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from joule_cli.api.node import Node
+    from joule_cli.model import DataStream
+
+Ref = str | int
+
+_GAPS = (
+    Column("path"),
+    Column("start", kind="time"),
+    Column("end", kind="time"),
+    Column("duration_us", "duration", kind="number"),
+)
+
+
+@command(
+    "consolidate",
+    examples=[
+        "joule data consolidate /house/mains --max-gap 5s --dry-run",
+        "joule data consolidate '/house/**' --max-gap 5s --redecimate --yes",
+    ],
+)
+@click.argument("stream", type=STREAM, nargs=-1, required=True)
+@time_bounds
+@click.option(
+    "-m",
+    "--max-gap",
+    type=DurationType(1),
+    default="2s",
+    show_default=True,
+    metavar="D",
+    help="Join intervals at most this far apart; a plain number counts us.",
+)
+@click.option("--redecimate", is_flag=True, help="Also compute the decimated rows anew.")
+@safe_options
+@with_node
+async def consolidate(
+    node: Node,
+    stream: tuple[Ref, ...],
+    bounds: Bounds,
+    max_gap: int,
+    redecimate: bool,
+    dry_run: bool,
+) -> None:
+    """Join intervals that are only a short gap apart.
+
+    No rows are added or removed. A dry run lists the gaps.
+    """
+    streams = await expand_streams(node, stream)
+    if dry_run:
+        emit_list(await _find_gaps(node, streams, bounds, max_gap), _GAPS)
+        return
+    if any(is_pattern(ref) for ref in stream):
+        listing = "\n".join(f"  {path}" for path, _ in streams)
+        question = f"Consolidate {len(streams)} streams?"
+        confirm_or_leave(question, details=listing, always=True)
+    records: list[dict[str, Any]] = []
+
+    async def join_one(item: tuple[str, DataStream]) -> None:
+        path = item[0]
+        joined = await node.data_consolidate(path, max_gap, *await bounds.resolve(node, path))
+        if redecimate:
+            await node.data_decimate(path)
+        records.append({"path": path, "consolidated": joined, "redecimated": redecimate})
+        _tell(path if len(streams) > 1 else None, joined, redecimate)
+
+    try:
+        await for_each(streams, join_one)
+    finally:
+        if output_format() not in {"table", "plain"}:
+            if len(streams) > 1:
+                emit_list(records, [Column(key) for key in ("path", "consolidated", "redecimated")])
+            elif records:
+                emit_object(records[0])
+
+
+def _tell(path: str | None, joined: int, redecimate: bool) -> None:
+    if output_format() not in {"table", "plain"} or current().quiet:
+        return
+    before = f"{path}: " if path else ""
+    what = f"Consolidated {joined:,} intervals" if joined else "No intervals to consolidate"
+    emit_text(f"{before}{what}")
+    if redecimate:
+        emit_text(f"{before}Computed all decimated rows anew")
+
+
+async def _find_gaps(
+    node: Node, streams: list[tuple[str, DataStream]], bounds: Bounds, max_gap: int
+) -> list[dict[str, Any]]:
+    records = []
+    for path, _ in streams:
+        stored = await node.data_intervals(path, *await bounds.resolve(node, path))
+        records += [
+            {"path": path, "start": start, "end": end, "duration_us": end - start}
+            for start, end in gaps(stored, -1)
+            if end - start <= max_gap
+        ]
+    return records

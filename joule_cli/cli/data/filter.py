@@ -1,0 +1,187 @@
+"""Filters over a moving window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import click
+
+from joule_cli.cli._lazy import command, group
+from joule_cli.cli._options import STREAM, progress_option, read_bounds, safe_options
+from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._run import with_node
+from joule_cli.cli._transfer import pairs, path_of, watched
+from joule_cli.cli.data._computed import emit_plan, emit_result, interval_details
+
+if TYPE_CHECKING:
+    from joule_cli.api.node import Node
+    from joule_cli.ops.filters import FilterOptions, FilterPlan
+    from joule_cli.ops.streams import Place
+
+F = TypeVar("F", bound=Callable[..., Any])
+Ref = str | int
+_Kind = Literal["mean", "median"]
+_Mode = Literal["resume", "replace"]
+
+
+def _options(command: F) -> F:
+    decorators = (
+        click.argument("source", type=STREAM),
+        click.argument("destination", type=STREAM),
+        click.option(
+            "-w",
+            "--window",
+            type=int,
+            required=True,
+            metavar="N",
+            help="Rows in a window, an odd number.",
+        ),
+        click.option("--start", metavar="T", help="Begin at this time (joule help times)."),
+        click.option("--end", metavar="T", help="End before this time."),
+        click.option(
+            "--resume", "mode", flag_value="resume", help="Compute only what the destination lacks."
+        ),
+        click.option(
+            "--replace",
+            "mode",
+            flag_value="replace",
+            help="Replace the destination's rows; the default, after a question.",
+        ),
+        click.option(
+            "--datatype",
+            type=click.Choice(["float32", "float64"]),
+            help="Of the results; by default the destination's, else float32.",
+        ),
+    )
+    for decorator in reversed(decorators):
+        command = decorator(command)
+    return command
+
+
+def _examples(kind: str) -> list[str]:
+    line = f"joule data {kind} /house/mains /house/smooth -w 15"
+    return [line, f"{line} --resume --yes"]
+
+
+@command("mean", examples=_examples("mean"))
+@_options
+@safe_options
+@progress_option
+@with_node
+async def mean(node: Node, /, source: Ref, destination: Ref, **options: Any) -> None:
+    """Write the moving average of a stream to another one.
+
+    Each interval is filtered on its own and gives N-1 rows less than it has.
+    """
+    await _filter(node, source, destination, "mean", **options)
+
+
+@command("median", examples=_examples("median"))
+@_options
+@safe_options
+@progress_option
+@with_node
+async def median(node: Node, /, source: Ref, destination: Ref, **options: Any) -> None:
+    """Write the running median of a stream to another one.
+
+    Each interval is filtered on its own and gives N-1 rows less than it has.
+    """
+    await _filter(node, source, destination, "median", **options)
+
+
+@group("filter", examples=["joule data filter median /house/mains /house/smooth -w 15"])
+def filter_() -> None:
+    """Filter streams over a moving window."""
+
+
+filter_.add_command(mean)
+filter_.add_command(median)
+
+
+async def _filter(
+    node: Node,
+    source: Ref,
+    destination: Ref,
+    kind: _Kind,
+    *,
+    window: int,
+    start: str | None,
+    end: str | None,
+    mode: _Mode | None,
+    datatype: str | None,
+    dry_run: bool,
+) -> None:
+    from joule_cli.ops.filters import FilterOptions, filter_stream
+    from joule_cli.ops.streams import Place
+    from joule_cli.ops.windows import check_window
+
+    # before any request
+    check_window(window)
+    bounds = read_bounds(start, end)
+    old = Place(node, await path_of(node, source))
+    new = Place(node, await path_of(node, destination))
+    low, high = await bounds.resolve(node, old.path)
+    options = FilterOptions(kind, window, low, high, datatype, mode or "fail")
+    options, plan, in_the_way = await _plan(old, new, options)
+    details = _details(old, new, options, plan, in_the_way)
+    if dry_run:
+        record = {
+            "destination": new.path,
+            "creates": plan.creates,
+            "datatype": plan.datatype,
+            "mode": options.mode,
+            "replaced_rows": in_the_way,
+            "intervals": pairs(plan.intervals),
+            "short": pairs(plan.short),
+        }
+        emit_plan(record, details)
+        return
+    if plan.intervals or in_the_way:
+        question = f"Write the {kind} of {old.path} to {new.path}"
+        if in_the_way:
+            question += f" and replace {in_the_way:,} rows there"
+        confirm_or_leave(f"{question}?", details=details, always=True)
+    with watched("filtering") as watch:
+        result = await filter_stream(old, new, options, watch)
+    record = {
+        "destination": new.path,
+        "created": result.created,
+        "rows": result.rows,
+        "intervals": pairs(result.intervals),
+        "short": pairs(result.short),
+    }
+    emit_result(record, result.intervals, result.short)
+
+
+async def _plan(
+    old: Place, new: Place, options: FilterOptions
+) -> tuple[FilterOptions, FilterPlan, int]:
+    """Return the options to go on with, the plan, and how many rows would be replaced."""
+    from joule_cli.ops.errors import OverlapError
+    from joule_cli.ops.filters import plan_filter
+
+    rows = 0
+    if options.mode != "resume":
+        try:
+            plan = await plan_filter(old, new, replace(options, mode="fail"))
+        except OverlapError as exc:
+            rows = exc.rows
+            options = replace(options, mode="replace")
+        else:
+            return options, plan, rows
+    return options, await plan_filter(old, new, options), rows
+
+
+def _details(
+    old: Place, new: Place, options: FilterOptions, plan: FilterPlan, in_the_way: int
+) -> str:
+    lines = [
+        f"  source:      {old.path}",
+        f"  destination: {new.path}{' (new)' if plan.creates else ''}",
+        f"  filter:      {options.kind} of {options.window} rows ({plan.datatype})",
+    ]
+    if in_the_way:
+        lines.append(f"  replaced:    {in_the_way:,} rows of the destination")
+    return "\n".join([*lines, *interval_details(plan.intervals)])
