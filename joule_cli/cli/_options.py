@@ -25,6 +25,7 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import wraps
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -276,7 +277,7 @@ def match_streams(
     if exact or not is_pattern(reference):
         return exact
     regex = glob_regex(reference)
-    return sorted((path, stream) for path, stream in known if regex.fullmatch(path))
+    return sorted(((p, s) for p, s in known if regex.fullmatch(p)), key=itemgetter(0))
 
 
 async def expand_folders(node: Node, references: Iterable[str | int]) -> list[tuple[str, Folder]]:
@@ -290,7 +291,8 @@ async def expand_folders(node: Node, references: Iterable[str | int]) -> list[tu
             matches = [(path, folder) for path, folder in known if path == reference]
             if not matches and is_pattern(reference):
                 regex = glob_regex(reference)
-                matches = [(path, f) for path, f in known if regex.fullmatch(path)]
+                # a pattern never means the root
+                matches = [(path, f) for path, f in known[1:] if regex.fullmatch(path)]
         if not matches:
             raise FolderNotFound("folder does not exist", object=str(reference))
         found.update(matches)

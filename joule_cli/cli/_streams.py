@@ -74,8 +74,8 @@ def show_doomed(records: Sequence[dict[str, Any]]) -> None:
     emit_list(records, DOOMED)
 
 
-def ask_to_delete(records: Sequence[dict[str, Any]], what: str, *, always: bool) -> None:
-    """Ask before deleting; the question names every stream with its range and size."""
+def doomed_lines(records: Sequence[dict[str, Any]]) -> str:
+    """Return a line per thing that goes, with its range and size, for a question."""
     lines = []
     for record in records[:_LISTED]:
         line = f"  {_render.one_line(record['path'])}"
@@ -86,7 +86,12 @@ def ask_to_delete(records: Sequence[dict[str, Any]], what: str, *, always: bool)
         lines.append(line)
     if len(records) > _LISTED:
         lines.append(f"  and {len(records) - _LISTED} more")
-    confirm_or_leave(f"Delete {what}?", details="\n".join(lines), always=always)
+    return "\n".join(lines)
+
+
+def ask_to_delete(records: Sequence[dict[str, Any]], what: str, *, always: bool) -> None:
+    """Ask before deleting; the question names every stream with its range and size."""
+    confirm_or_leave(f"Delete {what}?", details=doomed_lines(records), always=always)
 
 
 def size_text(info: DataStreamInfo) -> str:

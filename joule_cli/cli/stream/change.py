@@ -47,7 +47,10 @@ async def rename(node: Node, stream: Ref, name: str) -> None:
 @safe_options
 @with_node
 async def move(node: Node, source: tuple[Ref, ...], destination: Ref, dry_run: bool) -> None:
-    """Move streams into a folder, which is created if missing."""
+    """Move streams into a folder.
+
+    The folder is created if it is missing.
+    """
     streams = await expand_streams(node, source)
     if dry_run:
         show_doomed(doomed_records(streams, await gather_info(node, streams)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -93,7 +94,8 @@ async def list_(
 
 
 async def _listed(node: Node, references: tuple[Ref, ...]) -> list[NamedStream]:
-    known = list((await node.folder_root()).streams("/"))
+    # by path, as `ls` sorts, not parents first as the tree is walked
+    known = sorted((await node.folder_root()).streams("/"), key=itemgetter(0))
     if not references:
         return known
     found: dict[str, DataStream] = {}
@@ -104,7 +106,7 @@ async def _listed(node: Node, references: tuple[Ref, ...]) -> list[NamedStream]:
                 folder = await node.folder_get(reference)
             except FolderNotFound:
                 raise StreamNotFound("no such stream or folder", object=reference) from None
-            matches = list(folder.streams(reference))
+            matches = sorted(folder.streams(reference), key=itemgetter(0))
         elif not matches and isinstance(reference, int):
             raise StreamNotFound("stream does not exist", object=str(reference))
         found.update(matches)

@@ -1,0 +1,134 @@
+"""`joule admin`: care for the file of a node on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from joule_cli.cli._lazy import group
+from joule_cli.cli._options import progress_option, safe_options
+from joule_cli.cli._output import (
+    Column,
+    emit_list,
+    emit_object,
+    emit_ok,
+    emit_text,
+    output_format,
+    show_bytes,
+)
+from joule_cli.cli._run import with_node
+from joule_cli.cli._settings import current
+from joule_cli.errors import FormatError
+
+if TYPE_CHECKING:
+    from joule_cli.api.node import Node
+
+_PROBLEMS = (Column("path"), Column("time", kind="time"), Column("problem"))
+_FILE = click.Path(path_type=Path)
+
+
+@group("admin", examples=["joule admin check", "joule admin backup /backup/joule.db"])
+def admin() -> None:
+    """Check, back up and repair the node's own file."""
+
+
+@admin.command("check", examples=["joule admin check", "joule --url file:old.db admin check"])
+@progress_option
+@with_node
+async def check(node: Node) -> None:
+    """Verify every chunk, interval and level; end with 1 if anything is wrong.
+
+    Others may read and write meanwhile.
+    """
+    from joule_cli.cli._progress import Progress
+    from joule_cli.daemon import administration
+
+    with Progress("checking") as bar:
+        report = await administration(node).check(lambda seen: bar.update(seen.n_rows))
+    problems = [{"path": p.path, "time": p.time, "problem": p.text} for p in report.problems]
+    counts = {"streams": report.n_streams, "chunks": report.n_chunks, "rows": report.n_rows}
+    people = output_format() in {"table", "plain"}
+    if output_format() == "json" and current().columns is None:
+        emit_object({**counts, "problems": problems})
+    elif problems or not people:
+        emit_list(problems, _PROBLEMS)
+    elif not current().quiet:
+        emit_text(
+            f"OK: {report.n_streams:,} streams, {report.n_chunks:,} chunks, {report.n_rows:,} rows"
+        )
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+@admin.command("backup", examples=["joule admin backup /backup/joule.db"])
+@click.argument("file", type=_FILE)
+@click.option("--no-clobber", is_flag=True, help="Refuse to replace an existing file.")
+@with_node
+async def backup(node: Node, file: Path, no_clobber: bool) -> None:
+    """Write a consistent copy of the node while others may write."""
+    from joule_cli.daemon import administration
+
+    if no_clobber:
+        _require(file, exists=False)
+    size = await administration(node).backup(file)
+    emit_ok(f"{file}: {show_bytes(size)}", {"file": str(file), "bytes": size})
+
+
+@admin.command("restore", examples=["joule admin restore /backup/joule.db"])
+@click.argument("file", type=_FILE)
+@safe_options
+@with_node
+async def restore(node: Node, file: Path, dry_run: bool) -> None:
+    """Replace everything in the node by a backup."""
+    from joule_cli.daemon import administration
+
+    _require(file, exists=True)
+    if await _agreed(node, f"Replace everything in {node.url} by {file}?", dry_run=dry_run):
+        await administration(node).restore(file)
+        emit_ok(value={"restored": str(file)})
+
+
+@admin.command("compact", examples=["joule admin compact"])
+@with_node
+async def compact(node: Node) -> None:
+    """Join small chunks and give unused space back to the disk."""
+    from joule_cli.daemon import administration
+
+    sizes = await administration(node).compact()
+    emit_ok(
+        f"{show_bytes(sizes.before)} -> {show_bytes(sizes.after)}",
+        {"bytes_before": sizes.before, "bytes_after": sizes.after},
+    )
+
+
+@admin.command("erase", examples=["joule admin erase --dry-run", "joule admin erase --yes"])
+@safe_options
+@with_node
+async def erase(node: Node, dry_run: bool) -> None:
+    """Delete all folders, streams, rows and annotations."""
+    from joule_cli.daemon import administration
+
+    if await _agreed(node, f"Delete everything in {node.url}?", dry_run=dry_run):
+        await administration(node).erase()
+        emit_ok()
+
+
+def _require(file: Path, *, exists: bool) -> None:
+    if file.exists() != exists:
+        raise FormatError("no such file" if exists else "the file exists", file=str(file))
+
+
+async def _agreed(node: Node, question: str, *, dry_run: bool) -> bool:
+    """Show what is lost, and ask; false for a dry run."""
+    from joule_cli.cli._prompt import confirm_or_leave
+    from joule_cli.cli._streams import doomed_lines, doomed_records, gather_info, show_doomed
+
+    streams = list((await node.folder_root()).streams("/"))
+    records: list[dict[str, Any]] = doomed_records(streams, await gather_info(node, streams))
+    if dry_run:
+        show_doomed(records)
+        return False
+    confirm_or_leave(question, details=doomed_lines(records), always=True)
+    return True

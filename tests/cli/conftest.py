@@ -1,0 +1,190 @@
+"""The real program in processes of its own, through pipes and pseudo-terminals."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from joule_cli.api import get_node
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROGRAM = [sys.executable, "-m", "joule_cli"]
+_DEADLINE_S = 20
+
+
+@dataclass
+class Result:
+    status: int
+    out: str
+    err: str = ""
+
+    def json(self):
+        return json.loads(self.out)
+
+    def error(self):
+        """The error object on stderr."""
+        return json.loads(self.err)["error"]
+
+
+@dataclass
+class Joule:
+    """Runs commands on one node file, in a known environment."""
+
+    folder: Path
+    env: dict[str, str] = field(default_factory=dict)
+
+    def environment(self, extra=None):
+        kept = {
+            k: os.environ[k] for k in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH") if k in os.environ
+        }
+        base = {
+            "HOME": str(self.folder),
+            "JOULE_DATA_DIR": str(self.folder),
+            "JOULE_USER_CONFIG_DIR": str(self.folder / "config"),
+            "TZ": "UTC",
+            "LANG": "C.UTF-8",
+            "TERM": "xterm",
+            "COLUMNS": "80",
+        }
+        return {**kept, **base, **self.env, **(extra or {})}
+
+    def __call__(self, *args, stdin="", env=None):
+        """Run through pipes; stdin is at its end after the given text."""
+        done = subprocess.run(
+            [*PROGRAM, *map(str, args)],
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            env=self.environment(env),
+            cwd=self.folder,
+            timeout=_DEADLINE_S,
+            check=False,
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def ok(self, *args, **kwargs):
+        """Run, expect success and silence on stderr, return stdout."""
+        result = self(*args, **kwargs)
+        assert (result.status, result.err) == (0, "")
+        return result.out
+
+    def shell(self, line, env=None):
+        """Run a line of bash in which `joule` is the program."""
+        words = " ".join(PROGRAM)
+        done = subprocess.run(
+            ["bash", "-c", f'joule() {{ {words} "$@"; }}\n{line}'],
+            capture_output=True,
+            encoding="utf-8",
+            env=self.environment(env),
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            timeout=_DEADLINE_S,
+            check=False,
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def terminal(self, *args, typed="", when="", columns=80, rows=24, env=None, send=None):
+        """Run on a pseudo-terminal and return everything it shows.
+
+        Parameters
+        ----------
+        typed
+            Keys pressed once `when` is on the screen.
+        send
+            A signal sent then instead.
+        """
+        environment = self.environment(env)
+        if env is None or "COLUMNS" not in env:
+            del environment["COLUMNS"]
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        child = subprocess.Popen(
+            [*PROGRAM, *map(str, args)],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env=environment,
+            cwd=self.folder,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        shown = b""
+        pressed = False
+        try:
+            deadline = time.monotonic() + _DEADLINE_S
+            while time.monotonic() < deadline:
+                if not pressed and (typed or send) and when.encode() in shown:
+                    pressed = True
+                    if send is not None:
+                        child.send_signal(send)
+                    else:
+                        os.write(ours, typed.encode())
+                if not select.select([ours], [], [], 0.05)[0]:
+                    continue
+                try:
+                    piece = os.read(ours, 65536)
+                except OSError:  # how Linux says that the other side is closed
+                    break
+                if not piece:
+                    break
+                shown += piece
+            status = child.wait(timeout=_DEADLINE_S)
+        finally:
+            if child.poll() is None:
+                child.send_signal(signal.SIGKILL)
+                child.wait()
+            os.close(ours)
+        return Result(status, shown.decode().replace("\r\n", "\n"))
+
+
+@pytest.fixture
+def joule(tmp_path):
+    """The program over an empty node."""
+    return Joule(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """The program over a node with a few streams, for tests that change nothing."""
+    joule = Joule(tmp_path_factory.mktemp("filled"))
+    joule.ok("stream", "create", "/house/mains:float32[volts:V,amps:A]", "--description", "grid")
+    joule.ok("stream", "create", "/house/kitchen/fridge:int16[power]", "--keep", "none")
+    joule.ok("stream", "create", "/lab/größe:float64[x]")
+    joule.ok("annotation", "create", "/house/mains", "fridge, on", "--start", "1700000000000000")
+    joule.ok(
+        *("annotation", "create", "/house/mains", "outage", "--content", 'said "no"'),
+        *("--start", "1700000001000000", "--end", "1700000002000000"),
+    )
+    return joule
+
+
+def write_rows(joule, path, timestamps, gap_before=()):
+    """Write rows whose values rise with each row."""
+
+    async def write():
+        async with get_node(url=f"file:{joule.folder}/joule.db") as node:
+            stream = await node.data_stream_get(path)
+            width = len(stream.elements)
+            async with await node.data_write(path) as pipe:
+                for number, timestamp in enumerate(timestamps):
+                    if timestamp in gap_before:
+                        await pipe.close_interval()
+                    await pipe.write([[timestamp, *range(number, number + width)]])
+
+    asyncio.run(write())

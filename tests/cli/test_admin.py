@@ -1,0 +1,75 @@
+"""joule admin"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+import pytest
+
+from tests.cli.conftest import write_rows
+
+
+@pytest.fixture
+def used(joule):
+    joule.ok("stream", "create", "/a/x:float32[v]")
+    write_rows(joule, "/a/x", range(0, 100_000, 1000))
+    return joule
+
+
+def test_check_finds_nothing_in_a_sound_file(used):
+    assert used.ok("admin", "check").startswith("OK: 1 streams, ")
+    assert json.loads(used.ok("admin", "check", "--json"))["problems"] == []
+    assert used.ok("admin", "check", "-q") == ""
+    assert used.ok("admin", "check", "--csv") == "path,time,problem\n"
+
+
+def test_check_names_what_is_wrong(used):
+    file = sqlite3.connect(used.folder / "joule.db")
+    file.execute("UPDATE body SET rows = zeroblob(length(rows))")
+    file.commit()
+    file.close()
+    result = used("admin", "check", "--json")
+    assert result.status == 1
+    problems = json.loads(result.out)["problems"]
+    assert problems[0]["path"] == "/a/x"
+    assert used("admin", "check").out.splitlines()[1].startswith("/a/x")
+
+
+def test_backup_erase_restore(used):
+    assert "KiB" in used.ok("admin", "backup", "copy.db")
+    assert used("admin", "backup", "copy.db", "--no-clobber").status == 1
+    used.ok("admin", "backup", "copy.db")
+    refused = used("admin", "erase")
+    assert refused.status == 1
+    assert "100 rows" not in refused.out
+    assert "/a/x  100 rows" in refused.err
+    assert "/a/x" in used.ok("admin", "erase", "--dry-run")
+    assert used.ok("admin", "erase", "--yes") == "OK\n"
+    assert used.ok("stream", "list") == ""
+    assert used("admin", "restore", "missing.db", "--yes").status == 1
+    assert used("admin", "restore", "copy.db", stdin="n\n").out == "Cancelled\n"
+    assert used.ok("admin", "restore", "copy.db", "--yes") == "OK\n"
+    assert used.ok("stream", "list", "--columns", "rows", "--no-header").strip() == "100"
+
+
+def test_restore_refuses_what_is_no_node(used):
+    (used.folder / "junk.db").write_bytes(b"junk" * 2000)
+    assert used("admin", "restore", "junk.db", "--yes").status == 1
+    assert used.ok("stream", "list") == "/a/x\n"
+
+
+def test_compact(used):
+    for start in range(1_000_000, 1_005_000, 1000):
+        write_rows(used, "/a/x", [start])
+    sizes = json.loads(used.ok("admin", "compact", "--json"))
+    assert set(sizes) == {"bytes_before", "bytes_after"}
+    assert " -> " in used.ok("admin", "compact")
+    assert used.ok("stream", "list", "--columns", "rows", "--no-header").strip() == "105"
+    assert used("admin", "check").status == 0
+
+
+def test_a_node_without_a_file(joule):
+    result = joule("admin", "check")
+    assert result.status == 1
+    assert "no file" in result.err

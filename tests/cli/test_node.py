@@ -1,0 +1,88 @@
+"""joule node, and which node commands use"""
+
+from __future__ import annotations
+
+import json
+
+
+def test_an_empty_registry_is_an_empty_list(joule):
+    assert joule.ok("node", "list").split() == ["default", "name", "url"]
+    assert joule.ok("node", "list", "--json") == "[]\n"
+    assert joule.ok("node", "default") == "local\n"
+    assert not (joule.folder / "config").exists()
+
+
+def test_add_list_default_rename_delete(joule):
+    assert joule.ok("node", "add", "lab", "lab.db") == "Added node [lab]\n"
+    joule.ok("node", "add", "home", "file:home.db", "--default")
+    nodes = json.loads(joule.ok("node", "list", "--json"))
+    assert [(n["name"], n["default"]) for n in nodes] == [("lab", False), ("home", True)]
+    assert nodes[0]["url"] == f"file:{joule.folder}/lab.db"
+    assert joule.ok("node", "default") == "home\n"
+    joule.ok("node", "default", "lab")
+    joule.ok("node", "rename", "lab", "works")
+    assert joule.ok("node", "default") == "works\n"
+    assert joule.ok("node", "list", "--no-header").splitlines()[0].split()[:2] == ["*", "works"]
+    assert joule("node", "delete", "works", "nope").status == 1
+    assert "works" in joule.ok("node", "delete", "works", "--dry-run")
+    assert joule.ok("node", "delete", "works", "home") == "Removed node [works, home]\n"
+    assert joule.ok("node", "list", "--json") == "[]\n"
+
+
+def test_check_tells_what_does_not_answer(joule):
+    joule.ok("node", "add", "good", "good.db")
+    (joule.folder / "bad.db").write_text("this is not a database, but long enough to look" * 40)
+    refused = joule("node", "add", "bad", "bad.db")
+    assert refused.status == 1
+    joule.ok("node", "add", "bad", "bad.db", "--no-check")
+    nodes = json.loads(joule.ok("node", "list", "--check", "--json"))
+    assert [n["status"] for n in nodes] == ["ok", "error"]
+    assert nodes[0]["version"]
+    assert nodes[1]["error"]
+
+
+def test_an_existing_name_asks_a_person_and_is_replaced_otherwise(joule):
+    joule.ok("node", "add", "lab", "one.db")
+    shown = joule.terminal("node", "add", "lab", "two.db", typed="n\r", when="[y/N]")
+    assert "Replace the stored node lab" in shown.out
+    assert "one.db" in joule.ok("node", "list")
+    joule.ok("node", "add", "lab", "two.db")
+    assert "two.db" in joule.ok("node", "list")
+
+
+def test_an_address_that_nothing_serves(joule):
+    result = joule("node", "add", "far", "gopher://far.example")
+    assert result.status == 1
+    assert "gopher" in result.err
+
+
+def test_which_node_is_used(joule):
+    joule.ok("node", "add", "lab", "lab.db")
+    joule.ok("-n", "lab", "folder", "create", "/lab")
+    joule.ok("--url", "file:other.db", "folder", "create", "/other")
+    assert joule.ok("folder", "list", "--flat") == "/lab\n"
+    assert joule.ok("folder", "list", "--flat", "--url", "other.db") == "/other\n"
+    env = {"JOULE_URL": "file:other.db"}
+    assert joule.ok("folder", "list", "--flat", env=env) == "/other\n"
+    assert joule.ok("folder", "list", "--flat", "--node", "lab", env=env) == "/lab\n"
+    assert joule.ok("folder", "list", "--flat", env={"JOULE_NODE": "lab"}) == "/lab\n"
+    assert joule("folder", "list", "--node", "nope").status == 1
+
+
+def test_info(joule):
+    joule.ok("folder", "create", "/a")
+    value = json.loads(joule.ok("node", "info", "--json"))
+    assert value["path"] == str(joule.folder / "joule.db")
+    assert value["size_db"] > 0
+    block = joule.ok("node", "info")
+    for label in ("Server Version", "Database Location", "Database Size", "Space Available"):
+        assert f"{label}:" in block
+
+
+def test_a_broken_registry_is_one_line(joule):
+    (joule.folder / "config").mkdir()
+    (joule.folder / "config" / "nodes.json").write_text("[{")
+    result = joule("node", "list")
+    assert result.status == 1
+    assert "nodes.json" in result.err
+    assert "Traceback" not in result.err

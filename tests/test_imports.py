@@ -1,0 +1,69 @@
+"""What start-up does not import: help must not wait for packages that only work needs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "aiohttp",
+    "apsw",
+    "asyncio",
+    "dateutil",
+    "h5py",
+    "json",
+    "logging",
+    "numpy",
+    "orjson",
+    "rich",
+    "socket",
+    "zstandard",
+}
+GROUPS = ["node", "folder", "stream", "data", "annotation", "admin"]
+
+_PROBE = """
+import sys
+from joule_cli.cli import app
+sys.argv = ["joule", *{args!r}]
+try:
+    app.main()
+finally:
+    print(*sorted({{name.partition(".")[0] for name in sys.modules}}), file=sys.stderr)
+"""
+
+
+def _loaded(*args):
+    done = subprocess.run(
+        [sys.executable, "-c", _PROBE.format(args=args)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("args", [[], *([group] for group in GROUPS)])
+def test_help_loads_nothing_heavy(args):
+    assert _loaded(*args, "--help") & HEAVY == set()
+
+
+def test_the_package_itself_loads_nothing():
+    probe = "import sys; import joule_cli; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) & (HEAVY | {"click", "dataclasses"}) == set()
+
+
+def test_a_list_in_a_pipe_does_not_load_what_draws_and_parses(tmp_path):
+    done = subprocess.run(
+        [
+            *(sys.executable, "-X", "importtime", "-m", "joule_cli"),
+            *("--url", f"file:{tmp_path}/joule.db", "folder", "list"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = {
+        line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
+    }
+    assert loaded & {"aiohttp", "dateutil", "h5py", "rich"} == set()
