@@ -1,0 +1,101 @@
+"""What commands that take rows from files share."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from datetime import datetime, timedelta, tzinfo
+from typing import IO, TYPE_CHECKING
+
+from joule_cli.cli._output import note, show_time
+from joule_cli.cli._times import zone
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from joule_cli.api.node import Node
+    from joule_cli.cli._progress import Progress
+    from joule_cli.cli._settings import Settings
+    from joule_cli.ops.progress import Progress as Step
+
+#: Formats of rows by name; `joule_cli.formats` is too much to import for a list of options.
+ROW_FORMATS = ("text", "csv", "tsv", "jsonl", "json", "hdf5")
+
+
+class _SystemZone(tzinfo):
+    """The zone of the system or of ``TZ``, for times that name none."""
+
+    def utcoffset(self, dt: datetime | None) -> timedelta | None:
+        return None if dt is None else dt.replace(tzinfo=None).astimezone().utcoffset()
+
+    def dst(self, dt: datetime | None) -> timedelta | None:
+        return None
+
+    def tzname(self, dt: datetime | None) -> str | None:
+        return "local"
+
+
+def input_zone(settings: Settings) -> tzinfo:
+    """Return the zone in which a file's times without a zone are read."""
+    return zone(settings) or _SystemZone()
+
+
+def opened(file: str) -> str | IO[bytes]:
+    """Return what a reader opens: the file's name, or standard input for ``-``."""
+    return sys.stdin.buffer if file == "-" else file
+
+
+def follow(bar: Progress) -> Callable[[Step], None]:
+    """Return a callback that shows the steps of an operation in a bar."""
+
+    def step(told: Step) -> None:
+        share = told.fraction
+        total = told.total or (round(told.rows / share) if share else None)
+        bar.update(told.rows, total)
+
+    return step
+
+
+@contextmanager
+def how_far(stream: str, remedy: str) -> Iterator[Callable[[Step], None]]:
+    """Say after a failure or an interruption how many rows are stored, and how to continue.
+
+    Gives a callback for the operation, which also tells how far it got.
+    """
+    import asyncio
+
+    from joule_cli.ops.errors import PartialError
+
+    latest: list[Step] = []
+
+    def step(told: Step) -> None:
+        latest[:] = [told]
+
+    try:
+        yield step
+    except PartialError as exc:
+        exc.hint = _told(exc.rows, exc.last, exc.stream, remedy)
+        raise
+    except asyncio.CancelledError:
+        if latest and latest[0].rows:
+            note("Interrupted. " + _told(latest[0].rows, latest[0].last, stream, remedy))
+        raise
+
+
+def _told(rows: int, last: int | None, stream: str, remedy: str) -> str:
+    upto = "" if last is None else f", the last at {last} ({show_time(last)})"
+    return f"{count_text(rows)} of {stream} {'is' if rows == 1 else 'are'} stored{upto}; {remedy}"
+
+
+def count_text(rows: int, noun: str = "row") -> str:
+    """Return a number with its noun, as in ``1,000 rows``."""
+    return f"{rows:,} {noun}{'' if rows == 1 else 's'}"
+
+
+async def path_of(node: Node, stream: str | int) -> str:
+    """Return the path of a stream that may be named by its id."""
+    if isinstance(stream, str):
+        return stream
+    from joule_cli.cli._options import expand_streams
+
+    return (await expand_streams(node, [stream]))[0][0]

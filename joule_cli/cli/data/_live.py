@@ -1,0 +1,187 @@
+"""Storing rows while they arrive, each within a given time."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from joule_cli.errors import DataError, LayoutMismatchError
+from joule_cli.ops.errors import partial_after
+from joule_cli.ops.rows import RowWriter
+from joule_cli.ops.streams import Place, create_stream, like
+from joule_cli.ops.worker import read_ahead
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+
+    import numpy as np
+    import numpy.typing as npt
+
+    from joule_cli.api.node import Node
+    from joule_cli.formats import Reader
+    from joule_cli.model import DataStream
+    from joule_cli.ops.progress import Meter
+    from joule_cli.ops.worker import Worker
+    from joule_cli.series.layout import Rows
+
+
+class Clock:
+    """Gives rows without times their timestamps, each once and rising.
+
+    Parameters
+    ----------
+    first
+        Time of the first row, µs; `None` takes the clock when it comes.
+    rate
+        Rows per second; `None` takes the clock for every block of rows.
+    """
+
+    def __init__(self, first: int | None, rate: float | None) -> None:
+        self._first = first
+        self._rate = rate
+        self._count = 0
+        self._next = -(2**63)
+
+    def __call__(self, n: int) -> npt.NDArray[np.int64]:
+        """Return the timestamps of the next `n` rows."""
+        import numpy as np
+
+        if self._rate is None:
+            start = max(time.time_ns() // 1000, self._next)
+            self._next = start + n
+            return np.arange(start, start + n, dtype=np.int64)
+        if self._first is None:
+            self._first = time.time_ns() // 1000
+        numbers = np.arange(self._count, self._count + n, dtype=np.int64)
+        self._count += n
+        if self._rate.is_integer():
+            steps = numbers * 1_000_000 // int(self._rate)
+        else:
+            steps = np.floor(numbers * (1e6 / self._rate)).astype(np.int64)
+        stamps: npt.NDArray[np.int64] = self._first + steps
+        return stamps
+
+
+@dataclass(slots=True)
+class Target:
+    """The stream that is written: existing, or created from `model` with the first rows."""
+
+    node: Node
+    path: str
+    stream: DataStream | None
+    model: DataStream | None
+    merge_gap: int
+    cleared: tuple[int | None, int | None] = (None, None)
+
+    def check(self, reader: Reader) -> None:
+        """Refuse rows of another width before anything is changed."""
+        known = self.stream or self.model
+        assert known is not None
+        width = len(known.elements)
+        if reader.head.layout.width != width:
+            raise LayoutMismatchError(
+                f"the stream has {width} elements, the input {reader.head.layout.width}",
+                object=self.path,
+            )
+
+    @asynccontextmanager
+    async def writer(self, meter: Meter) -> AsyncIterator[RowWriter]:
+        """Open the stream for writing; leaving the block stores what was written."""
+        if self.stream is None:
+            assert self.model is not None
+            place = Place(self.node, self.path)
+            self.stream = await create_stream(place, like(self.model, self.path))
+        pipe = await self.node.data_write(self.stream, *self.cleared, merge_gap=self.merge_gap)
+        async with RowWriter(pipe, meter) as writer:
+            yield writer
+
+
+async def pump(
+    worker: Worker, reader: Reader, target: Target, meter: Meter, flush_s: float
+) -> int | None:
+    """Write all rows of the input; `meter` counts those that are stored.
+
+    Nothing is created or deleted before the first rows have been read. A failure or a
+    cancellation stores the rows that had arrived.
+
+    Returns
+    -------
+    int or None
+        The first timestamp.
+
+    Raises
+    ------
+    PartialError
+        It failed after rows had been stored.
+    """
+    target.check(reader)
+    with partial_after(meter), _about(target.path):
+        async with aclosing(read_ahead(worker, reader.blocks())) as ahead:
+            first = await anext(ahead, None)
+            if first is None:
+                return None
+            async with target.writer(meter) as writer:
+                await writer.write(first)
+                await _follow(ahead, writer, meter, flush_s)
+    return int(first["timestamp"][0])
+
+
+@contextmanager
+def _about(path: str) -> Iterator[None]:
+    """Name the stream in errors of its node that do not."""
+    try:
+        yield
+    except DataError as exc:
+        exc.object = exc.object or path
+        raise
+
+
+async def _follow(
+    ahead: AsyncGenerator[Rows | None, None], writer: RowWriter, meter: Meter, flush_s: float
+) -> None:
+    due = time.monotonic() + flush_s
+    while True:
+        coming = asyncio.ensure_future(_next(ahead))
+        try:
+            while not coming.done():
+                wait = None if due == math.inf else max(due - time.monotonic(), 0)
+                await asyncio.wait({coming}, timeout=wait)
+                if time.monotonic() >= due:
+                    await writer.flush()
+                    due = math.inf
+        except BaseException:
+            if not coming.done():
+                coming.cancel()
+                await asyncio.wait({coming})
+            if not coming.cancelled() and coming.exception() is None:
+                # it was read when the interruption came
+                await _take(writer, coming.result())
+            raise
+        item = coming.result()
+        if isinstance(item, _End):
+            return
+        await _take(writer, item)
+        if item is not None and due == math.inf:
+            due = time.monotonic() + flush_s
+
+
+class _End:
+    """What follows the last rows."""
+
+
+_END = _End()
+
+
+async def _next(ahead: AsyncGenerator[Rows | None, None]) -> Rows | _End | None:
+    return await anext(ahead, _END)
+
+
+async def _take(writer: RowWriter, item: Rows | _End | None) -> None:
+    if item is None:
+        await writer.end_interval()
+    elif not isinstance(item, _End):
+        await writer.write(item)

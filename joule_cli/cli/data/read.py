@@ -1,0 +1,175 @@
+"""Stored rows on standard output or in a file."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from joule_cli.cli._lazy import command
+from joule_cli.cli._options import STREAM, Bounds, progress_option, time_bounds
+from joule_cli.cli._progress import Progress
+from joule_cli.cli._run import is_terminal, with_node
+from joule_cli.cli._settings import current
+from joule_cli.cli.data._rows import (
+    check_shape,
+    file_format,
+    intervals_of,
+    last_in_file,
+    row_options,
+    write_options,
+)
+from joule_cli.errors import FormatError, JouleError
+
+if TYPE_CHECKING:
+    from joule_cli.api.node import Node
+    from joule_cli.formats import StreamHead, WriteOptions, Writer
+
+Ref = str | int
+
+
+class NoRowsError(JouleError):
+    """There are no rows in the range, and that was to be a failure."""
+
+
+@command(
+    "read",
+    formats=("text", "hdf5"),
+    examples=[
+        "joule data read /house/mains --last 1h -i volts | head",
+        "joule data read /house/mains --start yesterday -r 1000 --csv --header units",
+        "joule data read /house/mains -f mains.h5",
+        "joule data read /house/mains -f mains.csv.gz --resume",
+    ],
+)
+@click.argument("stream", type=STREAM)
+@time_bounds
+@row_options
+@click.option("-m", "--mark-intervals", is_flag=True, help="Print a line between intervals.")
+@click.option(
+    "--intervals", metavar="FILE", help="Read only these intervals (CSV or JSON, - for stdin)."
+)
+@click.option(
+    "-f",
+    "-o",
+    "--file",
+    "--output",
+    "file",
+    metavar="FILE",
+    help="Write to a file; the suffix chooses the format, else it is HDF5.",
+)
+@click.option(
+    "--append", "--resume", "append", is_flag=True, help="Continue FILE after its last row."
+)
+@click.option("--no-clobber", is_flag=True, help="Refuse to replace FILE.")
+@click.option("--fail-empty", is_flag=True, help="Fail when there are no rows.")
+@progress_option
+@with_node
+async def read(
+    node: Node,
+    stream: Ref,
+    bounds: Bounds,
+    max_rows: int | None,
+    show_bounds: bool,
+    elements: str | None,
+    scale: bool,
+    mark_intervals: bool,
+    intervals: str | None,
+    file: str | None,
+    append: bool,
+    no_clobber: bool,
+    fail_empty: bool,
+    form: dict[str, Any],
+) -> None:
+    """Print the rows of a stream.
+
+    One row per line: the time in microseconds since 1970 UTC, then the values. Other formats are
+    chosen with --csv, --tsv, --jsonl, --json, or by the suffix of FILE.
+    """
+    if file == "-":
+        file = None
+    if file is None and (append or no_clobber):
+        raise click.UsageError("--append and --no-clobber need a file, see -f.")
+    if append and no_clobber:
+        raise click.UsageError("--append and --no-clobber exclude each other.")
+    name = file_format(file)
+    target = _Target(
+        file,
+        name,
+        write_options(
+            form,
+            # a document lists its intervals beside the rows
+            mark_intervals=mark_intervals and name != "json",
+            append=append,
+            no_clobber=no_clobber,
+        ),
+        fail_empty,
+    )
+    if file is None and name == "hdf5":
+        raise FormatError(
+            "HDF5 cannot be written to standard output", file="-", hint="name a file with -f"
+        )
+
+    from joule_cli.cli.data._input import follow, path_of
+    from joule_cli.ops.errors import PartialError
+    from joule_cli.ops.export import ExportOptions, export_stream
+    from joule_cli.ops.select import parse_elements
+
+    start, end = await bounds.resolve(node, stream)
+    model = await node.data_stream_get(stream)
+    path = await path_of(node, stream)
+    pieces = intervals_of(intervals)
+    if append and file is not None:
+        after, target.shape = last_in_file(file, name, form)
+    else:
+        after = None
+    options = ExportOptions(
+        start=start,
+        end=end,
+        intervals=pieces,
+        max_rows=max_rows,
+        bounds=show_bounds,
+        elements=None if elements is None else parse_elements(elements, model.elements),
+        scale=scale,
+        limit=current().limit,
+        after=after,
+        list_intervals=mark_intervals and name == "json",
+    )
+    with Progress("reading", unit="rows") as bar:
+        # rows that scroll past show by themselves how far it got
+        bar.visible = bar.visible and (file is not None or not is_terminal(sys.stdout))
+        try:
+            result = await export_stream(node, path, target.open, options, follow(bar))
+        except PartialError as exc:
+            if file is not None:
+                # the unfinished file is gone, so nothing of the work lasts
+                raise exc.cause from exc
+            raise
+    if fail_empty and not result.rows:
+        raise NoRowsError("there are no rows in the range", object=path)
+
+
+@dataclass(slots=True)
+class _Target:
+    """Where the rows go."""
+
+    file: str | None
+    format: str
+    options: WriteOptions
+    fail_empty: bool
+    shape: tuple[int, list[str]] | None = None
+
+    def open(self, head: StreamHead) -> Writer:
+        from joule_cli.formats import open_writer
+
+        if self.file is None:
+            return open_writer(sys.stdout.buffer, head, self.format, self.options)
+        check_shape(self.file, self.shape, head)
+        writer = open_writer(self.file, head, self.format, self.options)
+        if self.fail_empty:
+            from joule_cli.cli.data._writers import UnlessEmpty
+
+            return UnlessEmpty(writer)
+        return writer

@@ -1,0 +1,240 @@
+"""Rows from standard input or a file into a stream, stored while they arrive."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import click
+
+from joule_cli.cli._lazy import command
+from joule_cli.cli._options import (
+    DURATION,
+    STREAM,
+    DurationType,
+    read_bounds,
+    yes_option,
+)
+from joule_cli.cli._output import Column, emit_object, note, output_format, show_time, warn
+from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._run import with_node
+from joule_cli.cli._settings import current
+from joule_cli.cli._times import read_time
+from joule_cli.cli.data._input import ROW_FORMATS, count_text, how_far, input_zone, opened, path_of
+from joule_cli.errors import ConflictError, StreamNotFound
+from joule_cli.model import DataStream, Element
+from joule_cli.model.data_stream import DATATYPES, KEEP_ALL
+
+if TYPE_CHECKING:
+    from joule_cli.api.node import Node
+
+Ref = str | int
+Span = tuple[int | None, int | None]
+
+_COLUMNS = (
+    Column("path"),
+    Column("rows", kind="number"),
+    Column("start", kind="time"),
+    Column("end", kind="time"),
+)
+
+_TYPES = "|".join(DATATYPES)
+_LAYOUT = re.compile(rf"({_TYPES})(?:_([1-9]\d*)|\[(.*)\])", re.DOTALL)
+#: How long a row may wait for others before it is stored, µs.
+_FLUSH_US = 1_000_000
+
+
+@command(
+    "write",
+    examples=[
+        "sensor | joule data write /lab/x --timestamps now --create 'float32[x]'",
+        "joule data read /house/mains | joule data write /copy/mains --create float32_2",
+        "joule data write /lab/x rows.txt --timestamps 2024-05-01 --rate 8000",
+    ],
+)
+@click.argument("stream", type=STREAM)
+@click.argument("file", default="-", metavar="[FILE]")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(ROW_FORMATS),
+    metavar="FORMAT",
+    help=f"Format of the input: {', '.join(ROW_FORMATS)}. By default the first line tells.",
+)
+@click.option(
+    "--timestamps", metavar="now|T", help="For input without times: the clock, or the first time."
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(0, 1e6, min_open=True),
+    metavar="HZ",
+    help="Rows per second, for --timestamps.",
+)
+@click.option(
+    "--create", metavar="LAYOUT", help="Create the stream if needed: float32_4, 'int16[a:V,b]'."
+)
+@click.option(
+    "--merge-gap",
+    type=DurationType(1),
+    default=0,
+    metavar="D",
+    help="Continue the last interval if its end is at most this long ago.",
+)
+@click.option("-s", "--start", metavar="T", help="Delete existing rows from here first.")
+@click.option("-e", "--end", metavar="T", help="Delete existing rows before this time first.")
+@click.option(
+    "--flush",
+    type=DURATION,
+    default=_FLUSH_US,
+    metavar="D",
+    help="Store each row after this long at the latest. By default 1s.",
+)
+@yes_option
+@with_node
+async def write(
+    node: Node,
+    stream: Ref,
+    file: str,
+    form: str | None,
+    timestamps: str | None,
+    rate: float | None,
+    create: str | None,
+    merge_gap: int,
+    start: str | None,
+    end: str | None,
+    flush: int,
+) -> None:
+    """Write rows to a stream while they arrive.
+
+    One row per line, as joule data read prints them; CSV, JSON and HDF5 work too. What was
+    stored stays when the input ends with an error, or on Ctrl-C.
+    """
+    from joule_cli.cli.data._live import Clock, Target, pump
+    from joule_cli.formats import ReadOptions, open_reader
+    from joule_cli.ops.progress import Meter
+    from joule_cli.ops.worker import Worker
+
+    if rate is not None and timestamps is None:
+        raise click.UsageError("--rate needs --timestamps.")
+    model = None if create is None else _read_layout(create)
+    bounds = read_bounds(start, end)
+    existing = await _find(node, stream, model)
+    clock = None
+    if timestamps is not None:
+        clock = Clock(await _first_time(node, existing, timestamps, rate), rate)
+    path = str(stream) if existing is None else await path_of(node, stream)
+    target = Target(node, path, existing, model, merge_gap)
+    if bounds.given:
+        target.cleared = await bounds.resolve(node, stream)
+        await _ask(node, path, existing, target.cleared, stdin_is_data=file == "-")
+    settings = current()
+    known = existing or model
+    options = ReadOptions(
+        datatype=None if known is None else known.datatype,
+        stamps=clock,
+        header=None if settings.header else False,
+        tz=input_zone(settings),
+    )
+    with how_far(path, "what follows them can be written next") as told:
+        meter = Meter(path, told)
+        async with Worker("write") as worker:
+            reader = await worker.call(open_reader, opened(file), form, options)
+            try:
+                start_us = await pump(worker, reader, target, meter, flush / 1e6)
+            finally:
+                # not in the thread, which may be waiting for input that never comes
+                reader.close()
+    for warning in reader.tally.warnings:
+        warn(warning)
+    if output_format() not in {"table", "plain"}:
+        end_us = None if meter.last is None else meter.last + 1
+        record = {"path": path, "rows": meter.rows, "start": start_us, "end": end_us}
+        emit_object(record, columns=_COLUMNS)
+    elif meter.last is None:
+        note(f"No rows written to {path}")
+    else:
+        note(
+            f"{count_text(meter.rows)} written to {path}, "
+            f"{show_time(start_us)} to {show_time(meter.last)}"
+        )
+
+
+async def _find(node: Node, stream: Ref, model: DataStream | None) -> DataStream | None:
+    """Return the stream; `None` if it is still to be created."""
+    try:
+        existing = await node.data_stream_get(stream)
+    except StreamNotFound as exc:
+        if model is None:
+            exc.hint = "use --create LAYOUT to create it"
+            raise
+        if isinstance(stream, int):
+            raise
+        return None
+    if model is not None and existing.layout != model.layout:
+        raise ConflictError(
+            f"the stream exists with the layout {existing.layout}, not {model.layout}",
+            object=str(stream),
+        )
+    return existing
+
+
+async def _ask(
+    node: Node, path: str, existing: DataStream | None, span: Span, *, stdin_is_data: bool
+) -> None:
+    """Ask before rows are deleted to make room."""
+    if existing is None:
+        return
+    rows = await node.data_count(existing, *span)
+    if not rows:
+        return
+    start, end = (show_time(side) for side in span)
+    where = " ".join(
+        f"{word} {side}" for word, side in (("from", start), ("before", end)) if side is not None
+    )
+    confirm_or_leave(
+        f"Delete {count_text(rows)} of {path} {where}?",
+        # rows on stdin are no answer, so without --yes nothing may be deleted
+        always=stdin_is_data,
+        stdin_is_data=stdin_is_data,
+    )
+
+
+def _read_layout(text: str) -> DataStream:
+    found = _LAYOUT.fullmatch(text.strip())
+    if found is None:
+        raise click.UsageError(
+            f"'{text}' is no layout; write TYPE_N or TYPE[NAME,...] with one of the types "
+            f"{', '.join(DATATYPES)}."
+        )
+    datatype, width, names = found.groups()
+    if width is not None:
+        elements = [Element(f"Element {i}") for i in range(int(width))]
+    else:
+        elements = [_element(name.strip()) for name in names.split(",") if name.strip()]
+        if not elements:
+            raise click.UsageError("A stream needs at least one element.")
+    return DataStream(datatype=datatype, keep_us=KEEP_ALL, elements=elements)
+
+
+def _element(text: str) -> Element:
+    name, colon, units = text.rpartition(":")
+    return Element(name=name, units=units) if colon else Element(name=text)
+
+
+async def _first_time(
+    node: Node, existing: DataStream | None, timestamps: str, rate: float | None
+) -> int | None:
+    """Return the time of the first row, `None` for the clock."""
+    if timestamps.strip() == "now":
+        return None
+    if rate is None:
+        raise click.UsageError("A fixed first time needs --rate HZ, rows per second.")
+    parsed = read_time(timestamps, "first time")
+    first = last = None
+    if parsed.needs_stream and existing is not None:
+        info = await node.data_stream_info(existing)
+        first, last = info.start, info.end
+    found = parsed.resolve(first, last)
+    if found is None:
+        raise click.UsageError(f"--timestamps {timestamps} is no instant.")
+    return found
