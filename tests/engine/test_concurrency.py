@@ -296,7 +296,7 @@ async def test_array_read_beside_a_producer_is_never_too_long(path: Path):
         await pipe.write(numbered_rows(0, 16, pipe.dtype))
 
         async def produce() -> None:
-            for i in range(16, 1500):
+            for i in range(16, 600):
                 await pipe.write(numbered_rows(i, 1, pipe.dtype))
                 if i % 3 == 0:
                     await pipe.close_interval()
