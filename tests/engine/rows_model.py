@@ -6,6 +6,7 @@ A break belongs to the row before it and goes when that row is deleted.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
+from itertools import pairwise
 
 from joule_cli.errors import DuplicateTimestampError, NonMonotonicError
 
@@ -40,11 +41,7 @@ class RowsModel:
 
     def consolidate(self, max_gap: int, start: int | None, end: int | None) -> int:
         times = self.window(start, end)
-        joined = {
-            a
-            for a, b in zip(times, times[1:], strict=False)
-            if a in self.closed and b - a - 1 <= max_gap
-        }
+        joined = {a for a, b in pairwise(times) if a in self.closed and b - a - 1 <= max_gap}
         self.closed -= joined
         return len(joined)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -23,8 +24,10 @@ from joule_cli.engine.admin import Administration
 from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import DuplicateTimestampError, NonMonotonicError, StorageError
 from joule_cli.model import DataStream, Element
-from joule_cli.pipes import Pipe
 from tests.engine.rows_model import RowsModel, SessionModel
+
+if TYPE_CHECKING:
+    from joule_cli.pipes import Pipe
 
 #: Of this layout a chunk takes 4,096 rows, so that full chunks are common.
 DATATYPE, WIDTH = "float64", 8
