@@ -1,16 +1,14 @@
-"""`joule node`: the nodes that are known by name."""
+"""`joule node`: the stored nodes, and what a node says about itself."""
 
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from joule_cli.cli._lazy import group
-from joule_cli.cli._options import safe_options
+from joule_cli.cli._options import safe_options, yes_option
 from joule_cli.cli._output import (
     Column,
     emit_block,
@@ -23,7 +21,7 @@ from joule_cli.cli._output import (
 )
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import for_each, run, with_node
-from joule_cli.errors import ConfigurationError, FormatError, JouleError
+from joule_cli.errors import ConfigurationError, JouleError
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -33,12 +31,9 @@ if TYPE_CHECKING:
 _PATIENCE_S = 2.0
 
 
-@group(
-    "node",
-    examples=["joule node add lab /data/lab.db", "joule node list", "joule node default lab"],
-)
+@group("node", examples=["joule node add lab file:~/lab.db --default", "joule node info"])
 def node() -> None:
-    """Name nodes, so that commands can be told which one to use."""
+    """Choose and describe the nodes that commands use."""
 
 
 def _registry() -> Registry:
@@ -47,27 +42,26 @@ def _registry() -> Registry:
     return Registry.from_environment(os.environ)
 
 
-def _default_name(registry: Registry) -> str | None:
-    entry = registry.default()
-    return None if entry is None else entry.name
-
-
 @node.command("list", examples=["joule node list", "joule node list --check --json"])
-@click.option("--check", is_flag=True, help="Ask each node for its version.")
+@click.option("--check", is_flag=True, help="Contact each node, for at most 2 seconds.")
 def list_(check: bool) -> None:
-    """List the stored nodes; the default one has a star."""
+    """List the stored nodes."""
     registry = _registry()
-    default = _default_name(registry)
+    chosen = registry.default()
+    entries = registry.nodes()
     records: list[dict[str, Any]] = [
-        {"name": entry.name, "url": entry.url, "default": entry.name == default}
-        for entry in registry.nodes()
+        {
+            "name": entry.name,
+            "url": entry.url,
+            "default": chosen is not None and entry.name == chosen.name,
+        }
+        for entry in entries
     ]
-    columns = [Column("name"), Column("url"), Column("default")]
+    columns = [Column("default"), Column("name"), Column("url")]
     if check:
-        entries = registry.nodes()
         for record, found in zip(records, run(lambda: _check_all(entries)), strict=True):
             record.update(found)
-        columns += [Column("status"), Column("version")]
+        columns += [Column("status"), Column("version"), Column("error")]
     if output_format() in {"table", "plain"}:
         records = [{**each, "default": "*" if each["default"] else ""} for each in records]
     emit_list(records, columns)
@@ -88,62 +82,41 @@ async def _check(entry: NodeEntry) -> dict[str, Any]:
         async with asyncio.timeout(_PATIENCE_S), get_node(entry.name) as found:
             info = await found.info()
     except JouleError as exc:
-        return {"status": exc.sentence(), "version": None}
+        return {"status": "error", "version": None, "error": exc.sentence()}
     except TimeoutError:
-        return {"status": "no answer", "version": None}
-    return {"status": "ok", "version": info.version}
+        return {"status": "error", "version": None, "error": "no answer"}
+    return {"status": "ok", "version": info.version, "error": None}
 
 
 @node.command(
     "add",
-    examples=["joule node add lab /data/lab.db", "joule node add lab file:/data/lab.db --default"],
+    examples=["joule node add lab /data/lab.db", "joule node add lab file:~/lab.db --default"],
 )
 @click.argument("name")
 @click.argument("url")
 @click.argument("key", required=False)
-@click.option(
-    "--key-file",
-    metavar="FILE",
-    help="Read the key from here; - is standard input. Else JOULE_API_KEY is used.",
-)
 @click.option("--default", "make_default", is_flag=True, help="Make it the default node.")
-@click.option("--no-check", is_flag=True, help="Store it without opening it.")
-@safe_options
-def add(
-    name: str,
-    url: str,
-    key: str | None,
-    key_file: str | None,
-    make_default: bool,
-    no_check: bool,
-    dry_run: bool,
-) -> None:
+@click.option("--no-check", is_flag=True, help="Store it without contacting it.")
+@yes_option
+def add(name: str, url: str, key: str | None, make_default: bool, no_check: bool) -> None:
     """Store a node under a name.
 
-    URL is a file or file:PATH; the file is made by the first change.
+    URL is a file, also as file:PATH. A file that does not exist is made by the first change.
     """
     from joule_cli.api.connect import get_node
     from joule_cli.api.registry import NodeEntry
 
-    if key is not None and key_file is not None:
-        raise click.UsageError("The key and --key-file exclude each other.")
-    if key is None:
-        key = os.environ.get("JOULE_API_KEY", "") if key_file is None else _read_key(key_file)
     registry = _registry()
     address = get_node(name, url=url).url
     if not no_check:
         run(lambda: _open(name, address))
     old = next((entry for entry in registry.nodes() if entry.name == name), None)
-    value = {"name": name, "url": address}
-    if dry_run:
-        emit_object({**value, "replaces": None if old is None else old.url})
-        return
     if old is not None and old.url != address:
-        confirm_or_leave(f"Replace the node {name} at {old.url}?", stdin_is_data=key_file == "-")
-    registry.save(NodeEntry(name, address, key))
+        confirm_or_leave(f"Replace the stored node {name} at {old.url}?")
+    registry.save(NodeEntry(name, address, key or os.environ.get("JOULE_API_KEY", "")))
     if make_default:
         registry.set_default(name)
-    emit_ok(f"Stored the node {name} at {address}", value)
+    emit_ok(f"Added node [{name}]", {"name": name, "url": address})
 
 
 async def _open(name: str, url: str) -> None:
@@ -151,18 +124,6 @@ async def _open(name: str, url: str) -> None:
 
     async with get_node(name, url=url) as found:
         await found.info()
-
-
-def _read_key(file: str) -> str:
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
-    except OSError as exc:
-        raise FormatError(exc.strerror or "cannot be read", file=file) from exc
-    except UnicodeDecodeError as exc:
-        raise FormatError("not UTF-8 text", file=file) from exc
-    if not text.strip():
-        raise FormatError("there is no key in it", file=file)
-    return text.strip()
 
 
 @node.command("delete", examples=["joule node delete lab"])
@@ -189,7 +150,7 @@ def delete(name: tuple[str, ...], dry_run: bool) -> None:
         registry.delete(each)
 
     run(lambda: for_each(names, delete_one))
-    emit_ok(f"Forgot {', '.join(names)}", {"deleted": names})
+    emit_ok(f"Removed node [{', '.join(names)}]", {"deleted": names})
 
 
 @node.command("default", examples=["joule node default", "joule node default lab"])
@@ -201,15 +162,15 @@ def default(name: str | None) -> None:
         registry.set_default(name)
         emit_ok(f"The default node is {name}", {"name": name})
         return
+    from joule_cli.api.connect import get_node
+
     entry = registry.default()
-    if entry is None:
-        raise ConfigurationError(
-            "no node is stored", hint="Commands use the file in your data directory."
-        )
-    emit_object({"name": entry.name, "url": entry.url}, lambda: emit_text(entry.name))
+    # without a stored one, the node in the default file is used
+    used = get_node("local") if entry is None else entry
+    emit_object({"name": used.name, "url": used.url}, lambda: emit_text(used.name))
 
 
-@node.command("rename", examples=["joule node rename lab laboratory"])
+@node.command("rename", examples=["joule node rename lab lab-old"])
 @click.argument("name")
 @click.argument("new")
 def rename(name: str, new: str) -> None:
@@ -218,10 +179,10 @@ def rename(name: str, new: str) -> None:
     emit_ok(f"{name} is now {new}", {"name": new})
 
 
-@node.command("info", examples=["joule node info", "joule node info --node lab --json"])
+@node.command("info", examples=["joule node info", "joule -n lab node info --json"])
 @with_node
 async def info_(node: Node) -> None:
-    """Describe the node: version, place and size."""
+    """Describe the node: version, place and size of its database."""
     info = await node.info()
     value = {**info.to_json(), "url": node.url}
 
