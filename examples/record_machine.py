@@ -20,8 +20,8 @@ RATE_HZ = 10
 SECTOR_BYTES = 512  # the kernel counts disk traffic in these, whatever the disk's own sectors are
 KIB = 1024
 HEADER = (
-    "time,cpu_user_pct,cpu_system_pct,cpu_iowait_pct,memory_used_mib,"
-    "disk_read_kib_s,disk_write_kib_s,net_receive_kib_s,net_send_kib_s"
+    "timestamp,cpu_user [%],cpu_system [%],cpu_wait [%],memory [MiB],"
+    "disk_read [KiB/s],disk_write [KiB/s],net_receive [KiB/s],net_send [KiB/s]"
 )
 NOT_DISKS = ("loop", "ram", "zram", "sr", "fd", "dm-", "md")
 
