@@ -57,7 +57,7 @@ def follow(bar: Progress) -> Callable[[Step], None]:
 
 
 @contextmanager
-def how_far(stream: str, remedy: str) -> Iterator[Callable[[Step], None]]:
+def how_far(remedy: str) -> Iterator[Callable[[Step], None]]:
     """Say after a failure or an interruption how many rows are stored, and how to continue.
 
     Gives a callback for the operation, which also tells how far it got.
@@ -78,7 +78,7 @@ def how_far(stream: str, remedy: str) -> Iterator[Callable[[Step], None]]:
         raise
     except asyncio.CancelledError:
         if latest and latest[0].rows:
-            note("Interrupted. " + _told(latest[0].rows, latest[0].last, stream, remedy))
+            note("Interrupted. " + _told(latest[0].rows, latest[0].last, latest[0].stream, remedy))
         raise
 
 

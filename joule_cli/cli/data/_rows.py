@@ -124,16 +124,19 @@ def _time_writer() -> Callable[[int], str] | None:
     return lambda timestamp: format_time(timestamp, form, tz)
 
 
-def file_format(file: str | None) -> str:
+def file_format(file: str | None, chosen: str | None) -> str:
     """Return the format of a file, or for `None` that of standard output.
+
+    Parameters
+    ----------
+    chosen
+        What ``--format`` says.
 
     Raises
     ------
     click.UsageError
         Suffix and ``--format`` contradict each other, or rows have no such format.
     """
-    settings = current()
-    chosen = settings.format
     if chosen == "table":
         raise click.UsageError("Rows have no format table; --format plain prints them as text.")
     if chosen == "plain":

@@ -94,7 +94,7 @@ async def read(
         raise click.UsageError("--append and --no-clobber need a file, see -f.")
     if append and no_clobber:
         raise click.UsageError("--append and --no-clobber exclude each other.")
-    name = file_format(file)
+    name = file_format(file, current().format)
     target = _Target(
         file,
         name,

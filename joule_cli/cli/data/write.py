@@ -135,7 +135,7 @@ async def write(
         header=None if settings.header else False,
         tz=input_zone(settings),
     )
-    with how_far(path, "what follows them can be written next") as told:
+    with how_far("what follows them can be written next") as told:
         meter = Meter(path, told)
         async with Worker("write") as worker:
             reader = await worker.call(open_reader, opened(file), form, options)

@@ -1,0 +1,260 @@
+"""One file after the other into the node, with the question where rows are in the way."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from joule_cli.cli._output import Column, emit_ok, show_time, warn
+from joule_cli.cli._prompt import confirm
+from joule_cli.cli._run import report
+from joule_cli.cli._settings import current
+from joule_cli.cli.data._input import count_text, opened
+from joule_cli.errors import FormatError
+from joule_cli.formats import format_of, open_reader
+from joule_cli.formats.atomic import AtomicFile
+from joule_cli.ops.errors import OverlapError
+from joule_cli.ops.ingest import ingest, plan_ingest
+from joule_cli.ops.ingest_tree import PartOutcome, ingest_tree
+from joule_cli.ops.manifest import MANIFEST, Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import IO
+
+    from joule_cli.api.node import Node
+    from joule_cli.cli._progress import Progress
+    from joule_cli.formats import Reader, ReadOptions
+    from joule_cli.ops.ingest import IngestPlan
+    from joule_cli.ops.ingest_run import IngestResult
+    from joule_cli.ops.ingest_source import IngestOptions
+    from joule_cli.ops.progress import Progress as Step
+
+Records = list[dict[str, Any]]
+
+COLUMNS = (
+    Column("file"),
+    Column("stream"),
+    Column("created"),
+    Column("rows", kind="number"),
+    Column("skipped", kind="number"),
+    Column("rejected", kind="number"),
+    Column("replaced", kind="number"),
+    Column("conflicts", kind="number", shown=False),
+    Column("layout", shown=False),
+    Column("intervals", kind="number"),
+    Column("start", kind="time"),
+    Column("end", kind="time"),
+    Column("warnings", shown=False),
+)
+#: Bad lines that are shown before the rest is only counted.
+_SHOWN = 10
+
+
+@dataclass(slots=True)
+class Ingestion:
+    """How files become rows of streams.
+
+    `failed` counts the files inside directories that did not.
+    """
+
+    node: Node
+    form: str | None
+    options: IngestOptions
+    asks: bool
+    time_format: str | None
+    bar: Progress
+    failed: int = 0
+
+    async def run(self, file: str, path: str | None, step: Callable[[Step], None]) -> Records:
+        """Write a file, or a directory, and return a record for each file."""
+        if is_directory(file):
+            return await self._directory(file, path, step)
+        options = self._for(file)
+        try:
+            result = await ingest(self._opener(file), self.node, path, options, step)
+        except OverlapError as exc:
+            if not self.asks:
+                raise
+            self.bar.clear()
+            question = (
+                f"Replace {count_text(exc.rows)} of {exc.object} "
+                f"from {show_time(exc.start)} to {show_time(exc.end)}?"
+            )
+            if not exc.rows:
+                question = f"Replace the rows of {exc.object} that are in the way?"
+            if not confirm(question, always=True, stdin_is_data=file == "-"):
+                emit_ok("Cancelled", {"status": "cancelled"})
+                raise click.exceptions.Exit(0) from None
+            options = replace(options, on_conflict="replace")
+            result = await ingest(self._opener(file), self.node, path, options, step)
+        return [_record(file, result)]
+
+    async def plan(self, file: str, path: str | None) -> Records:
+        """Find out what `run` would do; nothing is changed."""
+        if is_directory(file):
+            return await self._plan_directory(file, path)
+        plan = await plan_ingest(self._opener(file), self.node, path, self._for(file))
+        return [self._planned(file, plan)]
+
+    def _for(self, file: str) -> IngestOptions:
+        form = self.form or (None if file == "-" else format_of(file))
+        options = replace(self.options, repeatable=file != "-" and _is_regular(file))
+        if form == "text" and self.time_format is None:
+            # text is what joule data read prints, whose times are µs
+            options = replace(options, read=replace(options.read, time_format="us"))
+        return options
+
+    def _opener(self, file: str) -> Callable[[ReadOptions], Reader]:
+        return lambda read: open_reader(opened(file), self.form, read)
+
+    def _planned(self, file: str, plan: IngestPlan) -> dict[str, Any]:
+        if plan.conflicts and not self.asks and self.options.on_conflict == "fail":
+            start, end = plan.intervals[0].start, plan.intervals[-1].end
+            raise OverlapError(plan.stream, start, end, plan.conflicts)
+        spans = plan.intervals
+        return {
+            "file": file,
+            "stream": plan.stream,
+            "created": plan.creates,
+            "layout": plan.layout,
+            "rows": plan.rows,
+            "rejected": plan.rejected,
+            "conflicts": plan.conflicts,
+            "intervals": len(spans),
+            "start": spans[0].start if spans else None,
+            "end": spans[-1].end if spans else None,
+            "warnings": plan.warnings,
+        }
+
+    def _open_part(self, file: Path, read: ReadOptions) -> Reader:
+        return open_reader(file, self.form, read)
+
+    async def _directory(
+        self, directory: str, folder: str | None, step: Callable[[Step], None]
+    ) -> Records:
+        options = self._for_parts()
+        outcomes = await self._tree(directory, folder, options, step)
+        in_the_way = [o for o in outcomes if isinstance(o.error, OverlapError)]
+        if in_the_way and self.asks:
+            self.bar.clear()
+            paths = sorted({outcome.path for outcome in in_the_way})
+            details = "\n".join(f"  {path}" for path in paths)
+            question = f"Replace rows of {count_text(len(paths), 'stream')}?"
+            if not confirm(question, details=details, always=True):
+                emit_ok("Cancelled", {"status": "cancelled"})
+                raise click.exceptions.Exit(0)
+            options = replace(options, on_conflict="replace")
+            outcomes = await self._tree(directory, folder, options, step)
+        records = []
+        for outcome in outcomes:
+            if outcome.error is not None:
+                self.bar.clear()
+                report(outcome.error, current())
+                self.failed += 1
+            elif outcome.result is not None:
+                records.append(_record(str(Path(directory, str(outcome.file))), outcome.result))
+        return records
+
+    async def _tree(
+        self,
+        directory: str,
+        folder: str | None,
+        options: IngestOptions,
+        step: Callable[[Step], None],
+    ) -> list[PartOutcome]:
+        return await ingest_tree(
+            Path(directory), self.node, folder or "/", self._open_part, options, step
+        )
+
+    async def _plan_directory(self, directory: str, folder: str | None) -> Records:
+        manifest = Manifest.load(Path(directory))
+        if manifest is None:
+            raise FormatError(f"the directory has no {MANIFEST}", file=directory)
+        records = []
+        for entry in manifest.entries.values():
+            for part in entry.parts:
+                if not part.rows:
+                    continue
+                file = str(Path(directory, part.file))
+                options = replace(
+                    self._for_parts(),
+                    model=entry.model() if entry.decimation_level == 1 else None,
+                )
+                place = (folder or "").rstrip("/") + entry.path
+                plan = await plan_ingest(self._opener(file), self.node, place, options)
+                records.append(self._planned(file, plan))
+        return records
+
+    def _for_parts(self) -> IngestOptions:
+        if self.time_format is not None:
+            return self.options
+        # an export writes µs unless it was told otherwise
+        return replace(self.options, read=replace(self.options.read, time_format="us"))
+
+
+def is_directory(file: str) -> bool:
+    """Whether a file given by name is a directory."""
+    return file != "-" and Path(file).is_dir()
+
+
+def _is_regular(file: str) -> bool:
+    path = Path(file)
+    # a file that does not exist is reported by its reader
+    return not path.exists() or path.is_file()
+
+
+def _record(file: str, result: IngestResult) -> dict[str, Any]:
+    return {"file": file, **asdict(result)}
+
+
+class Rejects:
+    """The bad lines that were left out: in a file, or on stderr the first of them.
+
+    In the file each follows a comment with its place and the reason, so that it can be mended
+    and ingested.
+    """
+
+    def __init__(self, file: str | None) -> None:
+        self.file = ""
+        self._place = None if file is None else AtomicFile(file)
+        self._out: IO[bytes] | None = None if self._place is None else self._place.open()
+        self._count = 0
+        self._first: list[str] = []
+
+    def add(self, line: int, text: str, reason: str) -> None:
+        """Take a bad line; called from the thread that parses."""
+        self._count += 1
+        if self._out is not None:
+            place = f"# {self.file}:{line}: {reason}\n{text}\n"
+            self._out.write(place.encode("utf-8", "surrogateescape"))
+        elif len(self._first) < _SHOWN:
+            self._first.append(f"{self.file}:{line}: {reason}")
+
+    def tell(self) -> None:
+        """Show the first bad lines, unless they went to a file."""
+        for text in self._first:
+            warn(text)
+        if self._out is None and self._count > _SHOWN:
+            warn(f"{self._count - _SHOWN} more bad lines")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._place is None:
+            return
+        # a run without bad lines empties the file, since those of an earlier run are mended
+        if self._count or kind is None:
+            self._place.commit()
+        else:
+            self._place.discard()

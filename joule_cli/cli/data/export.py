@@ -1,0 +1,314 @@
+"""Streams as files: one stream to one file, several to a directory that can be read back."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from joule_cli.cli._lazy import command
+from joule_cli.cli._options import (
+    DURATION,
+    STREAM,
+    Bounds,
+    expand_folders,
+    is_pattern,
+    match_streams,
+    progress_option,
+    time_bounds,
+)
+from joule_cli.cli._output import Column, ListWriter
+from joule_cli.cli._progress import Progress
+from joule_cli.cli._run import report, with_node
+from joule_cli.cli._settings import current
+from joule_cli.cli.data._input import ROW_FORMATS, follow
+from joule_cli.cli.data._rows import (
+    ReaderShape,
+    check_shape,
+    file_format,
+    intervals_of,
+    last_in_file,
+    row_options,
+    write_options,
+)
+from joule_cli.errors import FolderNotFound, StreamNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from joule_cli.api.node import Node
+    from joule_cli.formats import StreamHead, WriteOptions, Writer
+    from joule_cli.model import DataStream
+    from joule_cli.ops.export import ExportOptions
+    from joule_cli.ops.export_tree import FileOutcome, TreeExportOptions
+
+Ref = str | int
+
+_COLUMNS = (
+    Column("path"),
+    Column("file"),
+    Column("rows", kind="number"),
+    Column("bytes", kind="bytes"),
+    Column("kept", shown=False),
+)
+
+
+@command(
+    "export",
+    examples=[
+        "joule data export /house/mains --to mains.h5 --last 1w",
+        "joule data export /house --to backup/ --split 1d --resume",
+        "joule data export '/house/**' --to csv/ --format csv --compression zstd",
+    ],
+)
+@click.argument("streams", type=STREAM, nargs=-1, required=True, metavar="STREAM|FOLDER|GLOB...")
+@click.option(
+    "--to",
+    required=True,
+    metavar="FILE|DIR",
+    help="A file for one stream, if its suffix names a format; else a directory.",
+)
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(ROW_FORMATS),
+    metavar="FORMAT",
+    help=f"Format of the files: {', '.join(ROW_FORMATS)}. By default the suffix, else hdf5.",
+)
+@time_bounds
+@row_options
+@click.option(
+    "-m",
+    "--mark-intervals/--no-mark-intervals",
+    default=True,
+    help="Write the breaks between intervals; by default yes.",
+)
+@click.option("--intervals", metavar="FILE", help="Export only these intervals (CSV or JSON).")
+@click.option("--split", type=DURATION, metavar="D", help="Begin a new file at each multiple of D.")
+@click.option("--resume", is_flag=True, help="Keep what is complete already.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    help="Streams at a time. By default 1.",
+)
+@click.option(
+    "--annotations/--no-annotations",
+    default=None,
+    help="Export annotations as well; by default into a directory.",
+)
+@click.option("--no-clobber", is_flag=True, help="Refuse to replace files.")
+@click.option("--dry-run", is_flag=True, help="Show what would be written and write nothing.")
+@progress_option
+@with_node
+async def export(
+    node: Node,
+    /,
+    streams: tuple[Ref, ...],
+    to: str,
+    bounds: Bounds,
+    elements: str | None,
+    split: int | None,
+    resume: bool,
+    jobs: int,
+    annotations: bool | None,
+    no_clobber: bool,
+    dry_run: bool,
+    form: dict[str, Any],
+    kind: str | None,
+    **which: Any,
+) -> None:
+    """Write streams to files.
+
+    In a directory there is one file per stream, in the tree of its folders, and a manifest.json,
+    with which joule data ingest reads everything back.
+    """
+    from joule_cli.ops.export import ExportOptions
+    from joule_cli.ops.export_tree import TreeExportOptions
+
+    settings = current()
+    if to == "-":
+        raise click.UsageError("Export needs a file; joule data read writes to standard output.")
+    paths = await _expand(node, streams)
+    single = _is_file(streams, paths, to) and split is None
+    name = file_format(to, kind) if single else kind or "hdf5"
+    if single and annotations:
+        raise click.UsageError("Annotations are exported into a directory.")
+    writing = write_options(
+        form,
+        mark_intervals=which["mark_intervals"] and name != "json",
+        append=single and resume,
+        no_clobber=no_clobber,
+    )
+    start, end = await bounds.resolve(node, paths[0])
+    rows = ExportOptions(
+        start=start,
+        end=end,
+        intervals=intervals_of(which["intervals"]),
+        max_rows=which["max_rows"],
+        bounds=which["show_bounds"],
+        scale=which["scale"],
+        limit=settings.limit,
+        list_intervals=which["mark_intervals"] and name == "json",
+    )
+    options = TreeExportOptions(
+        rows=rows,
+        suffix=_suffix(name, form["compression"]),
+        split=split,
+        resume=resume,
+        jobs=jobs,
+        annotations=annotations is not False,
+        elements=lambda stream: _chosen(elements, stream),
+    )
+    job = _Job(node, to, name, writing, form, resume)
+    # it is for the rows, not for the list of the files
+    settings.limit = None
+    if dry_run:
+        await job.plan(paths, options, single=single)
+    elif single:
+        await job.one(paths[0], rows, elements)
+    else:
+        await job.tree(paths, options)
+
+
+def _chosen(text: str | None, stream: DataStream) -> Sequence[int] | None:
+    from joule_cli.ops.select import parse_elements
+
+    return None if text is None else parse_elements(text, stream.elements)
+
+
+async def _expand(node: Node, references: Sequence[Ref]) -> list[str]:
+    """Return the paths of the streams that are named, or lie in the folders that are."""
+    known = list((await node.folder_root()).streams("/"))
+    paths: dict[str, None] = {}
+    for reference in references:
+        found = [path for path, _ in match_streams(known, reference)]
+        if not found and isinstance(reference, str):
+            try:
+                folders = [path for path, _ in await expand_folders(node, [reference])]
+            except FolderNotFound:
+                folders = []
+            for folder in folders:
+                below = folder.rstrip("/") + "/"
+                found += [path for path, _ in known if path.startswith(below)]
+        if not found:
+            pattern = is_pattern(reference)
+            what = "nothing matches" if pattern else "no stream or folder with streams is there"
+            raise StreamNotFound(what, object=str(reference))
+        paths.update(dict.fromkeys(found))
+    return list(paths)
+
+
+def _is_file(references: Sequence[Ref], paths: Sequence[str], to: str) -> bool:
+    from joule_cli.formats import format_of
+
+    if len(references) > 1 or len(paths) > 1 or to.endswith("/") or Path(to).is_dir():
+        return False
+    named = isinstance(references[0], int) or references[0] == paths[0]
+    return named and (format_of(to) is not None or Path(to).is_file())
+
+
+def _suffix(name: str, compression: str | None) -> str:
+    from joule_cli.formats import FORMATS
+
+    suffix = FORMATS[name].suffixes[0]
+    if FORMATS[name].binary or compression is None:
+        return suffix
+    kind = compression.partition(":")[0]
+    return suffix + {"gzip": ".gz", "zstd": ".zst"}.get(kind, "")
+
+
+@dataclass(slots=True)
+class _Job:
+    """Writes the files and lists them."""
+
+    node: Node
+    to: str
+    format: str
+    writing: WriteOptions
+    form: dict[str, Any]
+    resume: bool
+    shape: ReaderShape = None
+
+    async def plan(self, paths: Sequence[str], options: TreeExportOptions, *, single: bool) -> None:
+        """List what would be written."""
+        from joule_cli.ops.export_tree import plan_tree_export
+
+        found = await plan_tree_export(self.node, paths, options)
+        with ListWriter(_COLUMNS[:3]) as writer:
+            for outcome in found:
+                file = self.to if single else str(Path(self.to, str(outcome.file)))
+                writer.write({"path": outcome.path, "file": file, "rows": outcome.rows})
+
+    async def one(self, path: str, rows: ExportOptions, elements: str | None) -> None:
+        """Write one stream to one file."""
+        from joule_cli.ops.errors import PartialError
+        from joule_cli.ops.export import export_stream
+
+        columns = None
+        if elements is not None:
+            columns = _chosen(elements, await self.node.data_stream_get(path))
+        after = None
+        if self.resume:
+            after, self.shape = last_in_file(self.to, self.format, self.form)
+        rows = replace(rows, elements=columns, after=after)
+        with Progress("exporting") as bar:
+            try:
+                result = await export_stream(self.node, path, self._open, rows, follow(bar))
+            except PartialError as exc:
+                # the unfinished file is gone, so nothing of the work lasts
+                raise exc.cause from exc
+        size = (await asyncio.to_thread(Path(self.to).stat)).st_size
+        record = {"path": path, "file": self.to, "rows": result.rows, "bytes": size}
+        with ListWriter(_COLUMNS) as writer:
+            writer.write(record | {"kept": False})
+
+    async def tree(self, paths: Sequence[str], options: TreeExportOptions) -> None:
+        """Write a file per stream, or several, and tell of each when all are done."""
+        from joule_cli.ops.export_tree import export_tree
+
+        failed = 0
+        with ListWriter(_COLUMNS) as writer, Progress("exporting") as bar:
+
+            def finished(outcome: FileOutcome) -> None:
+                nonlocal failed
+                bar.clear()
+                if outcome.error is not None:
+                    failed += 1
+                    report(outcome.error, current())
+                else:
+                    writer.write(self._record(outcome))
+
+            await export_tree(
+                self.node,
+                paths,
+                Path(self.to),
+                self._open_file,
+                options,
+                follow(bar),
+                finished,
+            )
+        if failed:
+            raise click.exceptions.Exit(3 if writer.count else 1)
+
+    def _record(self, outcome: FileOutcome) -> dict[str, Any]:
+        return {
+            "path": outcome.path,
+            "file": str(Path(self.to, str(outcome.file))),
+            "rows": outcome.rows,
+            "bytes": outcome.bytes,
+            "kept": outcome.kept,
+        }
+
+    def _open(self, head: StreamHead) -> Writer:
+        check_shape(self.to, self.shape, head)
+        return self._open_file(Path(self.to), head)
+
+    def _open_file(self, file: Path, head: StreamHead) -> Writer:
+        from joule_cli.formats import open_writer
+
+        return open_writer(file, head, self.format, self.writing)
