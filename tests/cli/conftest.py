@@ -99,7 +99,17 @@ class Joule:
         )
         return Result(done.returncode, done.stdout, done.stderr)
 
-    def terminal(self, *args, typed="", when="", columns=80, rows=24, env=None, send=None):
+    def terminal(
+        self,
+        *args,
+        typed="",
+        when="",
+        columns=80,
+        rows=24,
+        env=None,
+        send=None,
+        program=PROGRAM,
+    ):
         """Run on a pseudo-terminal and return everything it shows.
 
         Parameters
@@ -115,7 +125,7 @@ class Joule:
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         child = subprocess.Popen(
-            [*PROGRAM, *map(str, args)],
+            [*program, *map(str, args)],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
