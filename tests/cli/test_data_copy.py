@@ -1,0 +1,151 @@
+"""joule data copy, and stream copy"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.cli.conftest import PROGRAM
+from tests.cli.filling import at, fill, intervals, rows, with_node
+from tests.ops.helpers import rows_at
+
+
+@pytest.fixture
+def data(joule):
+    fill(joule, "/a/x", (0, 10), (20, 30))
+    return joule
+
+
+@pytest.mark.parametrize("group", ["data", "stream"])
+def test_a_copy_has_rows_intervals_and_annotations(data, group):
+    data.ok("annotation", "create", "/a/x", "note", "--start", at(5))
+    out = data.ok(group, "copy", "/a/x", "/b/y")
+    assert out.splitlines()[-1] == "OK"
+    assert rows(data, "/b/y") == rows(data, "/a/x")
+    assert intervals(data, "/b/y") == [(0, 9), (20, 29)]
+    assert "note" in data.ok("annotation", "list", "/b/y")
+
+
+def test_quiet_says_nothing_and_a_repetition_copies_nothing(data):
+    assert data.ok("data", "copy", "/a/x", "/b/y", "-q") == ""
+    value = json.loads(data.ok("data", "copy", "/a/x", "/b/y", "--json", "--verify"))
+    assert (value["rows"], value["intervals"], value["created"]) == (0, [], False)
+    assert value["verified_rows"] == 20
+
+
+def test_bounds_new_and_keep(data):
+    data.ok("data", "copy", "/a/x", "/b/y", "-e", at(5), "--keep", "20y")
+    assert (
+        json.loads(data.ok("stream", "get", "/b/y", "--json"))["keep_us"]
+        == 20 * 365 * 86400 * 10**6
+    )
+    data.ok("data", "copy", "/a/x", "/b/y", "--new", "--end", at(25))
+    assert intervals(data, "/b/y") == [(0, 9), (20, 24)]
+    assert data("data", "copy", "/a/x", "/b/y", "--new", "--start", at(5)).status == 1
+
+
+def test_an_intervals_file(data):
+    data.ok("stream", "create", "/a/z:float32[x]")
+    fill(data, "/a/part", (3, 8))
+    (data.folder / "part.json").write_text(data.ok("data", "intervals", "/a/part", "--json"))
+    data.ok("data", "copy", "/a/x", "/b/y", "--intervals", "part.json")
+    assert intervals(data, "/b/y") == [(3, 7)]
+
+
+def test_a_dry_run_creates_nothing(data):
+    (value,) = json.loads(data.ok("data", "copy", "/a/x", "/b/y", "--dry-run", "--json"))
+    assert (value["rows"], value["creates"]) == (20, True)
+    assert data("stream", "info", "/b/y").status == 1
+
+
+def test_to_and_from_another_node(data):
+    data.ok("node", "add", "other", "other.db")
+    data.ok("-n", "local", "data", "copy", "/a/x", "/b/y", "-d", "other")
+    assert rows(data, "/b/y", "other.db") == rows(data, "/a/x")
+    data.ok("-n", "local", "data", "copy", "other:/b/y", "/back")
+    assert rows(data, "/back") == rows(data, "/a/x")
+    data.ok("-n", "local", "data", "copy", "/a/x", "other:/b/")
+    assert rows(data, "/b/x", "other.db") == rows(data, "/a/x")
+    assert data("-n", "local", "data", "copy", "/a/x", "other:/c", "-d", "other").status == 2
+    assert data("-n", "local", "data", "copy", "/a/x", "nope:/c").status == 1
+
+
+def test_elements_that_differ_are_asked_about_everywhere(data):
+    data.ok("stream", "create", "/b/y:float32[p,q]")
+    refused = data("data", "copy", "/a/x", "/b/y")
+    assert refused.status == 1
+    assert "--yes" in refused.err
+    assert data("data", "copy", "/a/x", "/b/y", stdin="n\n").out == "Cancelled\n"
+    assert rows(data, "/b/y") == []
+    assert data.shell("yes | joule data copy /a/x /b/y").status == 0
+    assert len(rows(data, "/b/y")) == 20
+
+
+def test_what_cannot_be_copied(data):
+    data.ok("stream", "create", "/b/y:int16[x]")
+    result = data("data", "copy", "/a/x", "/b/y", "--json")
+    assert (result.status, result.error()["code"]) == (1, "layout_mismatch_error")
+    assert data("data", "copy", "/a/nope", "/b/z", "--json").error()["code"] == "stream_not_found"
+    assert data("data", "copy", "/a/x", "/a/x").status == 1
+
+
+def test_a_pattern_keeps_the_folders_below_it(data):
+    fill(data, "/a/deep/z", (0, 5))
+    refused = data("data", "copy", "/a/**", "/b")
+    assert refused.status == 1
+    assert "/a/deep/z -> /b/deep/z" in refused.err
+    copied = json.loads(data.ok("data", "copy", "/a/**", "/b", "--yes", "--json"))
+    assert {each["destination"]: each["rows"] for each in copied} == {"/b/x": 20, "/b/deep/z": 5}
+
+
+def test_an_interrupted_copy_is_completed_by_repeating_it(joule):
+    count, step = 3_000_000, 1000
+
+    async def prepare(node):
+        stream = await _created(node)
+        for half in (0, 1):
+            async with await node.data_write(stream) as pipe:
+                first = half * (count // 2 * step + 5_000_000)
+                await pipe.write(rows_at(range(first, first + count // 2 * step, step)))
+
+    with_node(joule, prepare)
+    child = subprocess.Popen(
+        [*PROGRAM, "data", "copy", "/a/big", "/b/big"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        env=joule.environment(),
+    )
+    deadline = time.monotonic() + 15
+    while time.monotonic() < deadline and child.poll() is None and not _some(joule):
+        time.sleep(0.005)
+    child.send_signal(signal.SIGINT)
+    _, err = child.communicate(timeout=15)
+    assert child.returncode == 130
+    assert "Repeat the command" in err
+    assert 0 < _some(joule) < count
+    joule.ok("data", "copy", "/a/big", "/b/big", "--verify")
+    assert _some(joule) == count
+    assert intervals(joule, "/b/big") == intervals(joule, "/a/big")
+
+
+async def _created(node):
+    from tests.ops.helpers import fill as fill_node
+
+    return await fill_node(node, "/a/big", [])
+
+
+def _some(joule):
+    async def count(node):
+        from joule_cli.errors import StreamNotFound
+
+        try:
+            return await node.data_count("/b/big")
+        except StreamNotFound:
+            return 0
+
+    return with_node(joule, count)

@@ -1,0 +1,92 @@
+"""joule folder copy"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.filling import at, fill, intervals, rows
+
+
+@pytest.fixture
+def data(joule):
+    fill(joule, "/a/x", (0, 10), (20, 30))
+    fill(joule, "/a/deep/y", (0, 5))
+    joule.ok("stream", "create", "/a/empty:int16[v]")
+    return joule
+
+
+def test_everything_is_copied_a_line_per_stream(data):
+    lines = data.ok("folder", "copy", "/a", "/b").splitlines()
+    assert lines[-1] == "OK"
+    assert sum(" -> /b/" in line for line in lines) == 3
+    assert intervals(data, "/b/x") == [(0, 9), (20, 29)]
+    assert rows(data, "/b/deep/y") == rows(data, "/a/deep/y")
+    assert data("stream", "info", "/b/empty").status == 0
+
+
+def test_a_summary_for_programs(data):
+    value = json.loads(data.ok("folder", "copy", "/a", "/b", "--json"))
+    assert {r["destination"]: r["rows"] for r in value} == {
+        "/b/x": 20,
+        "/b/deep/y": 5,
+        "/b/empty": 0,
+    }
+    assert data.ok("folder", "copy", "/a", "/c", "--csv").startswith("source,destination,")
+    assert data.ok("folder", "copy", "/a", "/d", "--quiet") == ""
+
+
+def test_a_filled_destination_needs_resume(data):
+    data.ok("folder", "copy", "/a", "/b", "-e", at(10))
+    assert data("folder", "copy", "/a", "/b").status == 1
+    assert intervals(data, "/b/x") == [(0, 9)]
+    data.ok("folder", "copy", "/a", "/b", "--resume")
+    assert rows(data, "/b/x") == rows(data, "/a/x")
+
+
+def test_include_and_exclude(data):
+    data.ok("folder", "copy", "/a", "/b", "--include", "x", "--include", "deep/*")
+    assert data.ok("stream", "list", "/b").split() == ["/b/deep/y", "/b/x"]
+    data.ok("folder", "copy", "/a", "/c", "--exclude", "x", "--exclude", "empty")
+    assert data.ok("stream", "list", "/c").split() == ["/c/deep/y"]
+
+
+def test_a_dry_run_creates_nothing(data):
+    value = json.loads(data.ok("folder", "copy", "/a", "/b", "--dry-run", "--json"))
+    assert sorted((r["destination"], r["rows"]) for r in value) == [
+        ("/b/deep/y", 5),
+        ("/b/empty", 0),
+        ("/b/x", 20),
+    ]
+    assert data("folder", "info", "/b").status == 1
+
+
+def test_some_that_fail_are_3_and_the_others_are_copied(data):
+    data.ok("stream", "create", "/b/x:int16[v]")
+    result = data("folder", "copy", "/a", "/b", "--resume")
+    assert result.status == 3
+    assert "layout" in result.err
+    assert "OK" not in result.out
+    assert rows(data, "/b/deep/y") == rows(data, "/a/deep/y")
+
+
+def test_elements_that_differ_are_asked_about(data):
+    data.ok("stream", "create", "/b/x:float32[p,q]")
+    refused = data("folder", "copy", "/a", "/b", "--resume")
+    assert refused.status == 3
+    assert "--yes" in refused.err
+    data.ok("folder", "copy", "/a", "/b", "--resume", "--yes")
+    assert len(rows(data, "/b/x")) == 20
+
+
+def test_to_another_node(data):
+    data.ok("node", "add", "other", "other.db")
+    data.ok("-n", "local", "folder", "copy", "/a", "other:/copy")
+    assert rows(data, "/copy/x", "other.db") == rows(data, "/a/x")
+
+
+def test_what_cannot_be_copied(data):
+    assert data("folder", "copy", "/nope", "/b", "--json").error()["code"] == "folder_not_found"
+    assert data("folder", "copy", "/a", "/a/deep").status == 1
+    assert data("folder", "copy", "/a", "/b", "-s", "end-1h").status == 1
