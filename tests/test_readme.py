@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -82,16 +83,27 @@ class Shell:
         return done.stdout
 
 
+def _shell(place):
+    (place / "examples").symlink_to(ROOT / "examples")
+    return Shell(place)
+
+
 @pytest.fixture
 def shell(tmp_path):
-    (tmp_path / "examples").symlink_to(ROOT / "examples")
-    return Shell(tmp_path)
+    return _shell(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    shell = _shell(tmp_path_factory.mktemp("prepared"))
+    shell("joule data ingest examples/machine.csv.gz --stream /examples/machine")
+    return shell.place / "node"
 
 
 @pytest.fixture
-def filled(shell):
+def filled(shell, prepared):
     """As it is after the first command of the README."""
-    shell("joule data ingest examples/machine.csv.gz --stream /examples/machine")
+    shutil.copytree(prepared, shell.place / "node")
     return shell
 
 
