@@ -255,7 +255,10 @@ class Writer(ABC):
 
     @abstractmethod
     def close(self, *, complete: bool = True) -> None:
-        """Finish the file, or leave it visibly unfinished; a second call does nothing."""
+        """Finish the file, or leave it visibly unfinished; a second call does nothing.
+
+        An unfinished file ends with the last `flush` or a little later.
+        """
 
     def _check(self, rows: Rows) -> None:
         if rows.dtype != self.head.layout.dtype:

@@ -30,6 +30,7 @@ from joule_cli.formats.numbers import (
     Array,
     fixed,
     has_negative_zero,
+    narrowed,
     parse_table,
     read_value,
     shorten,
@@ -294,9 +295,7 @@ class CsvReader(LineReader):
             # Python reads 1_000 as a number, this format does not
             return None
         if element.kind == "f":
-            with np.errstate(over="ignore"):
-                values = np.array(list(map(float, texts))).astype(element)
-            return values if np.isfinite(values).all() else None
+            return narrowed(np.array(list(map(float, texts))), element)
         return to_elements(list(map(int, texts)), element)
 
     def _parse_line(self, text: str) -> ParsedLine:
@@ -351,6 +350,10 @@ class CsvWriter(LineWriter):
         self._order = column_order(self.head, self.options.bounds_order)
         self._in_order = self._order == list(range(self.head.layout.width))
         self._interval = 0
+        if self.options.interval_column and self._sink.continues:
+            raise FormatError(
+                "a file with a column of intervals cannot be continued", file=self.name
+            )
 
     def _mark_break(self) -> bytes:
         self._interval += 1

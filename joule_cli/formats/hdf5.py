@@ -304,6 +304,35 @@ def _chunk_rows(row_bytes: int) -> int:
     return rows
 
 
+class _KeptFailures(io.FileIO):
+    """A file whose first failure is kept for `Hdf5Writer` to raise, not raised into HDF5.
+
+    The HDF5 library cannot close a file after a failed write and brings the process down.
+    """
+
+    failure: OSError | None = None
+
+    def write(self, data: Any, /) -> int:
+        """Write all of `data`, or pretend to after the first failure."""
+        rest = memoryview(data).cast("B")
+        size = len(rest)
+        try:
+            while self.failure is None and rest:
+                rest = rest[super().write(rest) :]
+        except OSError as exc:
+            self.failure = exc
+        return size
+
+    def truncate(self, size: int | None = None, /) -> int:
+        """Set the size, or pretend to after the first failure."""
+        try:
+            if self.failure is None:
+                return super().truncate(size)
+        except OSError as exc:
+            self.failure = exc
+        return size or 0
+
+
 class Hdf5Writer(Writer):
     """Upstream's objects, readable by Joule 1.0.1, and ours beside them.
 
@@ -332,11 +361,14 @@ class Hdf5Writer(Writer):
         if self._atomic.direct:
             raise FormatError("HDF5 can only be written to a regular file", file=self.name)
         self._file: h5py.File | None = None
+        self._bytes: _KeptFailures | None = None
         try:
+            self._bytes = _KeptFailures(self._atomic.part, "r+")
             if self._atomic.continues:
                 self._reopen(names)
             else:
                 self._create(names, kind, level)
+            self._raise_failure()
         except BaseException as exc:
             self.close(complete=False)
             if isinstance(exc, _H5_ERRORS):
@@ -344,7 +376,7 @@ class Hdf5Writer(Writer):
             raise
 
     def _create(self, names: tuple[str, ...], kind: str, level: int | None) -> None:
-        self._file = h5py.File(self._atomic.part, "w", rdcc_nbytes=_CACHE_BYTES)
+        self._file = h5py.File(self._bytes, "w", rdcc_nbytes=_CACHE_BYTES)
         storage: dict[str, Any] = {}
         if kind != "none":
             storage = {"compression": kind, "shuffle": True}
@@ -392,7 +424,7 @@ class Hdf5Writer(Writer):
 
     def _reopen(self, names: tuple[str, ...]) -> None:
         """Continue the copy of the old file."""
-        self._file = h5py.File(self._atomic.part, "r+", rdcc_nbytes=_CACHE_BYTES)
+        self._file = h5py.File(self._bytes, "r+", rdcc_nbytes=_CACHE_BYTES)
         found = [self._file.get(name) for name in ("timestamp", *names)]
         for table in found:
             if not isinstance(table, h5py.Dataset) or table.ndim != 2 or table.maxshape[0]:
@@ -455,6 +487,7 @@ class Hdf5Writer(Writer):
                 table[self._rows : end] = rows["data"][:, i * self._width : (i + 1) * self._width]
         except _H5_ERRORS as exc:
             raise self._failure(exc) from exc
+        self._raise_failure()
         self._rows = end
 
     def interval_break(self) -> None:
@@ -471,6 +504,7 @@ class Hdf5Writer(Writer):
                 self._file.flush()
         except _H5_ERRORS as exc:
             raise self._failure(exc) from exc
+        self._raise_failure()
 
     def close(self, *, complete: bool = True) -> None:
         """Finish the file; one that is not complete is removed."""
@@ -502,17 +536,26 @@ class Hdf5Writer(Writer):
         self._file.create_dataset("intervals", data=table)
 
     def _close_file(self) -> None:
-        if self._file is not None:
-            file, self._file = self._file, None
+        file, self._file = self._file, None
+        if file is not None:
             file.close()
+        if self._bytes is not None:
+            self._bytes.close()
+            self._raise_failure()
 
     def _abandon(self) -> None:
         # the file is removed, so nothing that is wrong with it matters any more
-        with suppress(*_H5_ERRORS):
+        with suppress(FormatError, *_H5_ERRORS):
             self._close_file()
         self._atomic.discard()
 
+    def _raise_failure(self) -> None:
+        if self._bytes is not None and self._bytes.failure is not None:
+            raise os_failure(self._bytes.failure, self.name) from self._bytes.failure
+
     def _failure(self, exc: BaseException) -> FormatError:
+        if self._bytes is not None and self._bytes.failure is not None:
+            return os_failure(self._bytes.failure, self.name)
         if isinstance(exc, OSError) and exc.errno:
             return os_failure(exc, self.name)
         return FormatError("the file cannot be written", file=self.name)

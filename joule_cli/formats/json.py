@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 
 _BLOCK_ROWS = 1 << 16
 _DATA = re.compile(rb'"data"\s*:\s*\[')
-_END = re.compile(rb"(?:\A|\]|null)\s*(\])")
+#: Up to the bracket that closes the rows, which have no brackets inside.
+_END = re.compile(rb"(?:[^\[\]]++|\[[^\[\]]*+\])*+\]")
 _ROW = re.compile(rb"\[[^\[\]]*\]|null")
 
 
@@ -226,11 +227,11 @@ class JsonReader(Reader):
             cut = self._buffer.find(b"]")
         window = self._buffer[: cut + 1]
         if cut >= 0 and window.count(b"]") > window.count(b"["):
-            end = _END.search(window)
+            end = _END.match(window)
             if end is None:
                 raise self._error("not JSON: the rows do not end as they should")
             self._ended = True
-            return self._buffer[: end.start(1)]
+            return self._buffer[: end.end() - 1]
         if cut >= 0 and (len(self._buffer) > cut + 1):
             return window
         if len(self._buffer) > LONGEST_LINE and cut < 0:

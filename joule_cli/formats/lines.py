@@ -264,7 +264,8 @@ class LineWriter(Writer):
         self._started = self._sink.continues
         try:
             self._set_up()
-            if not self._sink.continues:
+            self._started = self._sink.continues
+            if not self._started:
                 self._begin()
         except BaseException:
             self.close(complete=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,8 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 _NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
 #: Integers up to here are the same in float64.
 _EXACT = float(1 << 53)
+#: The bits of a float64 below its 25 most significant ones.
+_BELOW_25_BITS = (1 << 28) - 1
 
 
 def parse_table(block: bytes, columns: int) -> list[int | float] | None:
@@ -72,10 +75,7 @@ def to_elements(values: list[int | float], element: np.dtype[Any]) -> Array | No
     infinity are refused.
     """
     if element.kind == "f":
-        floats = np.array(values, dtype=np.float64)
-        with np.errstate(over="ignore"):
-            floats = floats.astype(element, copy=False)
-        return floats if np.isfinite(floats).all() else None
+        return narrowed(np.array(values, dtype=np.float64), element)
     if element == np.uint64:
         if set(map(type, values)) == {int} and min(values) >= 0:
             return np.array(values, dtype=element)
@@ -91,6 +91,34 @@ def to_elements(values: list[int | float], element: np.dtype[Any]) -> Array | No
     if numbers.size and not (limits.min <= numbers.min() and numbers.max() <= limits.max):
         return None
     return numbers.astype(element, copy=False)
+
+
+def narrowed(floats: npt.NDArray[np.float64], element: np.dtype[Any]) -> Array | None:
+    """Turn parsed float64 into `element`; `None` when one overflows or may round wrongly.
+
+    Text that lies next to the middle between two float32 can become that very middle in float64,
+    and then the wrong float32: about one in 10^8 of the shortest texts does. Middles have 25
+    significant bits and are no float32.
+    """
+    with np.errstate(over="ignore"):
+        stored = floats.astype(element, copy=False)
+    if not np.isfinite(stored).all():
+        return None
+    if element.itemsize == 4:
+        few_bits = (floats.view(np.uint64) & np.uint64(_BELOW_25_BITS)) == 0
+        if few_bits.any() and (stored[few_bits] != floats[few_bits]).any():
+            return None
+    return stored
+
+
+def _rounded_once(value: str | int | float | Decimal, number: float) -> float:
+    """Move `number`, the float64 of `value`, off the middle between two float32."""
+    if float(np.float32(number)) == number:
+        return number
+    exact, middle = Decimal(value), Decimal(number)
+    if exact == middle:
+        return number
+    return math.nextafter(number, math.inf if exact > middle else -math.inf)
 
 
 def read_value(value: str | int | float | Decimal, element: np.dtype[Any]) -> int | float:
@@ -112,6 +140,8 @@ def read_value(value: str | int | float | Decimal, element: np.dtype[Any]) -> in
     if element.kind == "f":
         number = float(value)
         with np.errstate(over="ignore"):
+            if element.itemsize == 4 and math.isfinite(number):
+                number = _rounded_once(value, number)
             stored = element.type(number)
         if not np.isfinite(stored):
             raise ValueError(f"{shorten(str(value))} is out of the range of {element.name}")
