@@ -11,6 +11,7 @@ import pytest
 
 from tests.cli.conftest import PROGRAM
 from tests.cli.filling import at, fill, intervals, rows, with_node
+from tests.ops.helpers import fill as fill_node
 from tests.ops.helpers import rows_at
 
 
@@ -102,17 +103,34 @@ def test_a_pattern_keeps_the_folders_below_it(data):
     assert {each["destination"]: each["rows"] for each in copied} == {"/b/x": 20, "/b/deep/z": 5}
 
 
-def test_an_interrupted_copy_is_completed_by_repeating_it(joule):
-    count, step = 3_000_000, 1000
+def _fill_big(joule, count):
+    """Two intervals with a row per millisecond."""
+    half, step = count // 2, 1000
 
     async def prepare(node):
-        stream = await _created(node)
-        for half in (0, 1):
+        stream = await fill_node(node, "/a/big", [])
+        for first in (0, half * step + 5_000_000):
             async with await node.data_write(stream) as pipe:
-                first = half * (count // 2 * step + 5_000_000)
-                await pipe.write(rows_at(range(first, first + count // 2 * step, step)))
+                await pipe.write(rows_at(range(first, first + half * step, step)))
 
     with_node(joule, prepare)
+
+
+def test_a_copy_that_fails_half_way_is_3_and_says_where_it_got(joule):
+    _fill_big(joule, 600_000)
+    joule.ok("node", "add", "small", "small.db")
+    failed = joule.shell("ulimit -f 400; joule -n local data copy /a/big small:/b/big")
+    assert failed.status == 3
+    assert "rows of /b/big, the last at" in failed.err
+    assert "Repeat the command" in failed.err
+    assert "OK" not in failed.out
+    joule.ok("-n", "local", "data", "copy", "/a/big", "small:/b/big", "--verify")
+    assert intervals(joule, "/b/big", "small.db") == intervals(joule, "/a/big")
+
+
+def test_an_interrupted_copy_is_completed_by_repeating_it(joule):
+    count = 3_000_000
+    _fill_big(joule, count)
     child = subprocess.Popen(
         [*PROGRAM, "data", "copy", "/a/big", "/b/big"],
         stdout=subprocess.PIPE,
@@ -131,12 +149,6 @@ def test_an_interrupted_copy_is_completed_by_repeating_it(joule):
     joule.ok("data", "copy", "/a/big", "/b/big", "--verify")
     assert _some(joule) == count
     assert intervals(joule, "/b/big") == intervals(joule, "/a/big")
-
-
-async def _created(node):
-    from tests.ops.helpers import fill as fill_node
-
-    return await fill_node(node, "/a/big", [])
 
 
 def _some(joule):
