@@ -82,6 +82,8 @@ class Command(_Common):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         formatter.write("\nOptions of every command, such as --json: see 'joule --help'.\n")
+        if self.formats:
+            formatter.write(f"Formats beyond those: {', '.join(self.formats)}.\n")
         super().format_epilog(ctx, formatter)
 
     def invoke(self, ctx: click.Context) -> Any:

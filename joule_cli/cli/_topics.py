@@ -46,6 +46,11 @@ Output formats
 The options work in any position. --columns a,b selects and orders columns,
 --no-header leaves out their names, --limit N stops early.
 
+Rows (joule data read) are lines of integer microseconds and values unless another
+format is chosen; --format hdf5 and --file write HDF5. The suffix of FILE chooses the
+format: .h5 .hdf5 .hdf, .csv, .tsv, .jsonl .ndjson, .json, .txt, and .gz or .zst
+behind text.
+
 With --json, --jsonl, --csv and --tsv nothing else is printed on standard output;
 notes, questions and errors go to standard error.
 """
@@ -74,6 +79,7 @@ Environment
   JOULE_DATA_DIR     folder of the node's own file, joule.db
   JOULE_NODE         name of the node, as --node
   JOULE_URL          address of the node, as --url; --node beats it
+  JOULE_API_KEY      key that joule node add stores with a node
   JOULE_USER_CONFIG_DIR
                      folder of nodes.json, instead of ~/.joule
   JOULE_TZ           time zone, as --tz
