@@ -66,7 +66,8 @@ class ByteSource:
 
     def _begin(self) -> bytes:
         first = self._raw(BLOCK_BYTES)
-        while 0 < len(first) < len(_ZSTD_MAGIC) and (more := self._raw(BLOCK_BYTES)):
+        # the first row of a slow pipe may be shorter than what marks compressed data
+        while first and _may_begin_a_mark(first) and (more := self._raw(BLOCK_BYTES)):
             first += more
         self._unread = first
         if first.startswith(_GZIP_MAGIC):
@@ -170,6 +171,12 @@ class ByteSource:
         """Close the file if it was opened here."""
         if self._own:
             self._file.close()
+
+
+def _may_begin_a_mark(first: bytes) -> bool:
+    return any(
+        len(first) < len(magic) and magic.startswith(first) for magic in (_GZIP_MAGIC, _ZSTD_MAGIC)
+    )
 
 
 def _open(place: Place, name: str) -> tuple[IO[bytes], bool]:

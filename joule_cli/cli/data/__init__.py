@@ -12,7 +12,10 @@ _HERE = "joule_cli.cli.data"
     lazy={
         "read": (f"{_HERE}.read:read", "Print the rows of a stream."),
         "write": (f"{_HERE}.write:write", "Write rows to a stream while they arrive."),
+        "ingest": (f"{_HERE}.ingest:ingest", "Write files of rows to streams."),
+        "export": (f"{_HERE}.export:export", "Write streams to files."),
         "count": (f"{_HERE}.count:count", "Count the rows of streams."),
+        "plot": (f"{_HERE}.plot:plot", "Draw the values of a stream over time."),
         "intervals": (f"{_HERE}.intervals:intervals", "List the intervals of streams."),
         "copy": (
             f"{_HERE}.copy:copy",

@@ -132,11 +132,11 @@ async def pump(
 
 @contextmanager
 def _about(path: str) -> Iterator[None]:
-    """Name the stream in errors of its node that do not."""
+    """Name the stream by its path in what the node refuses."""
     try:
         yield
     except DataError as exc:
-        exc.object = exc.object or path
+        exc.object = path
         raise
 
 
