@@ -139,11 +139,13 @@ def time_axis(labels: Sequence[str], width: int, style: Style) -> list[str]:
     ruler = [line] * width
     text = [" "] * width
     free = 0
+    before = ""
     for number, label in enumerate(labels):
         at = round(number * (width - 1) / max(len(labels) - 1, 1))
         begin = min(max(at - len(label) // 2, 0), width - len(label))
-        if begin < free:
+        if begin < free or label == before:
             continue
+        before = label
         ruler[at] = tick
         text[begin : begin + len(label)] = label
         free = begin + len(label) + 1

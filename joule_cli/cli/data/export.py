@@ -20,7 +20,7 @@ from joule_cli.cli._options import (
     progress_option,
     time_bounds,
 )
-from joule_cli.cli._output import Column, ListWriter
+from joule_cli.cli._output import Column, emit_list
 from joule_cli.cli._progress import Progress
 from joule_cli.cli._run import report, with_node
 from joule_cli.cli._settings import current
@@ -239,10 +239,15 @@ class _Job:
         from joule_cli.ops.export_tree import plan_tree_export
 
         found = await plan_tree_export(self.node, paths, options)
-        with ListWriter(_COLUMNS[:3]) as writer:
-            for outcome in found:
-                file = self.to if single else str(Path(self.to, str(outcome.file)))
-                writer.write({"path": outcome.path, "file": file, "rows": outcome.rows})
+        records = [
+            {
+                "path": outcome.path,
+                "file": self.to if single else str(Path(self.to, str(outcome.file))),
+                "rows": outcome.rows,
+            }
+            for outcome in found
+        ]
+        emit_list(records, _COLUMNS[:3])
 
     async def one(self, path: str, rows: ExportOptions, elements: str | None) -> None:
         """Write one stream to one file."""
@@ -264,15 +269,15 @@ class _Job:
                 raise exc.cause from exc
         size = (await asyncio.to_thread(Path(self.to).stat)).st_size
         record = {"path": path, "file": self.to, "rows": result.rows, "bytes": size}
-        with ListWriter(_COLUMNS) as writer:
-            writer.write(record | {"kept": False})
+        emit_list([record | {"kept": False}], _COLUMNS)
 
     async def tree(self, paths: Sequence[str], options: TreeExportOptions) -> None:
         """Write a file per stream, or several, and tell of each when all are done."""
         from joule_cli.ops.export_tree import export_tree
 
         failed = 0
-        with ListWriter(_COLUMNS) as writer, Progress("exporting") as bar:
+        records: list[dict[str, Any]] = []
+        with Progress("exporting") as bar:
 
             def finished(outcome: FileOutcome) -> None:
                 nonlocal failed
@@ -281,7 +286,7 @@ class _Job:
                     failed += 1
                     report(outcome.error, current())
                 else:
-                    writer.write(self._record(outcome))
+                    records.append(self._record(outcome))
 
             await export_tree(
                 self.node,
@@ -292,8 +297,10 @@ class _Job:
                 follow(bar),
                 finished,
             )
+        if records or not failed:
+            emit_list(records, _COLUMNS)
         if failed:
-            raise click.exceptions.Exit(3 if writer.count else 1)
+            raise click.exceptions.Exit(3 if records else 1)
 
     def _record(self, outcome: FileOutcome) -> dict[str, Any]:
         return {

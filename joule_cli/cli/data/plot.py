@@ -144,7 +144,7 @@ async def _read(
         # a decimated row stands at the mean of its times
         info = await node.data_stream_info(stream)
         first = first if info.start is None else info.start
-        last = last if info.end is None else info.end - 1
+        last = last if info.end is None else info.end
     return _Curves(
         path=await path_of(node, stream),
         elements=[model.elements[i] for i in chosen],

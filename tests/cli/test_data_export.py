@@ -1,0 +1,103 @@
+"""joule data export, and joule data ingest as its inverse"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.conftest import Joule
+
+T0 = 1_700_000_000_000_000
+X = f"{T0} 1.000000\n{T0 + 1_000_000} 2.000000\n# interval break\n{T0 + 9_000_000} 3.000000\n"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    joule = Joule(tmp_path_factory.mktemp("export"))
+    joule("data", "write", "/a/x", "--create", "float32[x:V]", stdin=X)
+    joule("data", "write", "/a/b/y", "--create", "int16[p,q]", stdin="5 1 2\n6 3 4\n")
+    joule.ok("stream", "create", "/a/none:float64[x]")
+    joule.ok("annotation", "create", "/a/x", "note", "--start", T0)
+    return joule
+
+
+@pytest.mark.parametrize("format", ["hdf5", "csv", "jsonl", "json", "text"])
+@pytest.mark.parametrize("split", [[], ["--split", "5s"]])
+def test_a_tree_comes_back(data, tmp_path, format, split):
+    out = data.ok("data", "export", "/a", "--to", tmp_path, "--format", format, *split, "--json")
+    assert sum(entry["rows"] for entry in json.loads(out)) == 5
+    node = Joule(tmp_path / "node")
+    node.folder.mkdir()
+    node.ok("data", "ingest", tmp_path, "-q")
+    for path in ("/a/x", "/a/b/y", "/a/none"):
+        assert node.ok("data", "read", path, "-m") == data.ok("data", "read", path, "-m")
+    assert node("stream", "get", "/a/x", "--json").json()["elements"][0]["units"] == "V"
+    assert "note" in node.ok("annotation", "list", "/a/x", "--csv")
+
+
+def test_a_dry_run_writes_nothing(data, tmp_path):
+    to = tmp_path / "out"
+    found = data("data", "export", "/a/*", "--to", to, "--dry-run", "--json").json()
+    assert {entry["path"]: entry["rows"] for entry in found} == {"/a/x": 3, "/a/none": 0}
+    assert not to.exists()
+
+
+def test_what_is_complete_is_kept(data, tmp_path):
+    export = ("data", "export", "/a/x", "--to", f"{tmp_path}/", "--format", "csv", "--resume")
+    data.ok(*export)
+    file = tmp_path / "a/x.csv"
+    first = file.stat().st_mtime_ns
+    assert data(*export, "--json").json()[0]["kept"]
+    file.write_text("cut")
+    assert not data(*export, "--json").json()[0]["kept"]
+    assert file.read_text().startswith("timestamp,x\n")
+    assert file.stat().st_mtime_ns != first
+
+
+def test_one_file(data, tmp_path):
+    file = tmp_path / "x.csv"
+    out = data.ok("data", "export", "/a/x", "--to", file, "--csv")
+    assert out == f"path,file,rows,bytes\n/a/x,{file},3,{file.stat().st_size}\n"
+    assert file.read_text().splitlines()[3] == "# interval break"
+    data.ok("data", "export", "/a/b/y", "--to", tmp_path / "y.csv.gz", "-i", "q", "-e", "6")
+    assert data.ok("data", "ingest", tmp_path / "y.csv.gz", "-s", "/c/y", "--time-format", "us")
+    assert data.ok("data", "read", "/c/y") == "5 2.000000\n"
+
+
+def test_suffixes_follow_the_compression(data, tmp_path):
+    data.ok(
+        *("data", "export", "/a/x", "/a/b/y", "--to", tmp_path, "--format", "csv"),
+        *("--compression", "zstd", "--jobs", "2", "--no-annotations"),
+    )
+    assert (tmp_path / "a/x.csv.zst").read_bytes()[:4] == b"\x28\xb5\x2f\xfd"
+    assert (tmp_path / "a/b/y.csv.zst").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "text"),
+    [
+        (["/nothing", "--to", "out"], 1, "/nothing"),
+        (["/a/z*", "--to", "out"], 1, "nothing matches: /a/z*"),
+        (["/a/x"], 2, "--to"),
+        (["/a/x", "--to", "-"], 2, "file"),
+        (["/a/x", "--to", "x.csv", "--format", "hdf5"], 2, "suffix"),
+        (["/a/x", "--to", "x.csv", "--annotations"], 2, "directory"),
+        (["/a/x", "--to", "/proc/none/x.csv"], 1, "/proc/none"),
+        (["/a", "--to", "out", "--split", "1d", "-r", "5"], 1, "not split"),
+    ],
+)
+def test_errors(data, options, status, text):
+    result = data("data", "export", *options)
+    assert (result.status, result.out) == (status, "")
+    assert text in result.err
+    assert not (data.folder / "out").exists()
+
+
+def test_some_that_fail_do_not_stop_the_others(data, tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/x.h5").mkdir()
+    result = data("data", "export", "/a", "--to", tmp_path, "--jsonl")
+    assert result.status == 3
+    assert {json.loads(line)["path"] for line in result.out.splitlines()} == {"/a/b/y", "/a/none"}
+    assert str(tmp_path / "a/x.h5") in result.err

@@ -1,0 +1,213 @@
+"""joule data write"""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from tests.cli.conftest import PROGRAM
+
+BREAK = "# interval break\n"
+ROWS = "10 1.000000\n20 2.000000\n"
+
+
+@pytest.fixture
+def lab(joule):
+    joule.ok("stream", "create", "/lab/x:float32[x]")
+    return joule
+
+
+def read(joule):
+    return joule.ok("data", "read", "/lab/x", "-m")
+
+
+def test_what_read_prints_comes_back(lab):
+    text = f"{ROWS}{BREAK}50 5.000000\n"
+    result = lab("data", "write", "/lab/x", stdin=text)
+    assert (result.status, result.out) == (0, "")
+    assert result.err == (
+        "3 rows written to /lab/x, 1970-01-01 00:00:00.000010+00:00 to "
+        "1970-01-01 00:00:00.000050+00:00\n"
+    )
+    assert read(lab) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("timestamp,x\n10,1\n20,2\n", []),
+        ('{"timestamp": 10, "x": 1}\n{"timestamp": 20, "x": 2}\n', []),
+        ("[10, 1]\n[20, 2]\n", []),
+        ("10\t1\n20\t2\n", ["--format", "tsv"]),
+    ],
+)
+def test_other_formats(lab, text, options):
+    result = lab("data", "write", "/lab/x", "--json", *options, stdin=text)
+    assert result.json() == {"path": "/lab/x", "rows": 2, "start": 10, "end": 21}
+    assert read(lab) == ROWS
+
+
+def test_a_file(lab, tmp_path):
+    (tmp_path / "rows.txt").write_text(ROWS)
+    assert lab("data", "write", "/lab/x", "rows.txt", "-q").status == 0
+    assert read(lab) == ROWS
+
+
+def test_times_from_the_clock_and_from_a_rate(lab):
+    before = time.time_ns() // 1000
+    lab("data", "write", "/lab/x", "--timestamps", "now", stdin="1\n2\n3\n")
+    stamps = [int(line.split()[0]) for line in read(lab).splitlines()]
+    assert before <= stamps[0] < stamps[1] < stamps[2] <= time.time_ns() // 1000 + 3
+    result = lab(
+        *("data", "write", "/lab/y", "--create", "int16_1", "--timestamps", "2024-01-01"),
+        *("--rate", "3", "--json"),
+        stdin="1\n2\n3\n4\n",
+    )
+    start = 1_704_067_200_000_000
+    assert result.json()["end"] == start + 1_000_001
+    assert lab.ok("data", "read", "/lab/y").split()[2] == str(start + 333_333)
+
+
+def test_a_stream_is_created_with_the_first_rows(joule):
+    layout = "int16[volts:V, amps]"
+    result = joule("data", "write", "/new/x", "--create", layout, stdin="1 2 x\n")
+    assert result.status == 1
+    assert joule("stream", "get", "/new/x").status == 1
+    assert joule("data", "write", "/new/x", "--create", layout, stdin="1 2 3\n").status == 0
+    elements = joule("stream", "get", "/new/x", "--json").json()["elements"]
+    assert [(e["name"], e["units"]) for e in elements] == [("volts", "V"), ("amps", "")]
+    result = joule("data", "write", "/new/x", "--create", "float32_2", stdin="2 2 3\n")
+    assert (result.status, result.out) == (1, "")
+    assert "int16_2" in result.err
+
+
+def test_an_interval_goes_on_within_the_merge_gap(lab):
+    lab("data", "write", "/lab/x", stdin="10 1\n")
+    lab("data", "write", "/lab/x", "--merge-gap", "10", stdin="20 2\n")
+    lab("data", "write", "/lab/x", stdin="30 3\n")
+    assert read(lab) == f"{ROWS}{BREAK}30 3.000000\n"
+
+
+def test_a_range_is_cleared_first(lab):
+    lab("data", "write", "/lab/x", stdin=ROWS)
+    clear = ("data", "write", "/lab/x", "-s", "15", "-e", "25")
+    result = lab(*clear, stdin="20 9\n")
+    assert result.status == 1
+    assert "--yes" in result.err
+    result = lab(*clear, "--yes", stdin="20 x\n")
+    assert (result.status, read(lab)) == (1, ROWS)
+    assert lab(*clear, "--yes", stdin="20 9\n").status == 0
+    assert read(lab).splitlines()[-1] == "20 9.000000"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("10 1\n20 2 3\n", "-:2: expected 2 columns, found 3"),
+        ("10 1\n20 abc\n", "-:2:4: "),
+        ("10 1\n10 2\n", "-:2: the timestamp 10 is repeated"),
+        ("10 1\n5 2\n", "-:2: the timestamp 5 is before 10"),
+        ("10 nan\n", "-:1:"),
+        ("", "-: the file is empty"),
+        ("1 2 3\n", "the stream has 1 elements, the input 2"),
+    ],
+)
+def test_bad_input_changes_nothing(lab, text, message):
+    result = lab("data", "write", "/lab/x", stdin=text)
+    assert (result.status, result.out) == (1, "")
+    assert result.err.startswith("Error: ")
+    assert message in result.err
+    assert len(result.err.splitlines()) == 1
+    assert read(lab) == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "text"),
+    [
+        (["/lab/none"], 1, "--create"),
+        (["/lab/x", "--create", "float99_2"], 2, "no layout"),
+        (["/lab/x", "--rate", "5"], 2, "--timestamps"),
+        (["/lab/x", "--timestamps", "2024-01-01"], 2, "--rate"),
+        (["/lab/x", "nofile.txt"], 1, "nofile.txt: no such file or directory"),
+        (["/lab/x", "."], 1, "is a directory"),
+        (["/lab/x", "-s", "5", "-e", "5"], 1, "before the end"),
+        (["99"], 1, "99"),
+    ],
+)
+def test_errors(lab, options, status, text):
+    result = lab("data", "write", *options, stdin="1 1\n")
+    assert (result.status, result.out) == (status, "")
+    assert text in result.err
+
+
+def test_rows_that_exist_name_the_stream(lab):
+    lab("data", "write", "/lab/x", stdin=ROWS)
+    result = lab("data", "write", "/lab/x", stdin="20 5\n")
+    assert result.status == 1
+    assert "/lab/x" in result.err
+    assert read(lab) == ROWS
+
+
+@contextmanager
+def sensor(joule, *options):
+    child = subprocess.Popen(
+        [*PROGRAM, "data", "write", "/lab/x", *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=joule.environment(),
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def wait_for(joule, count):
+    end = time.monotonic() + 10
+    while int(joule.ok("data", "count", "/lab/x")) != count:
+        assert time.monotonic() < end
+
+
+def test_each_line_of_a_slow_pipe_is_stored_in_time(lab):
+    with sensor(lab, "--timestamps", "now", "--flush", "100ms") as child:
+        for count in (1, 2):
+            child.stdin.write(b"5\n")
+            child.stdin.flush()
+            wait_for(lab, count)
+        assert child.poll() is None
+        child.communicate()
+        assert child.returncode == 0
+    assert BREAK not in read(lab)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stores_what_arrived(lab, number):
+    with sensor(lab, "--flush", "1h") as child:
+        child.stdin.write(b"10 1\n20 2\n")
+        child.stdin.flush()
+        # the stream is in use once the first rows have arrived
+        end = time.monotonic() + 10
+        while not json.loads(lab.ok("stream", "get", "/lab/x", "--json"))["active"]:
+            assert time.monotonic() < end
+        child.send_signal(number)
+        assert child.wait(10) == 128 + number
+    assert read(lab) == ROWS
+
+
+def test_a_bad_line_later_keeps_what_is_stored(lab):
+    with sensor(lab, "--flush", "0s") as child:
+        child.stdin.write(b"10 1\n20 2\n")
+        child.stdin.flush()
+        wait_for(lab, 2)
+        _, err = child.communicate(b"30 x\n")
+        assert child.returncode == 3
+    assert err.decode().startswith("Error: -:3:4: ")
+    assert "2 rows of /lab/x are stored, the last at 20" in err.decode()
+    assert read(lab) == ROWS
