@@ -18,15 +18,11 @@ from benchmarks.table import render
 ROOT = Path(__file__).parent.parent
 
 
-#: Strict: this mark has to go when the groups ``data`` and ``node`` are there.
-_INCOMPLETE = pytest.mark.xfail(reason="not every command exists yet", strict=True)
-
-
 @pytest.mark.parametrize(
     "pattern",
     [
         pytest.param("[!j]*", id="engine"),
-        pytest.param("joule-*", id="commands", marks=_INCOMPLETE),
+        pytest.param("joule-*", id="commands"),
     ],
 )
 def test_every_case_gives_its_figures(tmp_path: Path, pattern: str) -> None:

@@ -80,7 +80,7 @@ class SqliteSession(WriteSession):
         self._merge_gap = merge_gap
         self._clock = clock
         self._capacity = chunks.capacity(stream.layout)
-        self._last: int | None = None  # of the rows that this session has stored
+        self._last: int | None = None  # of the rows stored so far
         self._break_due = False  # a break follows them that is not in the file yet
         self._tail: _Tail | None = None
 
@@ -321,7 +321,7 @@ class SqliteSession(WriteSession):
         chunks.bump(connection, self._stream.id)
 
     def _end_interval(self, connection: apsw.Connection) -> None:
-        """Set a break after this session's last row, if it still exists."""
+        """Set a break after the last row stored here, if it still exists."""
         assert self._last is not None
         break_after(connection, self._stream, self._last)
         self._break_due = False
