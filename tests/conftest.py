@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import itertools
 import os
+import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -26,6 +27,10 @@ FIRST_TICK = 1_772_352_930_250_000
 
 settings.register_profile("quick", max_examples=25, stateful_step_count=25, deadline=None)
 settings.register_profile("long", max_examples=1000, stateful_step_count=60, deadline=None)
+# A shell ignores Ctrl-C in what it starts in the background, and so would every program under test.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
