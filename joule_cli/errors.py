@@ -37,6 +37,11 @@ def _snake(name: str) -> str:
     return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
 
 
+def _names(message: str, name: str) -> bool:
+    """Tell whether a message has a name in it, not just as a part of a longer word."""
+    return re.search(rf"(?<![\w/]){re.escape(name)}(?![\w/])", message) is not None
+
+
 class JouleError(Exception):
     """Base of every error that this package raises on purpose.
 
@@ -68,7 +73,7 @@ class JouleError(Exception):
 
     def sentence(self) -> str:
         """Return the message with the object it is about, for a terminal."""
-        if self.object is None or self.object in self.message:
+        if self.object is None or _names(self.message, self.object):
             return self.message
         return f"{self.message}: {self.object}"
 
