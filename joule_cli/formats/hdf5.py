@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -13,20 +12,18 @@ import numpy as np
 import orjson
 
 from joule_cli.errors import FormatError
-from joule_cli.formats.atomic import AtomicFile
 from joule_cli.formats.base import (
     Place,
     Reader,
     ReadOptions,
     StreamHead,
     Tally,
-    WriteOptions,
-    Writer,
     order_reason,
     os_failure,
     place_name,
 )
-from joule_cli.formats.sink import split_compression
+from joule_cli.formats.hdf5_common import CACHE_BYTES, H5_ERRORS, chunk_rows
+from joule_cli.formats.hdf5_writer import Hdf5Writer
 from joule_cli.model.data_stream import DATATYPES, KEEP_ALL, DataStream, Element
 from joule_cli.series.intervals import Interval
 from joule_cli.series.layout import Layout, Rows
@@ -34,16 +31,7 @@ from joule_cli.series.layout import Layout, Rows
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FORMAT_VERSION = 1
-_CHUNK_ROWS = 1 << 16
-#: Wide rows get chunks with fewer of them, so that a chunk always fits into memory and its cache.
-_CHUNK_BYTES = 1 << 22
-_CACHE_BYTES = 1 << 24
-#: After the byte shuffle higher levels take more time and save next to nothing.
-_GZIP_LEVEL = 1
-_BOUNDS = ("minimum", "maximum")
-#: h5py raises these for whatever is wrong with a file.
-_H5_ERRORS = (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError)
+__all__ = ["Hdf5Reader", "Hdf5Writer"]
 
 
 class Hdf5Reader(Reader):
@@ -74,7 +62,7 @@ class Hdf5Reader(Reader):
     def _dataset(self, name: str) -> Any:
         try:
             found = self._file.get(name)
-        except _H5_ERRORS as exc:
+        except H5_ERRORS as exc:
             raise self._damaged(exc) from exc
         if not isinstance(found, h5py.Dataset):
             raise FormatError(f"there is no dataset {name!r} in the file", file=self.name)
@@ -104,7 +92,7 @@ class Hdf5Reader(Reader):
             datatype = "float64"
         try:
             return self._describe(Layout(datatype, width))
-        except _H5_ERRORS as exc:
+        except H5_ERRORS as exc:
             raise FormatError(
                 "the description of the stream cannot be read", file=self.name
             ) from exc
@@ -153,7 +141,7 @@ class Hdf5Reader(Reader):
         if self.head.intervals is not None:
             ends = np.array([interval.end for interval in self.head.intervals], dtype=np.int64)
         number = 0
-        step = _chunk_rows(self.head.layout.width * 8)
+        step = chunk_rows(self.head.layout.width * 8)
         for begin in range(0, len(self._times), step):
             rows = self._block(begin, begin + step)
             if ends is None:
@@ -175,7 +163,7 @@ class Hdf5Reader(Reader):
         try:
             stamps = self._times[begin:end].reshape(-1)
             values = self._data[begin:end].reshape(len(stamps), -1)
-        except _H5_ERRORS as exc:
+        except H5_ERRORS as exc:
             raise self._damaged(exc) from exc
         rows = np.empty(len(stamps), layout.dtype)
         rows["timestamp"] = self._whole_times(stamps, begin)
@@ -242,7 +230,7 @@ class Hdf5Reader(Reader):
             return None
         try:
             stamps = self._times[n - 1 : n].reshape(-1)
-        except _H5_ERRORS as exc:
+        except H5_ERRORS as exc:
             raise self._damaged(exc) from exc
         return int(self._whole_times(stamps, n - 1)[0])
 
@@ -257,8 +245,8 @@ def _open(place: Place, name: str) -> h5py.File:
     elif not _seekable(place):
         raise _not_seekable(name)
     try:
-        return h5py.File(place, "r", rdcc_nbytes=_CACHE_BYTES, locking=False)
-    except _H5_ERRORS as exc:
+        return h5py.File(place, "r", rdcc_nbytes=CACHE_BYTES, locking=False)
+    except H5_ERRORS as exc:
         if h5py.is_hdf5(place):
             raise FormatError("the file is cut or damaged", file=name) from exc
         raise FormatError("the file is not HDF5, or cut", file=name) from exc
@@ -295,267 +283,3 @@ def _not_seekable(name: str) -> FormatError:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
-
-
-def _chunk_rows(row_bytes: int) -> int:
-    rows = _CHUNK_ROWS
-    while rows > 1 and rows * row_bytes > _CHUNK_BYTES:
-        rows //= 2
-    return rows
-
-
-class _KeptFailures(io.FileIO):
-    """A file whose first failure is kept for `Hdf5Writer` to raise, not raised into HDF5.
-
-    The HDF5 library cannot close a file after a failed write and brings the process down.
-    """
-
-    failure: OSError | None = None
-
-    def write(self, data: Any, /) -> int:
-        """Write all of `data`, or pretend to after the first failure."""
-        rest = memoryview(data).cast("B")
-        size = len(rest)
-        try:
-            while self.failure is None and rest:
-                rest = rest[super().write(rest) :]
-        except OSError as exc:
-            self.failure = exc
-        return size
-
-    def truncate(self, size: int | None = None, /) -> int:
-        """Set the size, or pretend to after the first failure."""
-        try:
-            if self.failure is None:
-                return super().truncate(size)
-        except OSError as exc:
-            self.failure = exc
-        return size or 0
-
-
-class Hdf5Writer(Writer):
-    """Upstream's objects, readable by Joule 1.0.1, and ours beside them.
-
-    Rows are gathered to whole chunks, so that each chunk is compressed once.
-    """
-
-    def __init__(self, place: Place, head: StreamHead, options: WriteOptions) -> None:
-        self.head = head
-        self.name = place_name(place)
-        self._closed = False
-        if not isinstance(place, str | os.PathLike):
-            raise FormatError("HDF5 can only be written to a named file", file=self.name)
-        kind, level = split_compression(
-            options.compression or "gzip", self.name, ("gzip", "lzf", "none")
-        )
-        self._width = head.layout.width // 3 if head.bounds else head.layout.width
-        names = ("data", *_BOUNDS) if head.bounds else ("data",)
-        self._chunk = _chunk_rows(max(8, self._width * head.layout.element.itemsize))
-        self._pending = np.empty(self._chunk, head.layout.dtype)
-        self._n_pending = 0
-        self._rows = 0
-        self._last: int | None = None
-        self._open_at: int | None = None
-        self._intervals: list[tuple[int, int]] = []
-        self._atomic = AtomicFile(place, no_clobber=options.no_clobber, append=options.append)
-        if self._atomic.direct:
-            raise FormatError("HDF5 can only be written to a regular file", file=self.name)
-        self._file: h5py.File | None = None
-        self._bytes: _KeptFailures | None = None
-        try:
-            self._bytes = _KeptFailures(self._atomic.part, "r+")
-            if self._atomic.continues:
-                self._reopen(names)
-            else:
-                self._create(names, kind, level)
-            self._raise_failure()
-        except BaseException as exc:
-            self.close(complete=False)
-            if isinstance(exc, _H5_ERRORS):
-                raise self._failure(exc) from exc
-            raise
-
-    def _create(self, names: tuple[str, ...], kind: str, level: int | None) -> None:
-        self._file = h5py.File(self._bytes, "w", rdcc_nbytes=_CACHE_BYTES)
-        storage: dict[str, Any] = {}
-        if kind != "none":
-            storage = {"compression": kind, "shuffle": True}
-        if kind == "gzip":
-            storage["compression_opts"] = level or _GZIP_LEVEL
-        self._tables = [
-            self._file.create_dataset(
-                name,
-                (0, self._width),
-                maxshape=(None, self._width),
-                dtype=self.head.layout.element,
-                chunks=(self._chunk, self._width),
-                **storage,
-            )
-            for name in names
-        ]
-        self._times = self._file.create_dataset(
-            "timestamp", (0, 1), maxshape=(None, 1), dtype="<i8", chunks=(self._chunk, 1), **storage
-        )
-        self._describe()
-
-    def _describe(self) -> None:
-        assert self._file is not None
-        head = self.head
-        attrs = self._file.attrs
-        elements = [*head.elements]
-        elements += [Element(f"Element {i}", index=i) for i in range(len(elements), self._width)]
-        attrs["node_name"] = head.node_name
-        attrs["node_url"] = head.node_url
-        attrs["path"] = head.path or ""
-        attrs["elements"] = orjson.dumps([e.name for e in elements]).decode()
-        attrs["element_json"] = orjson.dumps([e.to_json() for e in elements]).decode()
-        attrs["format_version"] = FORMAT_VERSION
-        attrs["decimation_level"] = head.decimation_level
-        stream = head.stream
-        attrs["datatype"] = head.layout.datatype if stream is None else stream.datatype
-        if stream is not None:
-            attrs["description"] = stream.description or ""
-            attrs["keep_us"] = stream.keep_us
-            attrs["decimate"] = stream.decimate
-        if head.start is not None:
-            attrs["start"] = head.start
-        if head.end is not None:
-            attrs["end"] = head.end
-
-    def _reopen(self, names: tuple[str, ...]) -> None:
-        """Continue the copy of the old file."""
-        self._file = h5py.File(self._bytes, "r+", rdcc_nbytes=_CACHE_BYTES)
-        found = [self._file.get(name) for name in ("timestamp", *names)]
-        for table in found:
-            if not isinstance(table, h5py.Dataset) or table.ndim != 2 or table.maxshape[0]:
-                raise FormatError(
-                    "the file cannot be continued: it has other objects", file=self.name
-                )
-        self._times, *self._tables = found
-        for table in self._tables:
-            if table.shape[1] != self._width or table.dtype != self.head.layout.element:
-                raise FormatError(
-                    f"the file cannot be continued: its rows are not {self.head.layout}",
-                    file=self.name,
-                )
-        if self._file.attrs.get("decimation_level", 1) != self.head.decimation_level:
-            raise FormatError(
-                "the file cannot be continued: it has another decimation level", file=self.name
-            )
-        self._rows = len(self._times)
-        if self._rows:
-            first = int(self._times[0, 0])
-            self._last = int(self._times[self._rows - 1, 0])
-            if "intervals" in self._file:
-                self._intervals = [(int(a), int(b)) for a, b in self._file["intervals"][()]]
-            self._open_at = self._intervals.pop()[0] if self._intervals else first
-
-    def write(self, rows: Rows) -> None:
-        """Write rows; docstring of `Writer.write` applies."""
-        self._check(rows)
-        if not len(rows):
-            return
-        if self._open_at is None:
-            self._open_at = int(rows["timestamp"][0])
-        self._last = int(rows["timestamp"][-1])
-        at = 0
-        while at < len(rows):
-            # the rows of a file that is continued may end inside a chunk
-            room = self._chunk - (self._rows + self._n_pending) % self._chunk
-            part = rows[at : at + room]
-            at += len(part)
-            if self._n_pending == 0 and len(part) == room:
-                self._put(part)
-                continue
-            self._pending[self._n_pending : self._n_pending + len(part)] = part
-            self._n_pending += len(part)
-            if len(part) == room:
-                self._put_pending()
-
-    def _put_pending(self) -> None:
-        part, self._n_pending = self._pending[: self._n_pending], 0
-        if len(part):
-            self._put(part)
-
-    def _put(self, rows: Rows) -> None:
-        end = self._rows + len(rows)
-        try:
-            self._times.resize(end, axis=0)
-            self._times[self._rows : end, 0] = rows["timestamp"]
-            for i, table in enumerate(self._tables):
-                table.resize(end, axis=0)
-                table[self._rows : end] = rows["data"][:, i * self._width : (i + 1) * self._width]
-        except _H5_ERRORS as exc:
-            raise self._failure(exc) from exc
-        self._raise_failure()
-        self._rows = end
-
-    def interval_break(self) -> None:
-        """End the interval; docstring of `Writer.interval_break` applies."""
-        if self._open_at is not None and self._last is not None:
-            self._intervals.append((self._open_at, self._last + 1))
-            self._open_at = None
-
-    def flush(self) -> None:
-        """Hand everything written so far to the operating system."""
-        self._put_pending()
-        try:
-            if self._file is not None:
-                self._file.flush()
-        except _H5_ERRORS as exc:
-            raise self._failure(exc) from exc
-        self._raise_failure()
-
-    def close(self, *, complete: bool = True) -> None:
-        """Finish the file; one that is not complete is removed."""
-        if self._closed:
-            return
-        self._closed = True
-        try:
-            if complete:
-                self._put_pending()
-                self._write_intervals()
-            self._close_file()
-        except BaseException as exc:
-            self._abandon()
-            if complete and isinstance(exc, _H5_ERRORS):
-                raise self._failure(exc) from exc
-            if complete:
-                raise
-        if complete:
-            self._atomic.commit()
-        else:
-            self._atomic.discard()
-
-    def _write_intervals(self) -> None:
-        assert self._file is not None
-        self.interval_break()
-        if "intervals" in self._file:
-            del self._file["intervals"]
-        table = np.array(self._intervals, dtype="<i8").reshape(-1, 2)
-        self._file.create_dataset("intervals", data=table)
-
-    def _close_file(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
-        if self._bytes is not None:
-            self._bytes.close()
-            self._raise_failure()
-
-    def _abandon(self) -> None:
-        # the file is removed, so nothing that is wrong with it matters any more
-        with suppress(FormatError, *_H5_ERRORS):
-            self._close_file()
-        self._atomic.discard()
-
-    def _raise_failure(self) -> None:
-        if self._bytes is not None and self._bytes.failure is not None:
-            raise os_failure(self._bytes.failure, self.name) from self._bytes.failure
-
-    def _failure(self, exc: BaseException) -> FormatError:
-        if self._bytes is not None and self._bytes.failure is not None:
-            return os_failure(self._bytes.failure, self.name)
-        if isinstance(exc, OSError) and exc.errno:
-            return os_failure(exc, self.name)
-        return FormatError("the file cannot be written", file=self.name)
