@@ -113,7 +113,9 @@ def narrowed(floats: npt.NDArray[np.float64], element: np.dtype[Any]) -> Array |
 
 def _rounded_once(value: str | int | float | Decimal, number: float) -> float:
     """Move `number`, the float64 of `value`, off the middle between two float32."""
-    if float(np.float32(number)) == number:
+    near = np.float32(number)
+    beyond = np.nextafter(near, np.float32(math.copysign(math.inf, number - float(near))))
+    if float(near) == number or float(near) + float(beyond) != 2 * number:
         return number
     exact, middle = Decimal(value), Decimal(number)
     if exact == middle:

@@ -24,6 +24,7 @@ from joule_cli.formats.numbers import (
     to_elements,
     to_stamps,
 )
+from joule_cli.formats.six_decimals import six_decimals
 from joule_cli.formats.times import TimeParser
 
 if TYPE_CHECKING:
@@ -120,6 +121,10 @@ class TextWriter(LineWriter):
     """Rows as ``joule data read`` prints them; integers exactly, followed by ``.000000``."""
 
     def _format(self, rows: Rows) -> bytes:
+        if self.options.precision is None and self.options.format_time is None:
+            text = six_decimals(rows)
+            if text is not None:
+                return text
         n, width = len(rows), self.head.layout.width
         data = rows["data"]
         precision = _DECIMALS if self.options.precision is None else self.options.precision

@@ -44,6 +44,7 @@ def test_blocks_that_could_be_rounded_twice_are_looked_at_again():
 
 
 @given(st.integers(0, 2**32 - 2), st.integers(0, 60), st.sampled_from([-1, 0, 1]))
+@example(65, 9, -1)
 def test_text_near_the_middle_of_two_float32_is_rounded_once(bits, digits, side):
     low, high = float32(bits), float32(bits + 1)
     assume(np.isfinite(low) and np.isfinite(high) and np.signbit(low) == np.signbit(high))
