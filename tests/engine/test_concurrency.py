@@ -198,7 +198,7 @@ async def test_file_gets_smaller_when_rows_are_deleted(path: Path):
 # -- small chunks become large ones
 
 
-@pytest.mark.parametrize(("size", "n_blocks"), [(1, 20_000), (100, 2000)])
+@pytest.mark.parametrize(("size", "n_blocks"), [(1, 6000), (100, 1000)])
 async def test_small_appends_make_few_chunks(path: Path, size: int, n_blocks: int):
     await make_streams(path, "s")
     async with EmbeddedNode("demo", path) as node:
