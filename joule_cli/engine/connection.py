@@ -101,9 +101,11 @@ def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -
         try:
             connection.set_busy_handler(waiter or Waiter(text))
             # before the first change: the file may be another application's
-            file_version(connection, text)
+            version = file_version(connection, text)
             if writable:
-                connection.pragma("auto_vacuum", "incremental")  # counts only in an empty file
+                if version == 0:
+                    # takes the write lock, also where it changes nothing
+                    connection.pragma("auto_vacuum", "incremental")
                 connection.pragma("journal_mode", "wal")
                 connection.pragma("synchronous", "full")
                 connection.pragma("wal_autocheckpoint", _CHECKPOINT_PAGES)

@@ -141,6 +141,21 @@ async def test_readers_do_not_wait_for_a_producer(path: Path, caplog: pytest.Log
     assert not caplog.records
 
 
+async def test_a_node_opens_for_reading_while_another_process_writes(
+    path: Path, caplog: pytest.LogCaptureFixture
+):
+    await make_streams(path, "s")
+    with Program() as program:
+        program.begin("block", str(path), 1.5)
+        program.wait_byte()
+        begun = time.monotonic()
+        async with EmbeddedNode("demo", path) as node:
+            assert await node.data_count("/a/s") == 0
+        assert time.monotonic() - begun < 1
+        program.finish()
+    assert not caplog.records
+
+
 # -- the log and the size of the file
 
 
