@@ -7,6 +7,7 @@ import json
 import pytest
 
 from tests.cli.conftest import Joule
+from tests.cli.filling import fill
 
 T0 = 1_700_000_000_000_000
 X = f"{T0} 1.000000\n{T0 + 1_000_000} 2.000000\n# interval break\n{T0 + 9_000_000} 3.000000\n"
@@ -101,3 +102,13 @@ def test_some_that_fail_do_not_stop_the_others(data, tmp_path):
     assert result.status == 3
     assert {json.loads(line)["path"] for line in result.out.splitlines()} == {"/a/b/y", "/a/none"}
     assert str(tmp_path / "a/x.h5") in result.err
+
+
+@pytest.mark.parametrize("which", [["/a"], ["/a/x", "/a/y"], ["/a/x*"]])
+def test_several_streams_do_not_fit_into_one_file(joule, which):
+    fill(joule, "/a/x", (0, 3))
+    fill(joule, "/a/y", (0, 3))
+    refused = joule("data", "export", *which, "--to", "all.csv")
+    assert refused.status == 2
+    assert "all.csv is one file" in refused.err
+    assert not (joule.folder / "all.csv").exists()

@@ -231,3 +231,11 @@ def test_count(data):
     assert half == pytest.approx(20_000, rel=0.01)
     result = data("data", "count", "/a/none")
     assert (result.status, result.err) == (1, "Error: stream does not exist: /a/none\n")
+
+
+def test_a_file_is_not_named_after_a_format_that_it_has_not(joule):
+    joule.ok("stream", "create", "/p:int8[x]")
+    refused = joule("data", "read", "/p", "-f", "p.parquet")
+    assert refused.status == 2
+    assert "Parquet is not among the formats" in refused.err
+    assert not (joule.folder / "p.parquet").exists()

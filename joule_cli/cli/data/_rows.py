@@ -146,6 +146,8 @@ def file_format(file: str | None, chosen: str | None) -> str:
     from joule_cli.formats import format_of
 
     told = format_of(file)
+    if chosen is None and file.lower().endswith(".parquet"):
+        raise click.UsageError(f"{file}: Parquet is not among the formats (joule help formats).")
     if chosen is not None and told not in {None, "text", chosen}:
         raise click.UsageError(f"The suffix of {file} means {told}, not {chosen}.")
     return chosen or told or "hdf5"

@@ -206,10 +206,14 @@ async def _expand(node: Node, references: Sequence[Ref]) -> list[str]:
 def _is_file(references: Sequence[Ref], paths: Sequence[str], to: str) -> bool:
     from joule_cli.formats import format_of
 
-    if len(references) > 1 or len(paths) > 1 or to.endswith("/") or Path(to).is_dir():
+    if to.endswith("/") or Path(to).is_dir():
         return False
-    named = isinstance(references[0], int) or references[0] == paths[0]
-    return named and (format_of(to) is not None or Path(to).is_file())
+    if format_of(to) is None and not Path(to).is_file():
+        return False
+    # what is one stream today may be several tomorrow if it is a folder or a pattern
+    if len(references) == 1 and (isinstance(references[0], int) or references[0] == paths[0]):
+        return True
+    raise click.UsageError(f"{to} is one file; several streams need a directory, as in {to}/.")
 
 
 def _suffix(name: str, compression: str | None) -> str:
