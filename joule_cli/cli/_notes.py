@@ -42,7 +42,9 @@ def _from_lines(text: str, file: str) -> list[tuple[int, dict[str, Any]]]:
         try:
             value = json.loads(line)
         except json.JSONDecodeError as exc:
-            raise FormatError(exc.msg, file=file, line=number, column=exc.colno) from exc
+            raise FormatError(
+                f"not JSON: {exc.msg.lower()}", file=file, line=number, column=exc.colno
+            ) from exc
         if not isinstance(value, dict):
             raise FormatError("not a JSON object", file=file, line=number)
         records.append((number, value))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
-from joule_cli.errors import LayoutMismatchError, StreamNotFound
+from joule_cli.errors import FormatError, LayoutMismatchError, StreamNotFound
 from joule_cli.formats.base import Reader, ReadOptions, column_names, split_at_gaps
 from joule_cli.model import DataStream, Element
 from joule_cli.model.data_stream import KEEP_ALL
@@ -200,7 +200,8 @@ class Source:
             nonlocal count
             count += 1
             if limit is not None and count > limit:
-                raise OperationError(f"more than {limit} bad lines; line {line}: {reason}")
+                name = None if self._reader is None else self._reader.name
+                raise FormatError(f"{reason}; more than {limit} bad lines", file=name, line=line)
             if self._examining:
                 return
             if self._held_rejects is not None:

@@ -80,7 +80,9 @@ def _json_pairs(text: str, file: str) -> Iterator[tuple[int | None, tuple[Any, A
     try:
         entries = json.loads(text)
     except json.JSONDecodeError as exc:
-        raise FormatError(exc.msg, file=file, line=exc.lineno, column=exc.colno) from exc
+        raise FormatError(
+            f"not JSON: {exc.msg.lower()}", file=file, line=exc.lineno, column=exc.colno
+        ) from exc
     if isinstance(entries, dict):
         entries = entries.get("intervals")
     if not isinstance(entries, list):

@@ -172,7 +172,7 @@ async def test_bad_lines_can_be_left_out(node, csv_of):
     result = await ingest(opener(file), node, PATH, options)
     assert (result.rows, result.rejected) == (11, 2)
     assert rejects == [(12, "bad,1,2"), (14, f"{T0 + 20},1,2")]
-    with pytest.raises(OperationError, match="more than 1 bad"):
+    with pytest.raises(FormatError, match="more than 1 bad"):
         await ingest(opener(file), node, "/a/n", IngestOptions(skip_bad=True, max_errors=1))
     assert await paths(node) == [PATH]
 

@@ -170,7 +170,9 @@ def read_model(file: str) -> DataStream:
     except OSError as exc:
         raise FormatError(exc.strerror or "cannot be read", file=file) from exc
     except json.JSONDecodeError as exc:
-        raise FormatError(exc.msg, file=file, line=exc.lineno, column=exc.colno) from exc
+        raise FormatError(
+            f"not JSON: {exc.msg.lower()}", file=file, line=exc.lineno, column=exc.colno
+        ) from exc
     except UnicodeDecodeError as exc:
         raise FormatError("not UTF-8 text", file=file) from exc
     if isinstance(value, dict) and isinstance(value.get("stream"), dict):
