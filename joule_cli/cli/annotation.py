@@ -12,7 +12,7 @@ from joule_cli.cli._options import (
     Bounds,
     check_order,
     expand_streams,
-    read_instant,
+    read_bounds,
     safe_options,
     time_bounds,
 )
@@ -156,7 +156,7 @@ async def create(
     else:
         if title is None:
             raise click.UsageError("Give a TITLE, or a file with --from.")
-        first, last = read_instant(start, "start time"), read_instant(end, "end time")
+        first, last = await read_bounds(start, end).resolve(node, stream)
         first = first if first is not None else current().now
         check_order(first, last)
         notes = [Annotation(title=title, start=first, end=last, content=content or "")]

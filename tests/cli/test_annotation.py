@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from tests.cli.conftest import write_rows
+
 
 @pytest.fixture
 def noted(joule):
@@ -120,3 +122,11 @@ def test_info(noted):
     value = json.loads(noted.ok("annotation", "info", "/a/x", "--json"))
     assert value == {"path": "/a/x", "start": 1000000, "end": 3000000, "count": 3}
     assert "Annotations: 3" in noted.ok("annotation", "info", "/a/x")
+
+
+def test_times_of_an_annotation_may_be_measured_from_the_rows(joule):
+    joule.ok("stream", "create", "/a:int8[x]")
+    write_rows(joule, "/a", [1_700_000_000_000_000, 1_700_000_010_000_000])
+    span = ("--start", "start+1s", "--end", "end-1s")
+    made = json.loads(joule.ok("annotation", "create", "/a", "note", *span, "--json"))
+    assert (made["start"], made["end"]) == (1_700_000_001_000_000, 1_700_000_009_000_000)
