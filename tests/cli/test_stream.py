@@ -264,3 +264,11 @@ def test_bounds_may_be_relative_to_the_rows(joule):
     assert joule.ok(*count, "--start", "min", "--end", "max").strip() == "3"
     joule.ok("stream", "create", "/a/empty:int8[x]")
     assert joule("stream", "check", "/a/empty", "--start", "end-1s").status == 1
+
+
+def test_info_as_csv_is_flat(filled):
+    lines = filled.ok("stream", "info", "/house/*", "--csv").splitlines()
+    assert lines == [
+        "path,id,description,layout,status,keep_us,decimate,rows,start,end,bytes,annotations",
+        "/house/mains,1,grid,float32_2,idle,-1,true,0,,,0,2",
+    ]

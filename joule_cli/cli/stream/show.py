@@ -23,6 +23,7 @@ from joule_cli.cli._output import (
     emit_list,
     emit_objects,
     emit_text,
+    output_format,
     show_rows,
     show_time,
 )
@@ -39,6 +40,12 @@ if TYPE_CHECKING:
 Ref = str | int
 
 _INFO_KEYS = ("rows", "start", "end", "bytes")
+_INFO_COLUMNS = [
+    *(Column(key) for key in ("path", "id", "description", "layout", "status", "keep_us")),
+    *(Column(key) for key in ("decimate", "rows")),
+    *(Column(key, kind="time") for key in ("start", "end")),
+    *(Column(key) for key in ("bytes", "annotations")),
+]
 
 
 @command(
@@ -179,7 +186,14 @@ async def info(node: Node, path: tuple[Ref, ...], elements: bool, spark: bool) -
         if elements:
             _show_elements(stream)
 
-    emit_objects(values, show)
+    flat = [
+        {**stream_record(at, s, i), "annotations": n.count}
+        for (at, s), i, n in zip(streams, infos, notes, strict=True)
+    ]
+    if output_format() in {"csv", "tsv"}:
+        emit_list(flat, _INFO_COLUMNS)
+    else:
+        emit_objects(values, show)
 
 
 def _show_info(path: str, stream: DataStream, held: DataStreamInfo, notes: AnnotationInfo) -> None:
