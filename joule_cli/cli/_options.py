@@ -80,7 +80,9 @@ class DurationType(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         if isinstance(value, int):
             return value
-        return read_duration(value, param.name or "duration" if param else "duration", self.unit_us)
+        # the long spelling, as in --max-gap
+        what = max(param.opts, key=len) if param else "duration"
+        return read_duration(value, what, self.unit_us)
 
 
 STREAM = PathType("stream")

@@ -204,9 +204,21 @@ def emit_ok(text: str = "OK", value: Record | None = None) -> None:
     """Say that a change was made: one sentence that ``--quiet`` drops, or with JSON an object."""
     settings = current()
     if output_format(settings) in {"json", "jsonl", "csv", "tsv"}:
-        emit_object(value if value is not None else {"status": "ok"})
+        value = value if value is not None else {"status": "ok"}
+        _known_columns(value, settings)
+        emit_object(value)
     elif not settings.quiet:
         _render.write_text(f"{text}\n")
+
+
+def _known_columns(value: Record, settings: Settings) -> None:
+    # the change is made; a wrong name must not make it look like a failure
+    names = settings.columns or []
+    for name in names:
+        if name not in value:
+            warn(f"there is no column '{name}'; the columns are {', '.join(value)}")
+    if settings.columns is not None:
+        settings.columns = [name for name in names if name in value]
 
 
 def emit_text(text: str) -> None:

@@ -39,6 +39,7 @@ T = TypeVar("T")
 #: Seconds that an interrupted command may take to clean up before the process ends regardless.
 GRACE_S = 1.0
 BROKEN_PIPE = 128 + signal.SIGPIPE
+PARTLY_DONE = 3
 
 
 class Interrupted(BaseException):
@@ -234,7 +235,21 @@ def report(exc: JouleError, settings: Settings) -> None:
         return
     click.echo(f"Error: {exc.sentence()}", err=True)
     if exc.hint:
-        click.echo(exc.hint, err=True)
+        click.echo(_as_sentence(exc.hint), err=True)
+
+
+def _as_sentence(text: str) -> str:
+    # hints come from every layer, as words or as sentences
+    end = "" if text[-1] in ".?!" else "."
+    return text[0].upper() + text[1:] + end
+
+
+def report_interruption(message: str, about: str, settings: Settings) -> None:
+    """Tell how far interrupted work got, as `report` tells an error."""
+    if settings.machine:
+        _report_json("interrupted", message, None, about)
+    elif not settings.quiet:
+        click.echo(message, err=True)
 
 
 def _report(settings: Settings, code: str, message: str, exc: BaseException) -> None:
@@ -262,7 +277,8 @@ def _print_traceback(exc: BaseException) -> None:
 async def for_each(items: Iterable[T], action: Callable[[T], Awaitable[None]]) -> None:
     """Do the same to several things; one that fails is reported and does not stop the others.
 
-    With some failed the status is 3; with all failed it is 1, as for a single one.
+    With some failed, or stored in part, the status is 3; with nothing done it is 1, as for a
+    single one.
     """
     failed = done = 0
     only = list(items)
@@ -275,7 +291,8 @@ async def for_each(items: Iterable[T], action: Callable[[T], Awaitable[None]]) -
         except JouleError as exc:
             report(exc, current())
             failed += 1
+            done += exc.exit_code == PARTLY_DONE
         else:
             done += 1
     if failed:
-        raise click.exceptions.Exit(3 if done else 1)
+        raise click.exceptions.Exit(PARTLY_DONE if done else 1)

@@ -95,10 +95,22 @@ def _stores(attribute: str) -> Callable[[click.Context, click.Parameter, Any], N
                 settings.header = False
             case "no_color":
                 settings.color = "never"
+            case "time" | "tz":
+                # before the command does anything
+                _check_time_option(attribute, value)
+                setattr(settings, attribute, value)
             case _:
                 setattr(settings, attribute, value)
 
     return callback
+
+
+def _check_time_option(attribute: str, value: str) -> None:
+    from joule_cli.series.time import find_zone, format_time
+
+    tz = find_zone(value if attribute == "tz" else "UTC")
+    if attribute == "time":
+        format_time(0, value, tz)
 
 
 def _option(names: str, attribute: str, help: str, **attrs: Any) -> click.Option:

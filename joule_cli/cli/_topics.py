@@ -101,7 +101,7 @@ def _codes() -> list[str]:
     import joule_cli.cli._prompt  # noqa: F401
     from joule_cli.errors import JouleError
 
-    codes = {"internal_error", "os_error", "usage_error"}
+    codes = {"internal_error", "interrupted", "os_error", "usage_error"}
     left = [JouleError]
     while left:
         found = left.pop()

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from joule_cli.cli._options import expand_streams, read_reference
-from joule_cli.cli._output import note, show_time
+from joule_cli.cli._output import show_time
 from joule_cli.cli._progress import Progress
-from joule_cli.cli._run import open_node
+from joule_cli.cli._run import open_node, report_interruption
 from joule_cli.cli._settings import current
 from joule_cli.ops.errors import PartialError
 
@@ -103,10 +103,9 @@ def watched(label: str) -> Iterator[Watch]:
         except asyncio.CancelledError:
             bar.clear()
             last = watch.last
-            if last is not None and last.rows and not current().machine:
-                note(
-                    f"Interrupted after {_reached(last.stream, last.rows, last.last)}. {_CONTINUE}"
-                )
+            if last is not None and last.rows:
+                told = f"Interrupted after {_reached(last.stream, last.rows, last.last)}."
+                report_interruption(f"{told} {_CONTINUE}", last.stream, current())
             raise
 
 

@@ -128,11 +128,12 @@ def test_a_copy_that_fails_half_way_is_3_and_says_where_it_got(joule):
     assert intervals(joule, "/b/big", "small.db") == intervals(joule, "/a/big")
 
 
-def test_an_interrupted_copy_is_completed_by_repeating_it(joule):
+@pytest.mark.parametrize("form", ["plain", "json"])
+def test_an_interrupted_copy_is_completed_by_repeating_it(joule, form):
     count = 3_000_000
     _fill_big(joule, count)
     child = subprocess.Popen(
-        [*PROGRAM, "data", "copy", "/a/big", "/b/big"],
+        [*PROGRAM, "data", "copy", "/a/big", "/b/big", "--format", form],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
@@ -144,7 +145,8 @@ def test_an_interrupted_copy_is_completed_by_repeating_it(joule):
     child.send_signal(signal.SIGINT)
     _, err = child.communicate(timeout=15)
     assert child.returncode == 130
-    assert "Repeat the command" in err
+    told = err if form == "plain" else json.loads(err)["error"]["message"]
+    assert "Repeat the command" in told
     assert 0 < _some(joule) < count
     joule.ok("data", "copy", "/a/big", "/b/big", "--verify")
     assert _some(joule) == count

@@ -50,7 +50,7 @@ def test_rows_in_the_way(joule):
     assert joule(*again, "--on-conflict", "skip", "--json").json()["skipped"] == 1
     assert read(joule) == TEXT
     result = joule(*again, stdin="y\n")
-    assert (result.status, result.out) == (0, "Destination: /a/x\n1 rows written, 1 replaced\n")
+    assert (result.status, result.out) == (0, "Destination: /a/x\n1 row written, 1 replaced\n")
     assert f"{T0 + 1} 7.000000 8.000000\n" in read(joule)
 
 

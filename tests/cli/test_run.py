@@ -237,3 +237,90 @@ def test_a_defect_is_one_line_too(joule):
     )
     assert done.returncode == 1
     assert done.stderr == "Error: internal error: ZeroDivisionError: oops\n"
+
+
+def test_a_hint_is_a_sentence(joule):
+    result = joule("data", "count", "/a", "--start", "nonsense")
+    assert result.err.endswith("\nSee [joule help times] for the forms of times and durations.\n")
+
+
+@pytest.mark.parametrize(
+    ("option", "wrong"), [("--tz", "Mars/Olympus"), ("--time", "nonsense"), ("--tz", "")]
+)
+def test_common_options_are_checked_before_anything_is_done(joule, option, wrong):
+    result = joule("folder", "create", "/a", option, wrong)
+    assert (result.status, result.out) == (1, "")
+    assert joule.ok("folder", "list", "--flat") == ""
+
+
+def test_a_wrong_column_does_not_make_a_change_look_failed(joule):
+    result = joule("folder", "create", "/a", "--json", "--columns", "name,nope")
+    assert (result.status, result.json()) == (0, {"name": "a"})
+    assert "there is no column 'nope'" in result.err
+
+
+def test_the_name_of_an_option_is_told_as_it_is_written(joule):
+    joule.ok("stream", "create", "/a:int8[x]")
+    assert "--max-gap" in joule("data", "consolidate", "/a", "--max-gap", "soon").err
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "status"), [("fp", 3), ("pp", 3), ("ff", 1), ("fd", 3), ("dd", 0)]
+)
+def test_several_of_which_some_fail(outcomes, status):
+    # failed, partly done, done
+    program = f"""
+        import click
+        from joule_cli.cli import _run
+        from joule_cli.cli._settings import Settings
+        from joule_cli.errors import StreamNotFound
+        from joule_cli.ops.errors import PartialError
+
+        async def one(outcome):
+            missing = StreamNotFound("stream does not exist", object="/a")
+            if outcome == "f":
+                raise missing
+            if outcome == "p":
+                raise PartialError(missing, "/b", 10, 5)
+
+        settings = Settings()
+
+        def program():
+            with click.Context(click.Command("x"), obj=settings):
+                _run.run(lambda: _run.for_each({outcomes!r}, one))
+
+        _run.guard(program, settings)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == status
+    assert done.stderr.count("Error: stream does not exist") == len(outcomes.replace("d", ""))
+
+
+def test_ctrl_c_while_the_program_loads_shows_no_traceback(joule):
+    # the signal comes as soon as the first module after the entry point is looked for
+    program = """
+        import os, signal, sys
+
+        class Interrupting:
+            def find_spec(self, name, path=None, target=None):
+                if name == "joule_cli.cli":
+                    os.kill(os.getpid(), signal.SIGINT)
+
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        from joule_cli.__main__ import main
+
+        sys.meta_path.insert(0, Interrupting())
+        main()
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        env=joule.environment(),
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")

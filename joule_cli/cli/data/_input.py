@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, tzinfo
 from typing import IO, TYPE_CHECKING
 
-from joule_cli.cli._output import note, show_time
+from joule_cli.cli._output import show_time
+from joule_cli.cli._run import report_interruption
+from joule_cli.cli._settings import current
 from joule_cli.cli._times import zone
 
 if TYPE_CHECKING:
@@ -78,7 +80,8 @@ def how_far(remedy: str) -> Iterator[Callable[[Step], None]]:
         raise
     except asyncio.CancelledError:
         if latest and latest[0].rows:
-            note("Interrupted. " + _told(latest[0].rows, latest[0].last, latest[0].stream, remedy))
+            told = _told(latest[0].rows, latest[0].last, latest[0].stream, remedy)
+            report_interruption(f"Interrupted. {told}", latest[0].stream, current())
         raise
 
 

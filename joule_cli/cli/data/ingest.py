@@ -13,7 +13,14 @@ from joule_cli.cli._output import emit_list, emit_object, emit_text, output_form
 from joule_cli.cli._progress import Progress
 from joule_cli.cli._run import report, with_node
 from joule_cli.cli._settings import current
-from joule_cli.cli.data._input import ROW_FORMATS, follow, how_far, input_zone, path_of
+from joule_cli.cli.data._input import (
+    ROW_FORMATS,
+    count_text,
+    follow,
+    how_far,
+    input_zone,
+    path_of,
+)
 from joule_cli.cli.data._rows import read_delimiter
 from joule_cli.errors import JouleError
 from joule_cli.model.data_stream import DATATYPES
@@ -234,7 +241,7 @@ def _show(record: dict[str, Any], *, dry_run: bool) -> None:
     lines = [f"Destination: {record['stream']}"]
     if record["created"]:
         lines.append(f"creating {record['stream']}")
-    rows = f"{record['rows']:,} rows"
+    rows = count_text(record["rows"])
     parts = [f"{rows} in the file" if dry_run else f"{rows} written"]
     for key, text in (
         ("replaced", "replaced"),
