@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _VERSION, _RAW, _SHUFFLED = 1, 0, 1
 _HEADER = struct.Struct("<BBHI")
 _LINE = struct.Struct("<qqdB")
+_TIME_BYTES = 8
 #: Fewer rows are kept as they are: the fixed cost of a zstd frame outweighs its gain.
 _RAW_BELOW = 64
 #: Planes from this size on get blocks of their own; smaller ones are not worth the headers.
@@ -51,9 +52,11 @@ def encode(rows: Rows) -> bytes:
     if len(rows) < _RAW_BELOW:
         return _seal(_RAW, rows.tobytes())
     line, residuals = _split_times(rows["timestamp"])
-    values = np.ascontiguousarray(rows["data"].T)
-    planes = _split_bytes(values)
-    return _seal(_SHUFFLED, line + _compress(residuals + planes, len(rows)))
+    size, n_bytes = residuals.dtype.itemsize if residuals.size else 0, rows.dtype.itemsize
+    planes = np.empty((size + n_bytes - _TIME_BYTES, len(rows)), np.uint8)
+    _split_bytes(residuals, planes[:size], 0)
+    _split_bytes(np.ascontiguousarray(rows), planes[size:], _TIME_BYTES)
+    return _seal(_SHUFFLED, line + _compress(planes))
 
 
 def decode(
@@ -88,18 +91,17 @@ def _clip(ts: npt.NDArray[np.int64], start: int | None, end: int | None) -> slic
     return slice(low, high)
 
 
-def _compress(planes: bytes, plane_bytes: int) -> bytes:
+def _compress(planes: npt.NDArray[np.uint8]) -> bytes:
     """Compress into one zstd frame, with blocks that end where planes end."""
     if not hasattr(_contexts, "compressor"):
         _contexts.compressor = zstandard.ZstdCompressor(level=1)
-    if plane_bytes < _BLOCK_FROM:
+    if planes.shape[1] < _BLOCK_FROM:
         return bytes(_contexts.compressor.compress(planes))
     # a block has one code table: planes that share a block would share a compromise
-    stream = _contexts.compressor.compressobj(size=len(planes))
-    view = memoryview(planes)
+    stream = _contexts.compressor.compressobj(size=planes.size)
     parts = []
-    for start in range(0, len(planes), plane_bytes):
-        parts.append(stream.compress(view[start : start + plane_bytes]))
+    for plane in planes:
+        parts.append(stream.compress(plane))
         parts.append(stream.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK))
     return b"".join([*parts, stream.flush()])
 
@@ -121,19 +123,19 @@ def _decode_shuffled(
     split = n_rows * size
     if len(raw) != split + n_rows * layout.width * layout.element.itemsize:
         raise CorruptChunkError("a stored chunk has the wrong size")
+    planes = np.frombuffer(raw, np.uint8).reshape(-1, n_rows)
     ts = _line(n_rows, step)
     ts += t0
     ts += base
     if size:
-        residuals = _join_bytes(np.frombuffer(raw, np.uint8, split).reshape(1, size, n_rows))
+        residuals = np.empty(n_rows, f"<u{size}")
+        _join_bytes(planes[:size], residuals, 0)
         # wraps around exactly as it did when encoding
-        ts += residuals[0].astype(np.uint64).view(np.int64)
+        ts += residuals.astype(np.uint64).view(np.int64)
     part = _clip(ts, start, end)
-    planes = np.frombuffer(raw, np.uint8, offset=split)
-    planes = planes.reshape(layout.width, layout.element.itemsize, n_rows)[:, :, part]
-    rows = np.empty(planes.shape[2], layout.dtype)
+    rows = np.empty(part.stop - part.start, layout.dtype)
     rows["timestamp"] = ts[part]
-    rows["data"] = _join_bytes(planes).view(layout.element).T
+    _join_bytes(planes[size:, part], rows, _TIME_BYTES)
     return rows
 
 
@@ -142,12 +144,12 @@ def _line(n_rows: int, step: float) -> npt.NDArray[np.int64]:
     return (np.arange(n_rows) * step).astype(np.int64)
 
 
-def _split_times(ts: npt.NDArray[np.int64]) -> tuple[bytes, bytes]:
+def _split_times(ts: npt.NDArray[np.int64]) -> tuple[bytes, npt.NDArray[np.unsignedinteger]]:
+    """Return the line, and the residuals: of the smallest type, or none if all are 0."""
     n, t0 = len(ts), int(ts[0])
     span = int(ts[-1]) - t0
     if span >= _MAX_SPAN:
-        whole = np.ascontiguousarray(ts).view(np.uint64)
-        return _LINE.pack(0, 0, 0.0, 8), _split_bytes(whole[None, :])
+        return _LINE.pack(0, 0, 0.0, 8), np.ascontiguousarray(ts).view(np.uint64)
     step = span / (n - 1)
     residual = ts - t0
     residual -= _line(n, step)
@@ -155,33 +157,26 @@ def _split_times(ts: npt.NDArray[np.int64]) -> tuple[bytes, bytes]:
     residual -= base
     size = _smallest_size(int(residual.max()))
     line = _LINE.pack(t0, base, step, size)
-    if size == 0:
-        return line, b""
-    return line, _split_bytes(residual.astype(f"<u{size}")[None, :])
+    return line, residual.astype(f"<u{size}") if size else np.empty(0, np.uint8)
 
 
 def _smallest_size(largest: int) -> int:
     return next(size for size in (0, 1, 2, 4, 8) if largest < 1 << 8 * size)
 
 
-def _split_bytes(values: npt.NDArray[np.generic]) -> bytes:
-    """(k, n) values of s bytes -> k * s planes of n bytes each."""
-    size = values.dtype.itemsize
-    if size == 1:
-        return values.tobytes()
-    words = values.view(f"<u{size}")
-    planes = np.empty((values.shape[0], size, values.shape[1]), np.uint8)
-    for byte in range(size):
-        np.right_shift(words, 8 * byte, out=planes[:, byte], casting="unsafe")
-    return planes.tobytes()
+def _split_bytes(
+    records: npt.NDArray[np.generic], planes: npt.NDArray[np.uint8], first: int
+) -> None:
+    """Copy the bytes of each record, from byte `first` on, into one plane each."""
+    packed = records.view(np.uint8).reshape(planes.shape[1], -1)
+    for index, plane in enumerate(planes):
+        plane[:] = packed[:, first + index]
 
 
-def _join_bytes(planes: npt.NDArray[np.uint8]) -> npt.NDArray[np.unsignedinteger]:
-    """Reverse of `_split_bytes`: (k, s, n) planes -> (k, n) unsigned words of s bytes."""
-    size = planes.shape[1]
-    words = planes[:, 0].astype(f"<u{size}")
-    for byte in range(1, size):
-        part = planes[:, byte].astype(words.dtype)
-        part <<= 8 * byte
-        words |= part
-    return words
+def _join_bytes(
+    planes: npt.NDArray[np.uint8], records: npt.NDArray[np.generic], first: int
+) -> None:
+    """Reverse of `_split_bytes`."""
+    packed = records.view(np.uint8).reshape(len(records), -1)
+    for index, plane in enumerate(planes):
+        packed[:, first + index] = plane
