@@ -93,7 +93,7 @@ def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -
             _refuse_network(path)
         if path.is_dir():
             raise StorageError("a node is a file, this is a directory", object=text)
-        writable = not path.exists() or os.access(path, os.W_OK)
+        writable = not path.exists() or _can_write(path)
         flags = apsw.SQLITE_OPEN_READWRITE if writable else apsw.SQLITE_OPEN_READONLY
         if create and writable:
             flags |= apsw.SQLITE_OPEN_CREATE
@@ -117,6 +117,11 @@ def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -
             connection.close()
             raise
     return connection
+
+
+def _can_write(path: Path) -> bool:
+    # a file is written through its log, which is made beside it
+    return os.access(path, os.W_OK) and (os.access(path.parent, os.W_OK) or _has_log(path))
 
 
 class FixedConnection(apsw.Connection):

@@ -225,11 +225,15 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become 
 
 
 @needs_root
-@pytest.mark.parametrize("folder_mode", [0o755, 0o777])
-async def test_node_is_readable_without_the_right_to_write(public: Path, folder_mode: int):
+@pytest.mark.parametrize(
+    ("folder_mode", "file_mode"), [(0o755, 0o444), (0o777, 0o444), (0o755, 0o666)]
+)
+async def test_node_is_readable_without_the_right_to_write(
+    public: Path, folder_mode: int, file_mode: int
+):
     path = public / "node.db"
     await make_stream(path, (0, 100))
-    path.chmod(0o444)
+    path.chmod(file_mode)
     public.chmod(folder_mode)
     with Program() as program:
         program.begin("read_only", str(path), "/a/s")
