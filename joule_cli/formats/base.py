@@ -277,11 +277,13 @@ class Writer(ABC):
 
 
 def place_name(place: Place) -> str:
-    """Return the name of a file for messages; ``-`` for standard input and output."""
+    """Return the name of a file for messages; ``-`` for standard input."""
     if isinstance(place, str | os.PathLike):
         return os.fspath(place)
-    if place in (getattr(sys.stdin, "buffer", None), getattr(sys.stdout, "buffer", None)):
+    if place is getattr(sys.stdin, "buffer", None):
         return "-"
+    if place is getattr(sys.stdout, "buffer", None):
+        return "standard output"
     name = getattr(place, "name", "-")
     return name if isinstance(name, str) else "-"
 

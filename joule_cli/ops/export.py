@@ -139,8 +139,8 @@ def _check(options: ExportOptions) -> None:
         raise OperationError("rows are decimated over one range, not over several intervals")
     if options.after is not None and options.max_rows is not None:
         raise OperationError("a file of decimated rows cannot be continued")
-    if options.limit is not None and options.limit < 1:
-        raise OperationError("the limit must be at least 1")
+    if options.limit is not None and options.limit < 0:
+        raise OperationError("the limit cannot be negative")
 
 
 def _pieces(options: ExportOptions) -> list[tuple[int | None, int | None]]:

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from tests.cli.conftest import PROGRAM, Joule
+from tests.cli.conftest import PROGRAM, Joule, write_rows
 
 T0 = 1_700_000_000_000_000
 BREAK = "# interval break"
@@ -239,3 +239,20 @@ def test_a_file_is_not_named_after_a_format_that_it_has_not(joule):
     assert refused.status == 2
     assert "Parquet is not among the formats" in refused.err
     assert not (joule.folder / "p.parquet").exists()
+
+
+def test_a_limit_of_nothing(joule):
+    joule.ok("stream", "create", "/a/x:int8[x]")
+    write_rows(joule, "/a/x", [1_700_000_000_000_000])
+    assert joule.ok("data", "read", "/a/x", "--limit", "0") == ""
+    assert joule.ok("data", "read", "/a/x", "--limit", "0", "--csv") == "timestamp,x\n"
+    assert json.loads(joule.ok("data", "read", "/a/x", "--limit", "0", "--json"))["data"] == []
+
+
+def test_output_that_is_closed_or_full(joule):
+    joule.ok("stream", "create", "/a/x:int8[x]")
+    write_rows(joule, "/a/x", [1_700_000_000_000_000])
+    closed = joule.shell("joule data read /a/x >&-")
+    assert (closed.status, closed.err) == (1, "Error: standard output: bad file descriptor\n")
+    full = joule.shell("joule data read /a/x > /dev/full")
+    assert full.err == "Error: standard output: no space left on device\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -143,12 +144,17 @@ async def read(
         try:
             result = await export_stream(node, path, target.open, options, follow(bar))
         except PartialError as exc:
-            if file is not None:
+            if file is not None or _is_closed(exc.cause):
                 # the unfinished file is gone, so nothing of the work lasts
                 raise exc.cause from exc
             raise
     if fail_empty and not result.rows:
         raise NoRowsError("there are no rows in the range", object=path)
+
+
+def _is_closed(cause: JouleError) -> bool:
+    # standard output was closed from the beginning
+    return isinstance(cause.__cause__, OSError) and cause.__cause__.errno == errno.EBADF
 
 
 @dataclass(slots=True)
