@@ -1,4 +1,4 @@
-"""HDF5 with upstream's objects, and the intervals beside them."""
+"""HDF5 files with the objects that Joule 1.0.1 writes, and the intervals beside them."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class _KeptFailures(io.FileIO):
 
 
 class Hdf5Writer(Writer):
-    """Upstream's objects, readable by Joule 1.0.1, and ours beside them.
+    """The objects that Joule 1.0.1 reads, and ours beside them.
 
     Rows are gathered to whole chunks, so that each chunk is compressed once. Whole chunks are
     compressed in threads and stored as they are; HDF5 itself would do it one after the other.

@@ -38,7 +38,7 @@ class TextReader(LineReader):
     """Rows as ``joule data read`` prints them.
 
     Blanks or tabs stand between the columns. Values of integer types are read exactly, with or
-    without decimals of zero. Source: upstream's text rows.
+    without decimals of zero. Source: the text rows of Joule 1.0.1.
     """
 
     def _read_head(self) -> StreamHead:

@@ -129,7 +129,7 @@ class DataStream:
     updated_at: str | None = None
 
     def __post_init__(self) -> None:
-        # upstream's constructor takes elements=None for "none yet"
+        # Joule 1.0.1 takes elements=None for "none yet"
         self.elements = list(self.elements or [])
 
     @property
