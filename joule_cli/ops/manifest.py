@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -115,11 +116,13 @@ class Manifest:
             "node": self.node,
             "streams": [asdict(self.entries[path]) for path in sorted(self.entries)],
         }
+        part = file.with_name(f"{MANIFEST}.part")
         try:
-            part = file.with_name(f"{MANIFEST}.part")
             part.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", "utf-8")
             os.replace(part, file)  # noqa: PTH105  (Path.replace says nothing more)
         except OSError as exc:
+            with suppress(OSError):
+                part.unlink()
             raise FormatError((exc.strerror or str(exc)).lower(), file=str(file)) from exc
 
 

@@ -234,3 +234,10 @@ async def test_the_manifest_is_readable(tree, tmp_path):
     assert part["bytes"] == (tmp_path / "a/one.csv").stat().st_size
     assert rows_module.BLOCK_ROWS >= part["rows"] == 134
     assert len(await read(tree, "/a/one")) == 134
+
+
+def test_a_manifest_that_cannot_be_saved_leaves_nothing_behind(tmp_path):
+    (tmp_path / "manifest.json").mkdir()
+    with pytest.raises(FormatError, match="directory"):
+        Manifest("demo", {}).save(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["manifest.json"]
