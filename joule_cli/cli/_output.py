@@ -211,6 +211,21 @@ def emit_ok(text: str = "OK", value: Record | None = None) -> None:
         _render.write_text(f"{text}\n")
 
 
+def emit_done(
+    records: Sequence[Record], columns: Sequence[Column] | None = None, *, several: bool = False
+) -> None:
+    """Print what work has done: one record, or a list of `several` with JSON an array."""
+    if not records and not several:
+        return
+    if columns is None:
+        columns = [Column(key) for key in (records[0] if records else ())]
+    _known_columns({column.key: None for column in columns}, current())
+    if several:
+        emit_list(records, columns)
+    else:
+        emit_object(records[0], columns=columns)
+
+
 def _known_columns(value: Record, settings: Settings) -> None:
     # the change is made; a wrong name must not make it look like a failure
     names = settings.columns or []

@@ -34,7 +34,7 @@ async def release(database: Database, spare_pages: int = SPARE_PAGES) -> None:
                 break
         await database.maintain(_checkpoint)
     except StorageError as exc:
-        log.warning("freed space is not given back yet: %s", exc.sentence())
+        log.info("freed space is not given back yet: %s", exc.sentence())
 
 
 def _step(connection: apsw.Connection, spare_pages: int) -> int:

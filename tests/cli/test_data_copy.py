@@ -163,3 +163,9 @@ def _some(joule):
             return 0
 
     return with_node(joule, count)
+
+
+def test_an_unknown_column_does_not_turn_a_done_copy_into_a_failure(data):
+    result = data("data", "copy", "/a/x", "/b/y", "--csv", "--columns", "rows,nope")
+    assert (result.status, result.out) == (0, "rows\n20\n")
+    assert "there is no column 'nope'" in result.err

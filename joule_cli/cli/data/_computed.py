@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from joule_cli.cli._output import emit_object, emit_text, limited, output_format, warn
+from joule_cli.cli._output import emit_done, emit_object, emit_text, limited, output_format, warn
 from joule_cli.cli._settings import current
 from joule_cli.cli._transfer import interval_line
 
@@ -35,7 +35,7 @@ def emit_result(
 ) -> None:
     """Print a line per interval and how much was written; warn of what was left out."""
     if output_format() not in {"table", "plain"}:
-        emit_object(record)
+        emit_done([record])
         return
     if not current().quiet:
         for each in limited(intervals):

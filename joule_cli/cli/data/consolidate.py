@@ -18,8 +18,8 @@ from joule_cli.cli._options import (
 )
 from joule_cli.cli._output import (
     Column,
+    emit_done,
     emit_list,
-    emit_object,
     emit_text,
     output_format,
 )
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 Ref = str | int
 
+_DONE = [Column(key) for key in ("path", "consolidated", "redecimated")]
 _GAPS = (
     Column("path"),
     Column("start", kind="time"),
@@ -99,10 +100,7 @@ async def consolidate(
         await for_each(streams, join_one)
     finally:
         if output_format() not in {"table", "plain"}:
-            if len(streams) > 1:
-                emit_list(records, [Column(key) for key in ("path", "consolidated", "redecimated")])
-            elif records:
-                emit_object(records[0])
+            emit_done(records, _DONE, several=len(streams) > 1)
 
 
 def _tell(path: str | None, joined: int, redecimate: bool) -> None:

@@ -16,7 +16,14 @@ from joule_cli.cli._options import (
     safe_options,
     time_bounds,
 )
-from joule_cli.cli._output import Column, emit_list, emit_object, emit_ok, emit_text, output_format
+from joule_cli.cli._output import (
+    Column,
+    emit_done,
+    emit_list,
+    emit_ok,
+    emit_text,
+    output_format,
+)
 from joule_cli.cli._prompt import confirm, confirm_or_leave
 from joule_cli.cli._run import for_each, run
 from joule_cli.cli._settings import current
@@ -290,10 +297,7 @@ def _tell(record: dict[str, Any]) -> None:
 def _emit(records: list[dict[str, Any]], several: bool) -> None:
     if _people():
         return
-    if several:
-        emit_list(records, _COLUMNS)
-    elif records:
-        emit_object(records[0])
+    emit_done(records, _COLUMNS if several else None, several=several)
 
 
 def _finish() -> None:

@@ -9,7 +9,7 @@ import click
 
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import STREAM, DurationType, progress_option, safe_options
-from joule_cli.cli._output import emit_list, emit_object, emit_text, output_format, warn
+from joule_cli.cli._output import emit_done, emit_text, output_format, warn
 from joule_cli.cli._progress import Progress
 from joule_cli.cli._run import report, with_node
 from joule_cli.cli._settings import current
@@ -258,9 +258,7 @@ def _show(record: dict[str, Any], *, dry_run: bool) -> None:
 def _emit(records: list[dict[str, Any]], *, several: bool) -> None:
     if output_format() in {"table", "plain"}:
         return
-    if several or not records:
-        from joule_cli.cli.data._ingest import COLUMNS
+    from joule_cli.cli.data._ingest import COLUMNS
 
-        emit_list(records, COLUMNS)
-    else:
-        emit_object(records[0])
+    several = several or not records
+    emit_done(records, COLUMNS if several else None, several=several)

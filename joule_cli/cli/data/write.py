@@ -15,7 +15,7 @@ from joule_cli.cli._options import (
     read_bounds,
     yes_option,
 )
-from joule_cli.cli._output import Column, emit_object, note, output_format, show_time, warn
+from joule_cli.cli._output import Column, emit_done, note, output_format, show_time, warn
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
@@ -149,7 +149,7 @@ async def write(
     if output_format() not in {"table", "plain"}:
         end_us = None if meter.last is None else meter.last + 1
         record = {"path": path, "rows": meter.rows, "start": start_us, "end": end_us}
-        emit_object(record, columns=_COLUMNS)
+        emit_done([record], _COLUMNS)
     elif meter.last is None:
         note(f"No rows written to {path}")
     else:
