@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from joule_cli.engine.database import Database
 
+#: Reads of fewer rows are not worth another thread.
+_SHORT_ROWS = 16384
 #: Chunks whose levels are made in one transaction, and rows that are merged in one.
 _LEVELS_AT_ONCE, _MERGED_AT_ONCE = 16, 1_000_000
 #: Batches that a read with a limit gets from one view of the file: about two seconds of work.
@@ -52,7 +54,8 @@ class SqliteDataStore(DataStore):
             reader = reading.RowReader(stream, reading.begin(connection, stream, start, end))
             fetched = reader.fetch(connection)
             # a short read is done in one go; a long one overlaps reading and decoding
-            return reader, fetched, reader.decode(fetched) if reader.done else None
+            short = reader.done and sum(chunk.n_rows for chunk in fetched) < _SHORT_ROWS
+            return reader, fetched, reader.decode(fetched) if short else None
 
         reader, fetched, items = await self._database.read(begin)
         if items is not None:
@@ -64,12 +67,20 @@ class SqliteDataStore(DataStore):
                 following = (
                     None if reader.done else asyncio.create_task(self._database.read(reader.fetch))
                 )
-                yield await self._database.compute(partial(reader.decode, fetched))
+                yield await self._decode(reader, fetched)
                 fetched = [] if following is None else await following
         finally:
             if following is not None:
                 following.cancel()
                 await asyncio.wait([following])
+
+    async def _decode(
+        self, reader: reading.RowReader, fetched: list[reading.Fetched]
+    ) -> list[Item]:
+        middle = len(fetched) // 2
+        halves = [half for half in (fetched[:middle], fetched[middle:]) if half]
+        jobs = (self._database.compute(partial(reader.decode, half)) for half in halves)
+        return [item for items in await asyncio.gather(*jobs) for item in items]
 
     async def read_at_most(
         self, stream: StoredStream, start: int | None, end: int | None, max_rows: int
