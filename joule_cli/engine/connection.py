@@ -34,6 +34,7 @@ SQLITE_REQUIRED = (3, 51, 3)
 NOTICE_S, GIVE_UP_S = 1.0, 60.0
 #: WAL pages between checkpoints (16 MiB), and the size a WAL file is cut back to.
 _CHECKPOINT_PAGES, _WAL_LIMIT_BYTES = 4096, 64 * 1024 * 1024
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 #: File systems without shared memory between hosts, on which WAL does not work.
 _NETWORK_FILE_SYSTEMS = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "fuse.sshfs"}
@@ -91,6 +92,7 @@ def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -
         if create and not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             _refuse_network(path)
+            _make(path)
         if path.is_dir():
             raise StorageError("a node is a file, this is a directory", object=text)
         writable = not path.exists() or _can_write(path)
@@ -104,8 +106,8 @@ def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -
             version = file_version(connection, text)
             if writable:
                 if version == 0:
-                    # takes the write lock, also where it changes nothing
-                    connection.pragma("auto_vacuum", "incremental")
+                    _format(connection)
+                # a file that was copied may have another mode
                 connection.pragma("journal_mode", "wal")
                 connection.pragma("synchronous", "full")
                 connection.pragma("wal_autocheckpoint", _CHECKPOINT_PAGES)
@@ -117,6 +119,43 @@ def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -
             connection.close()
             raise
     return connection
+
+
+def _make(path: Path) -> None:
+    """Make an empty node under another name, then give it its own: nobody sees it half made."""
+    new = Path(f"{path}.{os.getpid()}-{threading.get_ident()}.new")
+    try:
+        connection = apsw.Connection(str(new))
+        try:
+            _format(connection)
+            migrate(connection, str(path))
+        finally:
+            connection.close()
+        # fails if another process was first, unlike a renaming
+        os.link(new, path)
+        _sync_folder(path.parent)
+    except FileExistsError:
+        return
+    except OSError as exc:
+        if exc.errno not in _NO_LINKS or not os.access(path.parent, os.W_OK):
+            raise
+        # a file system without links: the file is made in place when it is opened
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def _format(connection: apsw.Connection) -> None:
+    """Set what is fixed for the life of a file; takes the write lock also without a change."""
+    connection.pragma("auto_vacuum", "incremental")
+    connection.pragma("journal_mode", "wal")
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _can_write(path: Path) -> bool:

@@ -122,9 +122,11 @@ def migrate(connection: apsw.Connection, path: str) -> None:
 
 def file_version(connection: apsw.Connection, path: str) -> int:
     """Return the format of a node file, 0 for an empty file; raise if it is something else."""
-    version = int(connection.pragma("user_version"))
-    application = int(connection.pragma("application_id"))
-    tables = connection.execute("SELECT count(*) FROM sqlite_schema").get
+    # in one statement, hence of one state of the file
+    version, application, tables = connection.execute(
+        "SELECT (SELECT user_version FROM pragma_user_version), "
+        "(SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_schema)"
+    ).get
     if (application, version) == (0, 0) and tables == 0:
         return 0
     if application != APPLICATION_ID:
@@ -135,4 +137,4 @@ def file_version(connection: apsw.Connection, path: str) -> int:
             object=path,
             hint="update joule-cli",
         )
-    return version
+    return int(version)

@@ -7,6 +7,7 @@ record the tests make the files that a power cut at any point may leave, and ope
 from __future__ import annotations
 
 import itertools
+import os
 import random
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -32,7 +33,7 @@ BASE = apsw.vfs_names()[0]
 class Event(NamedTuple):
     """Something that happened to a file, or, without one, a step that was acknowledged."""
 
-    kind: str  # write truncate sync delete acknowledged
+    kind: str  # write truncate sync delete link acknowledged
     file: str = ""
     offset: int = 0
     data: bytes = b""
@@ -75,8 +76,15 @@ class RecordedFile(apsw.VFSFile):
 
 
 @pytest.fixture
-def recorder() -> Iterator[Recorder]:
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     recorder = Recorder()
+    link = os.link
+
+    def recorded_link(source: Path, target: Path) -> None:
+        link(source, target)
+        recorder.events.append(Event("link", source.name, 0, target.name.encode()))
+
+    monkeypatch.setattr(os, "link", recorded_link)
     apsw.set_default_vfs("recorder")
     yield recorder
     apsw.set_default_vfs(BASE)
@@ -102,6 +110,10 @@ class Disk:
                 for change in self.pending.pop(event.file, []):
                     content = _changed(content, change)
                 self.synced[event.file] = content
+            case "link":
+                # of the file as it is: what was not synced before may be missing from it
+                if event.file in self.synced:
+                    self.synced[event.data.decode()] = bytearray(self.synced[event.file])
             case _:
                 self.pending.setdefault(event.file, []).append(event)
 
