@@ -117,7 +117,7 @@ def _fill_big(joule, count):
 
 
 def test_a_copy_that_fails_half_way_is_3_and_says_where_it_got(joule):
-    _fill_big(joule, 600_000)
+    _fill_big(joule, 2_000_000)
     joule.ok("node", "add", "small", "small.db")
     failed = joule.shell("ulimit -f 400; joule -n local data copy /a/big small:/b/big")
     assert failed.status == 3
