@@ -15,16 +15,14 @@ import sys
 import termios
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from joule_cli.api import get_node
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-PROGRAM = [sys.executable, "-m", "joule_cli"]
+#: The program as it is installed.
+PROGRAM = [str(Path(sys.executable).with_name("joule"))]
 _DEADLINE_S = 20
 
 
