@@ -13,7 +13,8 @@
     │   ├── ConflictError           NameTakenError, LockedError, StreamInUseError
     │   ├── AuthorizationError      missing or wrong key
     │   ├── DataError               NonMonotonicError, InvalidValuesError, DuplicateTimestampError,
-    │   │                           LayoutMismatchError, DecimationError, CorruptChunkError
+    │   │                           LayoutMismatchError, DecimationError, CorruptChunkError,
+    │   │                           InvalidEventError, FilterError
     │   ├── StorageError            the node's file cannot be opened, read or written
     │   │   ├── DiskFullError
     │   │   └── IncompatibleFileError
@@ -167,12 +168,20 @@ class DuplicateTimestampError(DataError):
     """A timestamp exists in the stream already."""
 
 
+class InvalidEventError(DataError):
+    """An event that cannot be stored: its times or its content."""
+
+
 class LayoutMismatchError(DataError):
     """The rows do not have the stream's datatype or number of elements."""
 
 
 class DecimationError(DataError):
     """Decimated rows cannot be provided."""
+
+
+class FilterError(DataError):
+    """A filter of events that cannot be read."""
 
 
 class CorruptChunkError(DataError):

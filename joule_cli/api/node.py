@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Self
 from joule_cli.api.actions.annotation import AnnotationActions
 from joule_cli.api.actions.data import DataActions
 from joule_cli.api.actions.data_stream import DataStreamActions
+from joule_cli.api.actions.event_stream import EventStreamActions
 from joule_cli.api.actions.folder import FolderActions
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from joule_cli.model import NodeInfo
 
 
-class Node(FolderActions, DataStreamActions, DataActions, AnnotationActions):
+class Node(FolderActions, DataStreamActions, DataActions, EventStreamActions, AnnotationActions):
     """A Joule node, embedded in this process or reached over a socket.
 
     Get one from `joule_cli.api.get_node`. A node may be used by many tasks of one event loop;

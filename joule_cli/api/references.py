@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from joule_cli.errors import ApiError, InvalidDataStreamParameter, InvalidReference
-from joule_cli.model import Annotation, DataStream, Folder
+from joule_cli.errors import (
+    ApiError,
+    InvalidDataStreamParameter,
+    InvalidEventStreamParameter,
+    InvalidReference,
+)
+from joule_cli.model import Annotation, DataStream, EventStream, Folder
 
 FolderRef: TypeAlias = Folder | str | int
 StreamRef: TypeAlias = DataStream | str | int
+EventStreamRef: TypeAlias = EventStream | str | int
 AnnotationRef: TypeAlias = Annotation | int
 
 
@@ -30,6 +36,26 @@ def stream_key(ref: StreamRef) -> str | int:
         case str() | int():
             return ref
     raise InvalidDataStreamParameter("Invalid stream datatype. Must be DataStream, Path, or ID")
+
+
+def event_stream_key(ref: EventStreamRef) -> str | int:
+    """Reduce an event stream reference to a path or an id.
+
+    Raises
+    ------
+    InvalidEventStreamParameter
+        Not an EventStream, a path or an id.
+    ApiError
+        An EventStream that was never created or read, so that it has no id.
+    """
+    match ref:
+        case EventStream():
+            return _known_id(ref.id)
+        case bool():
+            pass
+        case str() | int():
+            return ref
+    raise InvalidEventStreamParameter("Invalid stream datatype. Must be EventStream, Path, or ID")
 
 
 def folder_key(ref: FolderRef, role: str = "folder") -> str | int:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from joule_cli.engine.node import EmbeddedNode
 
 
+#: All tables but those of the node itself and of the folders.
+_TABLES = ("body", "chunk", "annotation", "element", "data_stream", "event", "event_stream")
+
+
 class Sizes(NamedTuple):
     """Bytes of a node file before and after."""
 
@@ -96,12 +100,12 @@ class Administration:
         return Sizes(before, await self._size())
 
     async def erase(self) -> None:
-        """Delete all folders, streams, rows and annotations; the node keeps its identity."""
+        """Delete all folders and streams with what they hold; the node keeps its identity."""
         self._require_file()
 
         def run(connection: apsw.Connection) -> None:
-            for table in ("body", "chunk", "annotation", "element", "data_stream"):
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608  # names from this line
+            for table in _TABLES:
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608
             connection.execute("PRAGMA defer_foreign_keys = ON")  # folders refer to folders
             connection.execute("DELETE FROM folder WHERE id != ?", (metadata.root_id(connection),))
 

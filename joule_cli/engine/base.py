@@ -33,3 +33,14 @@ class EngineState:
         if self._is_destination(stream_id):
             metadata.mark_active(stream)
         return stream
+
+    async def _node_uuid(self) -> str:
+        """Return the identity of the node, empty before its file exists."""
+        return await self.database.read(_uuid)
+
+
+def _uuid(connection: apsw.Connection) -> str:
+    # an empty stand-in is read before the file exists, and has another uuid each time
+    if not connection.filename:
+        return ""
+    return str(connection.execute("SELECT value FROM node WHERE key = 'uuid'").get)

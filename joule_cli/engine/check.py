@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from joule_cli.engine import metadata
+from joule_cli.engine import metadata, tree
 from joule_cli.engine.stores.base import StoredStream
 from joule_cli.engine.stores.sqlite import chunks
 from joule_cli.engine.stores.sqlite.codec import decode
@@ -97,7 +97,7 @@ def _check_file(connection: apsw.Connection) -> list[Problem]:
 
 
 def _paths(connection: apsw.Connection) -> list[tuple[int, str]]:
-    root = metadata.load_folder(connection, metadata.root_id(connection), frozenset())
+    root = tree.load_folder(connection, metadata.root_id(connection), frozenset())
     return [(stream.id, path) for path, stream in root.streams() if stream.id is not None]
 
 

@@ -45,7 +45,7 @@ class EmbeddedDataStreams(EngineState, DataStreamActions):
         def create(connection: apsw.Connection) -> DataStream:
             folder_id = metadata.find_destination(connection, key, now)
             check_new_stream(stream)
-            if metadata.stream_named(connection, folder_id, stream.name) is not None:
+            if metadata.name_taken(connection, folder_id, stream.name) is not None:
                 raise NameTakenError(_TAKEN, object=stream.name)
             stream_id = _insert(connection, stream, folder_id, now)
             metadata.touch_folder(connection, folder_id, now)
@@ -76,7 +76,7 @@ class EmbeddedDataStreams(EngineState, DataStreamActions):
             name, former = connection.execute(
                 "SELECT name, folder_id FROM data_stream WHERE id = ?", (stream_id,)
             ).get
-            if metadata.stream_named(connection, folder_id, name) is not None:
+            if metadata.name_taken(connection, folder_id, name) is not None:
                 raise NameTakenError(
                     "stream with the same name exists in the destination folder", object=name
                 )
@@ -164,7 +164,7 @@ def _update(connection: apsw.Connection, stream_id: int, stream: DataStream) -> 
     for element in stream.elements:
         check_element(element)
         check_limits(element)
-    if metadata.stream_named(connection, folder_id, name) not in (None, stream_id):
+    if metadata.name_taken(connection, folder_id, name) not in (None, ("data_stream", stream_id)):
         raise NameTakenError(_TAKEN, object=name)
     connection.execute(
         "UPDATE data_stream SET name = ?, description = ?, keep_us = ?, decimate = ? WHERE id = ?",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from joule_cli.api.actions.folder import FolderActions
 from joule_cli.api.references import folder_key
-from joule_cli.engine import metadata, space
+from joule_cli.engine import metadata, space, tree
 from joule_cli.engine.base import EngineState
 from joule_cli.engine.validation import check_name, check_optional_text
 from joule_cli.errors import ConflictError, LockedError, NameTakenError
@@ -57,7 +57,7 @@ class EmbeddedFolders(EngineState, FolderActions):
             ).get
             if metadata.folder_named(connection, parent, name) is not None:
                 raise NameTakenError(_TAKEN, object=name)
-            if parent in metadata.folders_below(connection, folder_id):
+            if parent in tree.folders_below(connection, folder_id):
                 raise ConflictError("cannot place a parent in a child folder", object=name)
             connection.execute("UPDATE folder SET parent_id = ? WHERE id = ?", (parent, folder_id))
             metadata.touch_folder(connection, former, now)
@@ -92,7 +92,7 @@ class EmbeddedFolders(EngineState, FolderActions):
 
         def delete(connection: apsw.Connection) -> None:
             folder_id = self._unlocked_folder(connection, key)
-            below = metadata.folders_below(connection, folder_id)
+            below = tree.folders_below(connection, folder_id)
             if len(below) > 1 and not recursive:
                 raise ConflictError(
                     "specify [recursive] or remove child folders first", object=str(key)
@@ -100,23 +100,21 @@ class EmbeddedFolders(EngineState, FolderActions):
             parent = connection.execute(
                 "SELECT parent_id FROM folder WHERE id = ?", (folder_id,)
             ).get
-            for stream_id in metadata.streams_below(connection, folder_id):
-                metadata.delete_stream(connection, stream_id)
-            metadata.delete_folders(connection, below)
+            tree.delete_folder(connection, folder_id)
             metadata.touch_folder(connection, parent, now)
 
         await self.database.write(delete)
         await space.release(self.database)
 
     def _tree(self, connection: apsw.Connection, folder_id: int) -> Folder:
-        return metadata.load_folder(connection, folder_id, self.producers.active_streams())
+        return tree.load_folder(connection, folder_id, self.producers.active_streams())
 
     def _unlocked_folder(self, connection: apsw.Connection, key: str | int) -> int:
         """Return the id of a folder that may be changed."""
         folder_id = metadata.find_folder(connection, key)
         active = self.producers.active_streams()
         if folder_id == metadata.root_id(connection) or (
-            active and active & metadata.streams_below(connection, folder_id)
+            active and active & tree.streams_below(connection, folder_id)
         ):
             raise LockedError("folder is locked", object=str(key))
         return folder_id

@@ -12,21 +12,15 @@ from typing import TYPE_CHECKING
 
 from joule_cli.engine.validation import INT64_MAX, is_unicode, path_segments
 from joule_cli.errors import FolderNotFound, InvalidReference, StreamNotFound
-from joule_cli.model import DataStream, Element, Folder
+from joule_cli.model import DataStream, Element
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     import apsw
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-_FOLDERS_BELOW = """
-WITH RECURSIVE below (id) AS (
-  VALUES (?) UNION ALL SELECT folder.id FROM folder JOIN below ON folder.parent_id = below.id
-)
-SELECT id, parent_id, name, description, updated_at FROM folder JOIN below USING (id) ORDER BY name
-"""
 _STREAMS_IN = """
 SELECT id, folder_id, name, description, datatype, keep_us, decimate, updated_at
 FROM data_stream WHERE folder_id IN (SELECT value FROM json_each(?)) ORDER BY name
@@ -65,20 +59,26 @@ def find_folder(connection: apsw.Connection, key: str | int) -> int:
     return found
 
 
-def find_stream(connection: apsw.Connection, key: str | int) -> int:
-    """Return the id of an existing data stream.
+def find_stream(connection: apsw.Connection, key: str | int, table: str = "data_stream") -> int:
+    """Return the id of an existing stream.
+
+    Parameters
+    ----------
+    table
+        Its kind: ``data_stream`` or ``event_stream``.
 
     Raises
     ------
     StreamNotFound
-        The path or id names no data stream.
+        The path or id names no stream of that kind.
     """
     if isinstance(key, str):
         *above, name = path_segments(key) or [""]
         folder = _descend(connection, above)
-        found = None if folder is None else stream_named(connection, folder, name)
+        taken = None if folder is None else name_taken(connection, folder, name)
+        found = taken[1] if taken is not None and taken[0] == table else None
     else:
-        found = _existing(connection, "SELECT id FROM data_stream WHERE id = ?", key)
+        found = _existing(connection, f"SELECT id FROM {table} WHERE id = ?", key)  # noqa: S608
     if found is None:
         raise StreamNotFound("stream does not exist", object=str(key))
     return found
@@ -136,12 +136,19 @@ def folder_named(connection: apsw.Connection, parent: int, name: str) -> int | N
     return found
 
 
-def stream_named(connection: apsw.Connection, folder: int, name: str) -> int | None:
-    """Return the id of a stream in a folder."""
-    found: int | None = connection.execute(
-        "SELECT id FROM data_stream WHERE folder_id = ? AND name = ?", (folder, name)
-    ).get
-    return found
+def name_taken(connection: apsw.Connection, folder: int, name: str) -> tuple[str, int] | None:
+    """Return table and id of the stream that has this name in a folder.
+
+    Data streams and event streams share their names.
+    """
+    for table in ("data_stream", "event_stream"):
+        found = connection.execute(
+            f"SELECT id FROM {table} WHERE folder_id = ? AND name = ?",  # noqa: S608
+            (folder, name),
+        ).get
+        if found is not None:
+            return table, found
+    return None
 
 
 def touch_folder(connection: apsw.Connection, folder: int, now: int) -> None:
@@ -158,10 +165,12 @@ def touch_folder(connection: apsw.Connection, folder: int, now: int) -> None:
     )
 
 
-def touch_stream(connection: apsw.Connection, stream_id: int, now: int) -> None:
+def touch_stream(
+    connection: apsw.Connection, stream_id: int, now: int, table: str = "data_stream"
+) -> None:
     """Set the time of change of a stream and of all folders above it."""
-    connection.execute("UPDATE data_stream SET updated_at = ? WHERE id = ?", (now, stream_id))
-    folder = connection.execute("SELECT folder_id FROM data_stream WHERE id = ?", (stream_id,)).get
+    query = f"UPDATE {table} SET updated_at = ? WHERE id = ? RETURNING folder_id"  # noqa: S608
+    folder = connection.execute(query, (now, stream_id)).get
     touch_folder(connection, folder, now)
 
 
@@ -179,73 +188,9 @@ def load_stream(connection: apsw.Connection, stream_id: int) -> DataStream:
     return streams[0][1]
 
 
-def load_folder(
-    connection: apsw.Connection, folder_id: int, active: Collection[int] = ()
-) -> Folder:
-    """Return a folder with everything below it, in three queries whatever its size.
-
-    Parameters
-    ----------
-    active
-        Ids of the streams that are being written.
-    """
-    folders: dict[int, Folder] = {}
-    parents: dict[int, int | None] = {}
-    rows = connection.execute(_FOLDERS_BELOW, (folder_id,))
-    for id_, parent, name, description, updated in rows:
-        folders[id_] = Folder(
-            name=name,
-            description=description,
-            id=id_,
-            locked=parent is None,
-            updated_at=timestamp_text(updated),
-        )
-        parents[id_] = parent
-    for id_, folder in folders.items():
-        parent = parents[id_]
-        if id_ != folder_id and parent is not None:
-            folders[parent].children.append(folder)
-    for parent_id, stream in _streams(connection, _STREAMS_IN, _json(folders)):
-        if stream.id in active:
-            mark_active(stream)
-        folders[parent_id].data_streams.append(stream)
-    _lock_ancestors(folders, parents)
-    return folders[folder_id]
-
-
-def _lock_ancestors(folders: dict[int, Folder], parents: dict[int, int | None]) -> None:
-    for id_, folder in folders.items():
-        if any(stream.locked for stream in folder.data_streams):
-            above: int | None = id_
-            while above is not None and above in folders and not folders[above].locked:
-                folders[above].locked = True
-                above = parents[above]
-
-
 def mark_active(stream: DataStream) -> None:
     """Set the flags of a stream that is being written."""
     stream.is_destination = stream.active = stream.locked = True
-
-
-def streams_below(connection: apsw.Connection, folder_id: int) -> set[int]:
-    """Return the ids of all data streams in a folder and below it."""
-    rows = connection.execute(
-        "SELECT id FROM data_stream WHERE folder_id IN (SELECT value FROM json_each(?))",
-        (_json(folders_below(connection, folder_id)),),
-    )
-    return {id_ for (id_,) in rows}
-
-
-def folders_below(connection: apsw.Connection, folder_id: int) -> set[int]:
-    """Return the ids of a folder and of all folders below it."""
-    return {row[0] for row in connection.execute(_FOLDERS_BELOW, (folder_id,))}
-
-
-def delete_folders(connection: apsw.Connection, folder_ids: Collection[int]) -> None:
-    """Delete folders that hold no streams any more, in one statement: parents and children."""
-    connection.execute(
-        "DELETE FROM folder WHERE id IN (SELECT value FROM json_each(?))", (_json(folder_ids),)
-    )
 
 
 def delete_stream(connection: apsw.Connection, stream_id: int) -> None:
@@ -284,9 +229,16 @@ def _descend(connection: apsw.Connection, names: list[str]) -> int | None:
     return folder
 
 
-def _json(ids: Iterable[int]) -> str:
+def json_ids(ids: Iterable[int]) -> str:
     """Return ids as SQLite's `json_each` takes a list."""
     return json.dumps(list(ids))
+
+
+def streams_in(
+    connection: apsw.Connection, folder_ids: Iterable[int]
+) -> list[tuple[int, DataStream]]:
+    """Return (id of the folder, stream) for all data streams in folders, by name."""
+    return _streams(connection, _STREAMS_IN, json_ids(folder_ids))
 
 
 def _streams(
@@ -295,7 +247,7 @@ def _streams(
     """Return (id of the folder, stream with its elements) in the order of the query."""
     rows = list(connection.execute(query, (argument,)))
     elements: dict[int, list[Element]] = {row[0]: [] for row in rows}
-    for row in connection.execute(_ELEMENTS_OF, (_json(elements),)):
+    for row in connection.execute(_ELEMENTS_OF, (json_ids(elements),)):
         stream_id, id_, position, name, units, plottable, display, offset, scale, high, low = row
         elements[stream_id].append(
             Element(

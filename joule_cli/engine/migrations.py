@@ -86,8 +86,37 @@ CREATE TABLE body (
 );
 """
 
+# `reach` is the smallest k for which the event is not longer than 16**k µs (16 without an end):
+# an event that overlaps a time starts at most that long before it, so that each reach is one
+# short range of `event_reach`. See stores/sqlite/events.py.
+_EVENTS = """
+CREATE TABLE event_stream (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  folder_id INTEGER NOT NULL REFERENCES folder (id),
+  name TEXT NOT NULL,
+  description TEXT,
+  event_fields TEXT NOT NULL,
+  chunk_duration_us INTEGER NOT NULL,
+  keep_us INTEGER NOT NULL,
+  last_event_id INTEGER NOT NULL DEFAULT 0,
+  updated_at INTEGER NOT NULL,
+  UNIQUE (folder_id, name)
+);
+
+CREATE TABLE event (
+  key INTEGER PRIMARY KEY,
+  stream_id INTEGER NOT NULL,
+  reach INTEGER NOT NULL,
+  start INTEGER NOT NULL,
+  "end" INTEGER,
+  content TEXT NOT NULL
+);
+CREATE INDEX event_start ON event (stream_id, start);
+CREATE INDEX event_reach ON event (stream_id, reach, start, "end");
+"""
+
 #: Entry i leads from version i to version i + 1 (``PRAGMA user_version``).
-MIGRATIONS = (_METADATA + _ROWS,)
+MIGRATIONS = (_METADATA + _ROWS, _EVENTS)
 
 
 def migrate(connection: apsw.Connection, path: str) -> None:

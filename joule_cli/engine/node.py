@@ -13,15 +13,15 @@ from joule_cli.engine.connection import converted_errors
 from joule_cli.engine.data import EmbeddedData
 from joule_cli.engine.data_stream import EmbeddedDataStreams
 from joule_cli.engine.database import Database
+from joule_cli.engine.event_stream import EmbeddedEventStreams
 from joule_cli.engine.folder import EmbeddedFolders
 from joule_cli.engine.producers import Producers
+from joule_cli.engine.stores.sqlite.events import SqliteEventStore
 from joule_cli.model import NodeInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    import apsw
 
 
 def time_now() -> int:
@@ -29,7 +29,14 @@ def time_now() -> int:
     return time.time_ns() // 1000
 
 
-class EmbeddedNode(EmbeddedFolders, EmbeddedDataStreams, EmbeddedData, EmbeddedAnnotations, Node):
+class EmbeddedNode(
+    EmbeddedFolders,
+    EmbeddedDataStreams,
+    EmbeddedData,
+    EmbeddedEventStreams,
+    EmbeddedAnnotations,
+    Node,
+):
     """A node kept in the file `path`.
 
     Belongs to one event loop. A change is durable when its call returns. The file is made by the
@@ -53,10 +60,11 @@ class EmbeddedNode(EmbeddedFolders, EmbeddedDataStreams, EmbeddedData, EmbeddedA
         self.path = path
         self.database = Database(path, create=create)
         self.producers = Producers(path)
+        self.event_store = SqliteEventStore(self.database, clock)
         self._clock = clock
 
     async def info(self) -> NodeInfo:
-        uuid = await self.database.read(self._uuid)
+        uuid = await self._node_uuid()
         return await self.database.compute(lambda: self._node_info(uuid))
 
     async def close(self) -> None:
@@ -65,12 +73,6 @@ class EmbeddedNode(EmbeddedFolders, EmbeddedDataStreams, EmbeddedData, EmbeddedA
         finally:
             await self.database.close()
             self.producers.close()
-
-    def _uuid(self, connection: apsw.Connection) -> str:
-        # an empty stand-in is read before the file exists, and has another uuid each time
-        if not connection.filename:
-            return ""
-        return str(connection.execute("SELECT value FROM node WHERE key = 'uuid'").get)
 
     def _node_info(self, uuid: str) -> NodeInfo:
         with converted_errors(str(self.path)):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from joule_cli.model.data_stream import DataStream
+from joule_cli.model.event_stream import EventStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +28,7 @@ class Folder:
     locked: bool = False
     children: list[Folder] = field(default_factory=list)
     data_streams: list[DataStream] = field(default_factory=list)
+    event_streams: list[EventStream] = field(default_factory=list)
     updated_at: str | None = None
 
     def walk(self, path: str = "/") -> Iterator[tuple[str, Folder]]:
@@ -48,6 +50,12 @@ class Folder:
             for stream in folder.data_streams:
                 yield f"{folder_path.rstrip('/')}/{stream.name}", stream
 
+    def events(self, path: str = "/") -> Iterator[tuple[str, EventStream]]:
+        """Yield ``(path, stream)`` for every event stream in this folder and below it."""
+        for folder_path, folder in self.walk(path):
+            for stream in folder.event_streams:
+                yield f"{folder_path.rstrip('/')}/{stream.name}", stream
+
     def to_json(self) -> dict[str, Any]:
         """Return the wire form, with the keys in the order of the protocol."""
         return {
@@ -58,7 +66,7 @@ class Folder:
             "updated_at": self.updated_at,
             "children": [c.to_json() for c in self.children],
             "streams": [s.to_json() for s in self.data_streams],
-            "event_streams": [],
+            "event_streams": [s.to_json() for s in self.event_streams],
         }
 
     @classmethod
@@ -71,6 +79,7 @@ class Folder:
             locked=data.get("locked", False),
             children=[cls.from_json(c) for c in data.get("children", [])],
             data_streams=[DataStream.from_json(s) for s in data.get("streams", [])],
+            event_streams=[EventStream.from_json(s) for s in data.get("event_streams", [])],
             updated_at=data.get("updated_at"),
         )
 

@@ -203,12 +203,14 @@ class TestDefaultPath:
     [
         (
             "api",
-            "Annotation AnnotationInfo BaseNode DataStream DataStreamInfo Element Folder Node "
+            "Annotation AnnotationInfo BaseNode DataStream DataStreamInfo Element Event EventBucket "
+            "EventStream EventStreamInfo Folder Node "
             "NodeInfo delete_node get_node get_nodes save_node set_default_node",
         ),
         (
             "models",
-            "Annotation AnnotationInfo DataStream DataStreamInfo Element Folder InputPipe "
+            "Annotation AnnotationInfo DataStream DataStreamInfo Element Event EventBucket "
+            "EventStream EventStreamInfo Folder InputPipe "
             "LocalPipe NodeInfo OutputPipe Pipe pipes",
         ),
     ],

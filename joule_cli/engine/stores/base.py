@@ -1,4 +1,4 @@
-"""The contract of a store of rows."""
+"""The contracts of the stores of rows and of events."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
+    from joule_cli.api.event_reading import Window
+    from joule_cli.engine.event_validation import CheckedEvent
+    from joule_cli.model import EventBucket, EventStreamInfo
     from joule_cli.series.intervals import Interval
     from joule_cli.series.layout import Layout, Rows
 
@@ -113,3 +116,55 @@ class DataStore(ABC):
     @abstractmethod
     async def drop_levels(self, stream: StoredStream) -> None:
         """Delete all stored levels."""
+
+
+class StoredEvent(NamedTuple):
+    """An event as it is stored."""
+
+    id: int
+    start: int
+    end: int | None
+    content: str  # JSON
+
+
+class EventStore(ABC):
+    """Events of event streams.
+
+    `stream_id` is the id of an existing event stream; a stream that is deleted meanwhile raises
+    StreamNotFound where something was to be stored, and has no events otherwise.
+    """
+
+    @abstractmethod
+    async def write(self, stream_id: int, events: Sequence[CheckedEvent]) -> list[int]:
+        """Store events in one transaction and return their ids.
+
+        An event with an id that exists replaces that one. All others get new ids: first those
+        without an id, then those with an unknown one, each in their order.
+        """
+
+    @abstractmethod
+    def read(
+        self, stream_id: int, window: Window, limit: int | None, block_size: int
+    ) -> AsyncGenerator[list[StoredEvent], None]:
+        """Give events by start and id, in blocks of `block_size`; only the last one is shorter.
+
+        Events committed after the call began may or may not be given; none is given twice.
+        """
+
+    @abstractmethod
+    async def count(self, stream_id: int, window: Window) -> int:
+        """Return the number of events."""
+
+    @abstractmethod
+    async def remove(self, stream_id: int, window: Window) -> int:
+        """Remove events in one transaction and return their number."""
+
+    @abstractmethod
+    async def histogram(
+        self, stream_id: int, window: Window, width: int | None
+    ) -> list[EventBucket]:
+        """Count events by start; see event_stream_histogram."""
+
+    @abstractmethod
+    async def info(self, stream_id: int) -> EventStreamInfo:
+        """Return number, range and size of the events."""

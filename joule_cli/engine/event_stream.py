@@ -1,0 +1,229 @@
+"""Event stream actions on a node file."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from joule_cli.api.actions.event_stream import EventStreamActions, new_event_stream
+from joule_cli.api.event_reading import Window
+from joule_cli.api.references import event_stream_key, folder_key
+from joule_cli.engine import event_metadata, metadata, space
+from joule_cli.engine.base import EngineState
+from joule_cli.engine.event_validation import check_event_stream, check_events
+from joule_cli.engine.validation import check_timestamp
+from joule_cli.errors import ApiError, InvalidEventStreamParameter, NameTakenError, StreamNotFound
+from joule_cli.model import Event, EventStream
+from joule_cli.series.event_filter import parse_filter
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    import apsw
+
+    from joule_cli.api.references import EventStreamRef, FolderRef
+    from joule_cli.engine.stores.base import EventStore, StoredEvent
+    from joule_cli.model import EventBucket, EventStreamInfo
+
+#: Removals of fewer events leave their pages for the next ones.
+_WORTH_RELEASING = 1000
+#: orjson reads integers beyond 64 bits as floats.
+_LONG_INTEGER = re.compile(r"\d{19}")
+
+
+class EmbeddedEventStreams(EngineState, EventStreamActions):
+    """The event streams of a node file."""
+
+    event_store: EventStore
+
+    async def event_stream_get(
+        self,
+        stream: EventStreamRef,
+        create: bool = False,
+        description: str = "",
+        event_fields: dict[str, str] | None = None,
+        chunk_duration: str = "",
+        chunk_duration_us: int | None = None,
+    ) -> EventStream:
+        key = event_stream_key(stream)
+        try:
+            return await self.database.read(
+                lambda c: event_metadata.load_stream(c, event_metadata.find_stream(c, key))
+            )
+        except StreamNotFound:
+            if not create or not isinstance(key, str):
+                raise
+        folder, _, name = key.rpartition("/")
+        model = new_event_stream(name, description, event_fields, chunk_duration, chunk_duration_us)
+        return await self.event_stream_create(model, folder or "/")
+
+    async def event_stream_create(self, stream: EventStream, folder: FolderRef) -> EventStream:
+        _require_stream(stream)
+        key = folder_key(folder, "destination")
+        now = self._clock()
+
+        def create(connection: apsw.Connection) -> EventStream:
+            folder_id = metadata.find_destination(connection, key, now)
+            check_event_stream(stream)
+            _require_free(connection, folder_id, stream.name, "the folder")
+            stream_id = event_metadata.insert(connection, stream, folder_id, now)
+            metadata.touch_folder(connection, folder_id, now)
+            return event_metadata.load_stream(connection, stream_id)
+
+        return await self.database.write(create)
+
+    async def event_stream_update(self, stream: EventStream) -> None:
+        _require_stream(stream)
+        key = event_stream_key(stream)
+        now = self._clock()
+
+        def update(connection: apsw.Connection) -> None:
+            stream_id = event_metadata.find_stream(connection, key)
+            check_event_stream(stream)
+            folder_id = _folder_of(connection, stream_id)
+            taken = metadata.name_taken(connection, folder_id, stream.name)
+            if taken != (event_metadata.TABLE, stream_id):
+                _require_free(connection, folder_id, stream.name, "the folder")
+            event_metadata.update(connection, stream_id, stream)
+            metadata.touch_stream(connection, stream_id, now, event_metadata.TABLE)
+
+        await self.database.write(update)
+
+    async def event_stream_move(self, stream: EventStreamRef, folder: FolderRef) -> None:
+        key = event_stream_key(stream)
+        destination = folder_key(folder, "destination")
+        now = self._clock()
+
+        def move(connection: apsw.Connection) -> None:
+            stream_id = event_metadata.find_stream(connection, key)
+            name = event_metadata.load_stream(connection, stream_id).name
+            former = _folder_of(connection, stream_id)
+            folder_id = metadata.find_destination(connection, destination, now)
+            _require_free(connection, folder_id, name, "the destination folder")
+            connection.execute(
+                "UPDATE event_stream SET folder_id = ? WHERE id = ?", (folder_id, stream_id)
+            )
+            metadata.touch_folder(connection, former, now)
+            metadata.touch_stream(connection, stream_id, now, event_metadata.TABLE)
+
+        await self.database.write(move)
+
+    async def event_stream_delete(self, stream: EventStreamRef) -> None:
+        key = event_stream_key(stream)
+        now = self._clock()
+
+        def delete(connection: apsw.Connection) -> None:
+            stream_id = event_metadata.find_stream(connection, key)
+            metadata.touch_stream(connection, stream_id, now, event_metadata.TABLE)
+            event_metadata.delete_stream(connection, stream_id)
+
+        await self.database.write(delete)
+        await space.release(self.database)
+
+    async def event_stream_info(self, stream: EventStreamRef) -> EventStreamInfo:
+        return await self.event_store.info(await self._event_stream_id(stream))
+
+    async def event_stream_write(
+        self, stream: EventStreamRef, events: Sequence[Event]
+    ) -> list[Event]:
+        stream_id = await self._event_stream_id(stream)
+        uuid = await self._node_uuid()
+        checked = await self.database.compute(lambda: check_events(events, stream_id, uuid))
+        ids = await self.event_store.write(stream_id, checked)
+        for event, number in zip(events, ids, strict=True):
+            event.id = number
+        return list(events)
+
+    async def _event_blocks(
+        self, stream: EventStreamRef, window: Window, limit: int | None, block_size: int
+    ) -> AsyncGenerator[list[Event], None]:
+        stream_id = await self._event_stream_id(stream)
+        uuid = await self._node_uuid()
+        read = self.event_store.read(stream_id, _checked(window), limit, block_size)
+        async with aclosing(read) as blocks:
+            async for stored in blocks:
+                yield await self.database.compute(lambda s=stored: _events(s, stream_id, uuid))  # type: ignore[misc]
+
+    async def event_stream_count(
+        self,
+        stream: EventStreamRef,
+        start: int | None = None,
+        end: int | None = None,
+        json_filter: str | list[Any] | None = None,
+        include_on_going_events: bool = True,
+    ) -> int:
+        window = _window(start, end, json_filter, ongoing=include_on_going_events)
+        return await self.event_store.count(await self._event_stream_id(stream), window)
+
+    async def event_stream_histogram(
+        self,
+        stream: EventStreamRef,
+        start: int | None = None,
+        end: int | None = None,
+        json_filter: str | list[Any] | None = None,
+        width: int | None = None,
+    ) -> list[EventBucket]:
+        window = _window(start, end, json_filter, ongoing=False)
+        return await self.event_store.histogram(await self._event_stream_id(stream), window, width)
+
+    async def event_stream_remove(
+        self,
+        stream: EventStreamRef,
+        start: int | None = None,
+        end: int | None = None,
+        json_filter: str | list[Any] | None = None,
+    ) -> int:
+        window = _window(start, end, json_filter, ongoing=True)
+        removed = await self.event_store.remove(await self._event_stream_id(stream), window)
+        if removed >= _WORTH_RELEASING:
+            await space.release(self.database)
+        return removed
+
+    async def _event_stream_id(self, stream: EventStreamRef) -> int:
+        key = event_stream_key(stream)
+        return await self.database.read(lambda c: event_metadata.find_stream(c, key))
+
+
+def _require_stream(stream: EventStream) -> None:
+    if not isinstance(stream, EventStream):
+        raise InvalidEventStreamParameter("Invalid stream datatype. Must be EventStream")
+
+
+def _require_free(connection: apsw.Connection, folder_id: int, name: str, where: str) -> None:
+    if metadata.name_taken(connection, folder_id, name) is not None:
+        raise NameTakenError(f"stream with the same name exists in {where}", object=name)
+
+
+def _folder_of(connection: apsw.Connection, stream_id: int) -> int:
+    return int(
+        connection.execute("SELECT folder_id FROM event_stream WHERE id = ?", (stream_id,)).get
+    )
+
+
+def _window(
+    start: int | None, end: int | None, json_filter: str | list[Any] | None, *, ongoing: bool
+) -> Window:
+    return _checked(Window(start, end, parse_filter(json_filter), bool(ongoing)))
+
+
+def _checked(window: Window) -> Window:
+    start, end = (
+        None if value is None else check_timestamp(value, name)
+        for name, value in (("start", window.start), ("end", window.end))
+    )
+    if start is not None and end is not None and start >= end:
+        raise ApiError(f"[start] {start} must be < [end] {end}")
+    return window._replace(start=start, end=end)
+
+
+def _events(stored: Sequence[StoredEvent], stream_id: int, uuid: str) -> list[Event]:
+    text = f"[{','.join(event.content for event in stored)}]"
+    contents = json.loads(text) if _LONG_INTEGER.search(text) else orjson.loads(text)
+    return [
+        Event(start, end, content, number, stream_id, uuid)
+        for (number, start, end, _), content in zip(stored, contents, strict=True)
+    ]

@@ -1,0 +1,354 @@
+"""The store of events in the node file.
+
+An event that overlaps a time `t` began before it, but at most as long before it as the event is
+long. Events are therefore sorted by `reach`, the power of 16 that bounds their length: the events
+of one reach that overlap `t` lie in one short range of starts, whatever else the stream holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from joule_cli.engine.event_metadata import KEY_SHIFT, LAST_EVENT_ID, key_range
+from joule_cli.engine.stores.base import EventStore, StoredEvent
+from joule_cli.engine.stores.sqlite.event_filter import condition_sql, register_functions
+from joule_cli.engine.validation import INT64_MAX
+from joule_cli.errors import ApiError, StreamNotFound
+from joule_cli.model import EventBucket, EventStreamInfo
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+
+    import apsw
+
+    from joule_cli.api.event_reading import Window
+    from joule_cli.engine.database import Database
+    from joule_cli.engine.event_validation import CheckedEvent
+    from joule_cli.engine.stores.sqlite.event_filter import Binding
+
+EARLIEST, LATEST = -INT64_MAX - 1, INT64_MAX
+#: Reach of events without an end, and of those that are longer than 16**15 µs (36 millennia).
+ENDLESS = 16
+#: Contents of a block weigh no more than this, whatever its number of events.
+_BLOCK_BYTES = 16 * 1024 * 1024
+#: Monday 2000-01-03 UTC, from where the buckets of a histogram count; as in Joule 1.0.1.
+_BUCKET_ORIGIN = 946_857_600_000_000
+_BUCKETS, _MOST_BUCKETS = 99, 100_000
+
+
+def reach(start: int, end: int | None) -> int:
+    """Return the smallest k with ``end - start <= 16**k``."""
+    if end is None:
+        return ENDLESS
+    return ((end - start - 1).bit_length() + 3) // 4
+
+
+class SqliteEventStore(EventStore):
+    """Events in the same SQLite file as the metadata.
+
+    Parameters
+    ----------
+    clock
+        The present, µs; events that ended longer than a stream's `keep_us` before it are dropped
+        when others are written.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def write(self, stream_id: int, events: Sequence[CheckedEvent]) -> list[int]:
+        now = self._clock()
+        return await self._database.write(lambda c: _write(c, stream_id, events, now))
+
+    async def read(
+        self, stream_id: int, window: Window, limit: int | None, block_size: int
+    ) -> AsyncGenerator[list[StoredEvent], None]:
+        reader = _Reader(stream_id, window)
+        given = 0
+        block: list[StoredEvent] = []
+        while limit is None or given < limit:
+            wanted = block_size if limit is None else min(block_size, limit - given)
+            block += await self._database.read(partial(reader.fetch, wanted - len(block)))
+            if len(block) == wanted or (reader.done and block):
+                yield block
+                given += len(block)
+                block = []
+            if reader.done:
+                break
+
+    async def count(self, stream_id: int, window: Window) -> int:
+        def run(connection: apsw.Connection) -> int:
+            matches, values = _filtered(connection, window)
+            total = 0
+            for where, bindings in _parts(connection, stream_id, window):
+                query = f"SELECT count(*) FROM event WHERE {where} AND {matches}"  # noqa: S608
+                total += connection.execute(query, bindings | values).get
+            return total
+
+        return await self._database.read(run)
+
+    async def remove(self, stream_id: int, window: Window) -> int:
+        def run(connection: apsw.Connection) -> int:
+            matches, values = _filtered(connection, window)
+            before = connection.total_changes()
+            for where, bindings in list(_parts(connection, stream_id, window)):
+                query = f"DELETE FROM event WHERE {where} AND {matches}"  # noqa: S608
+                connection.execute(query, bindings | values)
+            return connection.total_changes() - before
+
+        return await self._database.write(run)
+
+    async def histogram(
+        self, stream_id: int, window: Window, width: int | None
+    ) -> list[EventBucket]:
+        return await self._database.read(lambda c: _histogram(c, stream_id, window, width))
+
+    async def info(self, stream_id: int) -> EventStreamInfo:
+        return await self._database.read(lambda c: _info(c, stream_id))
+
+
+@dataclass(slots=True)
+class _Reader:
+    """One read: call `fetch` in read transactions until it is `done`.
+
+    First come the events that began before the window, then those that begin in it; both in the
+    order of (start, key). `after` is the last event given.
+    """
+
+    stream_id: int
+    window: Window
+    after: tuple[int, int] = (EARLIEST, -1)
+    begun: bool = False
+    inside: bool = False
+    done: bool = False
+
+    def fetch(self, n_events: int, connection: apsw.Connection) -> list[StoredEvent]:
+        """Return at most `n_events` more; fewer do not mean that there are no more."""
+        if not self.begun:
+            self._begin(connection)
+        found: list[StoredEvent] = []
+        size = 0
+        for key, start, end, content in self._rows(connection, n_events):
+            found.append(StoredEvent(key & LAST_EVENT_ID, start, end, content))
+            self.after = (start, key)
+            size += len(content)
+            if size > _BLOCK_BYTES:
+                return found
+        if len(found) < n_events:
+            self.done, self.inside = self.inside, True
+        return found
+
+    def _begin(self, connection: apsw.Connection) -> None:
+        """Fix the end of the read, so that a busy producer cannot keep it going for ever."""
+        last = _first(connection, "max(start)", self.stream_id)
+        end = self.window.end
+        if last is None:
+            self.done = True
+        elif last < LATEST:
+            self.window = self.window._replace(end=last + 1 if end is None else min(end, last + 1))
+        self.inside = self.window.start is None or not self.window.ongoing
+        self.begun = True
+
+    def _rows(
+        self, connection: apsw.Connection, n_events: int
+    ) -> Iterator[tuple[int, int, int | None, str]]:
+        if self.done:
+            return iter(())
+        parts = list(_parts(connection, self.stream_id, self.window))
+        # the last part is what begins inside the window
+        parts = parts[-1:] if self.inside else parts[:-1]
+        if not parts:
+            return iter(())
+        # sorted by an index in each part, so that the parts are merged and not sorted again
+        arms = " UNION ALL ".join(
+            f'SELECT key, start, "end", content FROM event WHERE {where}'  # noqa: S608
+            for where, _ in parts
+        )
+        matches, bindings = _filtered(connection, self.window)
+        for _, values in parts:
+            bindings |= values
+        bindings |= {"after_start": self.after[0], "after_key": self.after[1], "n": n_events}
+        return connection.execute(
+            f"SELECT * FROM ({arms}) WHERE (start, key) > (:after_start, :after_key) "  # noqa: S608
+            f"AND {matches} ORDER BY start, key LIMIT :n",
+            bindings,
+        )
+
+
+def _parts(
+    connection: apsw.Connection, stream_id: int, window: Window
+) -> Iterator[tuple[str, dict[str, Binding]]]:
+    """Yield conditions that no event meets twice, with bindings; together they are the window.
+
+    The last one is for events that begin inside the window. The filter is not among them.
+    """
+    bindings: dict[str, Binding] = {"stream": stream_id}
+    if window.ongoing and window.start is not None:
+        before = window.start if window.end is None else min(window.start, window.end)
+        for k in _reaches(connection, stream_id):
+            limits = {
+                f"low{k}": max(window.start - 16**k, EARLIEST),
+                "start": window.start,
+                "before": before,
+            }
+            yield (
+                f"stream_id = :stream AND reach = {k} AND start >= :low{k} AND start < :before "
+                'AND ("end" >= :start OR "end" IS NULL)',
+                bindings | limits,
+            )
+    inside = "stream_id = :stream"
+    if window.start is not None:
+        inside += " AND start >= :start"
+        bindings["start"] = window.start
+    if window.end is not None:
+        inside += " AND start < :end"
+        bindings["end"] = window.end
+    yield inside, bindings
+
+
+def _filtered(connection: apsw.Connection, window: Window) -> tuple[str, dict[str, Binding]]:
+    """Return the filter as a condition with bindings, and make the connection ready for it."""
+    matches, bindings = condition_sql(window.filter)
+    if bindings:
+        register_functions(connection)
+    return matches, bindings
+
+
+def _reaches(connection: apsw.Connection, stream_id: int) -> list[int]:
+    """Return which reaches a stream has, one look into the index for each."""
+    rows = connection.execute(
+        """
+        WITH RECURSIVE known (k) AS (
+          SELECT min(reach) FROM event WHERE stream_id = ?1
+          UNION ALL
+          SELECT (SELECT min(reach) FROM event WHERE stream_id = ?1 AND reach > k) FROM known
+          WHERE k NOT NULL
+        )
+        SELECT k FROM known WHERE k NOT NULL
+        """,
+        (stream_id,),
+    )
+    return [k for (k,) in rows]
+
+
+def _first(connection: apsw.Connection, expression: str, stream_id: int) -> int | None:
+    query = f"SELECT {expression} FROM event WHERE stream_id = ?"  # noqa: S608
+    found: int | None = connection.execute(query, (stream_id,)).get
+    return found
+
+
+def _write(
+    connection: apsw.Connection, stream_id: int, events: Sequence[CheckedEvent], now: int
+) -> list[int]:
+    stored = connection.execute(
+        "SELECT last_event_id, keep_us FROM event_stream WHERE id = ?", (stream_id,)
+    ).fetchone()
+    if stored is None:
+        raise StreamNotFound("stream does not exist", object=str(stream_id))
+    last_id, keep_us = stored
+    known = _known_ids(connection, stream_id, {e.id for e in events if e.id is not None})
+    ids = [0] * len(events)
+    without = [index for index, event in enumerate(events) if event.id is None]
+    unknown = [
+        i for i, event in enumerate(events) if event.id is not None and event.id not in known
+    ]
+    for index in without + unknown:
+        last_id += 1
+        ids[index] = last_id
+    if last_id > LAST_EVENT_ID:
+        raise ApiError("the stream can take no more events")
+    ids = [number or int(event.id or 0) for number, event in zip(ids, events, strict=True)]
+    base = stream_id << KEY_SHIFT
+    connection.executemany(
+        "INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            (base | number, stream_id, reach(start, end), start, end, content)
+            for number, (start, end, content, _) in zip(ids, events, strict=True)
+        ),
+    )
+    connection.execute(
+        "UPDATE event_stream SET last_event_id = ? WHERE id = ?", (last_id, stream_id)
+    )
+    if keep_us >= 0:
+        _drop_ended(connection, stream_id, now - keep_us)
+    return ids
+
+
+def _known_ids(connection: apsw.Connection, stream_id: int, ids: set[int]) -> set[int]:
+    base = stream_id << KEY_SHIFT
+    query = "SELECT 1 FROM event WHERE key = ?"
+    return {
+        number
+        for number in ids
+        if 0 < number <= LAST_EVENT_ID and connection.execute(query, (base | number,)).fetchone()
+    }
+
+
+def _drop_ended(connection: apsw.Connection, stream_id: int, limit: int) -> None:
+    """Remove the events that ended before a time."""
+    connection.execute(
+        'DELETE FROM event WHERE stream_id = ?1 AND start < ?2 AND "end" < ?2', (stream_id, limit)
+    )
+
+
+def _histogram(
+    connection: apsw.Connection, stream_id: int, window: Window, width: int | None
+) -> list[EventBucket]:
+    known = _info(connection, stream_id)
+    low = window.start if window.start is not None else known.start
+    high = window.end if window.end is not None else known.end
+    if low is None or high is None or high < low:
+        return []
+    if width is None:
+        width = max(round((high - low) / _BUCKETS), 1)
+    elif width < 1:
+        raise ApiError("[width] must be an integer > 0")
+    first = low - (low - _BUCKET_ORIGIN) % width
+    n_buckets = (high - first) // width + 1
+    if n_buckets > _MOST_BUCKETS:
+        raise ApiError(f"[width] gives {n_buckets:,} buckets, more than {_MOST_BUCKETS:,}")
+    matches, bindings = _filtered(connection, window)
+    counts = dict(
+        connection.execute(
+            "SELECT (start - :first) / :width, count(*) FROM event "  # noqa: S608
+            f"WHERE stream_id = :stream AND start BETWEEN :low AND :high AND {matches} "
+            "GROUP BY 1",
+            bindings
+            | {"first": first, "width": width, "stream": stream_id, "low": low, "high": high},
+        )
+    )
+    return [
+        EventBucket(first + i * width, first + (i + 1) * width, counts.get(i, 0))
+        for i in range(n_buckets)
+    ]
+
+
+def _info(connection: apsw.Connection, stream_id: int) -> EventStreamInfo:
+    number, size = connection.execute(
+        "SELECT count(*), sum(octet_length(content)) FROM event WHERE key BETWEEN ? AND ?",
+        key_range(stream_id),
+    ).get
+    if not number:
+        return EventStreamInfo(start=None, end=None, event_count=0)
+    start = _first(connection, "min(start)", stream_id)
+    ends = [_last_end(connection, stream_id, k) for k in _reaches(connection, stream_id)]
+    end = max(ends)
+    total = 0 if start is None else end - start
+    return EventStreamInfo(start=start, end=end, event_count=number, total_time=total, bytes=size)
+
+
+def _last_end(connection: apsw.Connection, stream_id: int, k: int) -> int:
+    """Return the largest end in one reach: it belongs to one of the last starts."""
+    last = connection.execute(
+        "SELECT max(start) FROM event WHERE stream_id = ? AND reach = ?", (stream_id, k)
+    ).get
+    return int(
+        connection.execute(
+            'SELECT max(ifnull("end", start)) FROM event '
+            "WHERE stream_id = ? AND reach = ? AND start >= ?",
+            (stream_id, k, max(last - 16**k, EARLIEST)),
+        ).get
+    )

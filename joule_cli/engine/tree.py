@@ -1,0 +1,96 @@
+"""The folder tree in a node file, in a few queries whatever its size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from joule_cli.engine import event_metadata, metadata
+from joule_cli.model import Folder
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import apsw
+
+_FOLDERS_BELOW = """
+WITH RECURSIVE below (id) AS (
+  VALUES (?) UNION ALL SELECT folder.id FROM folder JOIN below ON folder.parent_id = below.id
+)
+SELECT id, parent_id, name, description, updated_at FROM folder JOIN below USING (id) ORDER BY name
+"""
+
+
+def load_folder(
+    connection: apsw.Connection, folder_id: int, active: Collection[int] = ()
+) -> Folder:
+    """Return a folder with everything below it.
+
+    Parameters
+    ----------
+    active
+        Ids of the data streams that are being written.
+    """
+    folders: dict[int, Folder] = {}
+    parents: dict[int, int | None] = {}
+    rows = connection.execute(_FOLDERS_BELOW, (folder_id,))
+    for id_, parent, name, description, updated in rows:
+        folders[id_] = Folder(
+            name=name,
+            description=description,
+            id=id_,
+            locked=parent is None,
+            updated_at=metadata.timestamp_text(updated),
+        )
+        parents[id_] = parent
+    for id_, folder in folders.items():
+        parent = parents[id_]
+        if id_ != folder_id and parent is not None:
+            folders[parent].children.append(folder)
+    for parent_id, stream in metadata.streams_in(connection, folders):
+        if stream.id in active:
+            metadata.mark_active(stream)
+        folders[parent_id].data_streams.append(stream)
+    for parent_id, events in event_metadata.streams_in(connection, folders):
+        folders[parent_id].event_streams.append(events)
+    _lock_ancestors(folders, parents)
+    return folders[folder_id]
+
+
+def _lock_ancestors(folders: dict[int, Folder], parents: dict[int, int | None]) -> None:
+    for id_, folder in folders.items():
+        if any(stream.locked for stream in folder.data_streams):
+            above: int | None = id_
+            while above is not None and above in folders and not folders[above].locked:
+                folders[above].locked = True
+                above = parents[above]
+
+
+def folders_below(connection: apsw.Connection, folder_id: int) -> set[int]:
+    """Return the ids of a folder and of all folders below it."""
+    return {row[0] for row in connection.execute(_FOLDERS_BELOW, (folder_id,))}
+
+
+def streams_below(
+    connection: apsw.Connection, folder_id: int, table: str = "data_stream"
+) -> set[int]:
+    """Return the ids of all streams of a kind in a folder and below it."""
+    rows = connection.execute(
+        f"SELECT id FROM {table} "  # noqa: S608
+        "WHERE folder_id IN (SELECT value FROM json_each(?))",
+        (metadata.json_ids(folders_below(connection, folder_id)),),
+    )
+    return {id_ for (id_,) in rows}
+
+
+def delete_folder(connection: apsw.Connection, folder_id: int) -> None:
+    """Delete a folder and all below it with their streams and whatever those hold."""
+    below = folders_below(connection, folder_id)
+    for stream_id in streams_below(connection, folder_id):
+        metadata.delete_stream(connection, stream_id)
+    for stream_id in streams_below(connection, folder_id, "event_stream"):
+        event_metadata.delete_stream(connection, stream_id)
+    # in one statement: parents and children
+    connection.execute(
+        "DELETE FROM folder WHERE id IN (SELECT value FROM json_each(?))",
+        (metadata.json_ids(below),),
+    )
