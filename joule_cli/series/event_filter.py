@@ -26,9 +26,9 @@ _LIKE_SPECIAL: Final = re.compile(r"\\(.)|%+|[_*?\[]", re.DOTALL)
 
 #: `float` holds every integer with fewer digits than this or says that it cannot.
 _MAX_DIGITS: Final = 400
-#: Characters of a text that `point_at` shows before and after the position.
+#: Characters of a text that `point_at` shows, and how many of them before the position.
+_SHOWN: Final = 72
 _SHOWN_BEFORE: Final = 40
-_SHOWN_AFTER: Final = 30
 
 
 class Operator(StrEnum):
@@ -290,7 +290,8 @@ def point_at(text: str, position: int) -> str:
 
     What a terminal would not show as one character is replaced; wide characters count two cells.
     """
-    first, last = max(0, position - _SHOWN_BEFORE), position + _SHOWN_AFTER
+    first = max(0, position - _SHOWN_BEFORE)
+    last = first + _SHOWN
     before = ("…" if first else "") + _printable(text[first:position])
     after = _printable(text[position:last]) + ("…" if last < len(text) else "")
     return f"  {before}{after}".rstrip() + f"\n  {' ' * sum(map(_cells, before))}^"

@@ -60,7 +60,8 @@ _VALUE_NOTE: Final = (
     "quote a value that begins with = ! < > ~ or that has the word [and] or [or] in it"
 )
 _SECOND_NOTE: Final = "write [not] for is not, [unlike] for not like, or quote the value"
-_FIELD_NOTE: Final = "quote a field that has one of = ! < > ~ in it"
+_FIELD_NOTE: Final = "quote a field that has one of = ! < > ~ in it or is called [and] or [or]"
+_FORM_NOTE: Final = "write FIELD OP VALUE, as in power > 100"
 
 
 def parse_where(texts: Sequence[str]) -> Filter:
@@ -133,8 +134,7 @@ class _Reader:
             return self._quoted()
         found = _FIELD.match(self._text, self._at)
         if found is None or _JOINT.match(self._text, self._at):
-            is_first = not self._text[: self._at].strip()
-            self._fail("expected a field", self._at, _FIELD_NOTE if is_first else _VALUE_NOTE)
+            self._fail("expected a field", self._at, _FIELD_NOTE if self._peek() else _FORM_NOTE)
         if found[0].startswith("("):
             self._fail("expected a field, parentheses do not group", self._at)
         self._at = found.end()
@@ -156,7 +156,7 @@ class _Reader:
         if self._peek() in _QUOTED:
             return self._quoted(), start, True
         if not self._peek() or self._peek() in "=!<>~" or _JOINT.match(self._text, start):
-            self._fail("expected a value", start, _VALUE_NOTE)
+            self._fail("expected a value", start, _VALUE_NOTE if self._peek() else _FORM_NOTE)
         second = _SECOND_OPERATOR.match(self._text, start)
         if operator in ("is", "not") and second and not _JOINT.match(self._text, second.end()):
             # "state is not ready": whoever thinks in SQL would get the opposite of what they mean
