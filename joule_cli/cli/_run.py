@@ -239,7 +239,9 @@ def report(exc: JouleError, settings: Settings) -> None:
 
 
 def _as_sentence(text: str) -> str:
-    # hints come from every layer, as words or as sentences
+    # hints come from every layer, as words or as sentences, or as a text with a mark under it
+    if "\n" in text:
+        return text
     end = "" if text[-1] in ".?!" else "."
     return text[0].upper() + text[1:] + end
 
