@@ -36,9 +36,10 @@ from joule_cli.errors import FolderNotFound, StreamNotFound, TimeFormatError
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
-    from joule_cli.model import DataStream, Folder
+    from joule_cli.model import DataStream, EventStream, Folder
     from joule_cli.series.time import ParsedTime
 
+AnyStream = TypeVar("AnyStream", "DataStream", "EventStream")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _WILDCARD = re.compile(r"[*?\[]")
@@ -115,7 +116,17 @@ class Bounds:
         if any(side is not None and side.needs_stream for side in sides):
             info = await node.data_stream_info(stream)
             first, last = info.start, info.end
-        start, end = (None if s is None else s.resolve(first, last) for s in sides)
+        return self.within(first, last)
+
+    def within(self, first: int | None, last: int | None) -> tuple[int | None, int | None]:
+        """Return start and end in µs, for a stream that reaches from `first` to `last`.
+
+        Raises
+        ------
+        TimeFormatError
+            The range is empty, or it is relative to a stream that is.
+        """
+        start, end = (None if s is None else s.resolve(first, last) for s in (self.start, self.end))
         check_order(start, end)
         return start, end
 
@@ -257,20 +268,23 @@ async def expand_streams(
     StreamNotFound
         A reference names no stream.
     """
-    known = list((await node.folder_root()).streams("/"))
+    root = await node.folder_root()
+    known = list(root.streams("/"))
     found: dict[str, DataStream] = {}
     for reference in references:
         matches = match_streams(known, reference)
         if not matches:
             what = "no stream matches" if is_pattern(reference) else "stream does not exist"
-            raise StreamNotFound(what, object=str(reference))
+            events = match_streams(root.events("/"), reference)
+            hint = f"{events[0][0]} is an event stream, see joule event" if events else None
+            raise StreamNotFound(what, object=str(reference), hint=hint)
         found.update(matches)
     return list(found.items())
 
 
 def match_streams(
-    known: Iterable[tuple[str, DataStream]], reference: str | int
-) -> list[tuple[str, DataStream]]:
+    known: Iterable[tuple[str, AnyStream]], reference: str | int
+) -> list[tuple[str, AnyStream]]:
     """Return those of `known` that a reference names."""
     known = list(known)
     if isinstance(reference, int):

@@ -1,0 +1,168 @@
+"""Arguments and options that the commands on events share.
+
+=========================  ============================================================
+``@filter_options``        ``--where --filter``; the command gets ``chosen: Chosen``
+``@ongoing_option``        ``--ongoing/--no-ongoing``; the command gets ``ongoing: bool``
+``resolve_window``         the bounds of ``@time_bounds`` in µs, for an event stream
+``expand_event_streams``   paths, ids and wildcards to ``[(path, EventStream)]``
+``find_event_stream``      one path or id to an ``EventStream``
+=========================  ============================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import reduce, wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from joule_cli.cli._options import is_pattern, match_streams
+from joule_cli.errors import StreamNotFound, TimeFormatError
+
+if TYPE_CHECKING:
+    from joule_cli.api.node import Node
+    from joule_cli.cli._options import Bounds
+    from joule_cli.model import EventStream, Folder
+    from joule_cli.series.event_filter import Filter
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Which events ``--where`` and ``--filter`` choose: those that match all of them."""
+
+    filter: Filter = ()
+
+    @property
+    def given(self) -> bool:
+        """Whether events have to match anything at all; ``--filter '[]'`` says nothing."""
+        return bool(self.filter)
+
+    def json_filter(self) -> str | None:
+        """Return the filter as the calls of a node take it."""
+        if not self.filter:
+            return None
+        from joule_cli.series.event_filter import to_json
+
+        return to_json(self.filter)
+
+
+def filter_options(command: F) -> F:
+    """Add ``--where`` and ``--filter``; the command gets them as ``chosen``.
+
+    They are read before the node is opened, so that a mistake is found before any request.
+    """
+
+    @click.option(
+        "--where",
+        multiple=True,
+        metavar="'FIELD OP VALUE'",
+        help="Only events whose content matches, as in 'power > 100 and kind is heat'. "
+        "OP is one of = != > >= < <= ~ is not like unlike. "
+        "If repeated, events have to match all of them.",
+    )
+    @click.option(
+        "--filter",
+        multiple=True,
+        metavar="JSON",
+        help='The same in the form of the API, as in [[["power","gt",100]]]: OR of ANDs.',
+    )
+    @wraps(command)
+    def filtered(*args: Any, **kwargs: Any) -> Any:
+        kwargs["chosen"] = read_chosen(kwargs.pop("where"), kwargs.pop("filter"))
+        return command(*args, **kwargs)
+
+    return filtered  # type: ignore[return-value]  # click only sees that it is callable
+
+
+def read_chosen(where: Iterable[str], filters: Iterable[str]) -> Chosen:
+    """Read the texts of ``--where`` and ``--filter``.
+
+    Raises
+    ------
+    FilterError
+        With the position of the mistake.
+    """
+    conditions, filters = tuple(where), tuple(filters)
+    if not conditions and not filters:
+        return Chosen()
+    from joule_cli.series.event_filter import both, parse_filter
+    from joule_cli.series.where import parse_where
+
+    return Chosen(reduce(both, map(parse_filter, filters), parse_where(conditions)))
+
+
+def ongoing_option(command: F) -> F:
+    """Add ``--ongoing/--no-ongoing``; the command gets ``ongoing``."""
+    return click.option(
+        "--ongoing/--no-ongoing",
+        default=True,
+        help="With --start, whether events count that began before it and had not ended then; "
+        "by default they do.",
+    )(command)
+
+
+async def resolve_window(
+    node: Node, stream: str | int, bounds: Bounds
+) -> tuple[int | None, int | None]:
+    """Return start and end in µs; ``start`` and ``end`` are those of the stream's events.
+
+    Raises
+    ------
+    TimeFormatError
+        The range is empty, or the stream has no events to measure from.
+    """
+    anchored = [side for side in (bounds.start, bounds.end) if side and side.needs_stream]
+    if not anchored:
+        return bounds.within(None, None)
+    info = await node.event_stream_info(stream)
+    if info.start is None:
+        raise TimeFormatError(
+            f"the stream has no events, so [{anchored[0].anchor}] is no time", object=str(stream)
+        )
+    return bounds.within(info.start, info.end)
+
+
+async def expand_event_streams(
+    node: Node, references: Iterable[str | int]
+) -> list[tuple[str, EventStream]]:
+    """Return the event streams that paths, ids and wildcards name, as `expand_streams` does.
+
+    Raises
+    ------
+    StreamNotFound
+        A reference names no event stream.
+    """
+    root = await node.folder_root()
+    known = list(root.events("/"))
+    found: dict[str, EventStream] = {}
+    for reference in references:
+        matches = match_streams(known, reference)
+        if not matches:
+            raise _not_found(root, reference)
+        found.update(matches)
+    return list(found.items())
+
+
+async def find_event_stream(node: Node, reference: str | int) -> EventStream:
+    """Return the one event stream that a path or an id names.
+
+    Raises
+    ------
+    StreamNotFound
+        It names none; the hint says if it names a data stream.
+    """
+    try:
+        return await node.event_stream_get(reference)
+    except StreamNotFound as exc:
+        raise _not_found(await node.folder_root(), reference) from exc
+
+
+def _not_found(root: Folder, reference: str | int) -> StreamNotFound:
+    what = "no event stream matches" if is_pattern(reference) else "event stream does not exist"
+    data_streams = match_streams(root.streams("/"), reference)
+    hint = f"{data_streams[0][0]} is a data stream, see joule data" if data_streams else None
+    return StreamNotFound(what, object=str(reference), hint=hint)
