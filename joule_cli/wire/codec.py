@@ -1,0 +1,62 @@
+"""JSON bodies: text in both directions.
+
+The JSON forms of the stored objects are with the objects, as ``to_json`` and ``from_json``.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from joule_cli.errors import ApiError, ProtocolError
+
+MEDIA_TYPE = "application/json"
+
+
+def dump(value: Any) -> str:
+    """Return JSON as the original node writes it: ASCII, with blanks after commas and colons."""
+    return json.dumps(value)
+
+
+def load_request(body: bytes) -> Any:
+    """Return the content of a request.
+
+    Raises
+    ------
+    ApiError
+        ``invalid json``.
+    """
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise ApiError("invalid json") from None
+
+
+def load_response(body: bytes) -> Any:
+    """Return the content of a response.
+
+    Raises
+    ------
+    ProtocolError
+        ``Invalid node response (not json)``.
+    """
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as exc:
+        raise ProtocolError("Invalid node response (not json)") from exc
+
+
+def require_keys(value: Any, *keys: str) -> dict[str, Any]:
+    """Return an answer that is an object with these keys.
+
+    Raises
+    ------
+    ProtocolError
+        It is something else, or a key is missing.
+    """
+    if not isinstance(value, dict):
+        raise ProtocolError(f"Invalid node response: an object with {', '.join(keys)} was expected")
+    missing = [key for key in keys if key not in value]
+    if missing:
+        raise ProtocolError(f"Invalid node response: missing {', '.join(missing)}")
+    return value
