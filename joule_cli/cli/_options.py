@@ -7,6 +7,8 @@
 ``@progress_option``   ``--progress/--no-progress``, for commands that use `Progress`
 ``DURATION``           click type: µs
 ``expand_streams``     paths, ids and wildcards to ``[(path, DataStream)]``
+``find_stream``        one path or id to a ``DataStream``
+``streams_below``      the same for lists: folders stand for what is below them
 =====================  ==================================================================
 
 ::
@@ -275,11 +277,82 @@ async def expand_streams(
         matches = match_streams(known, reference)
         if not matches:
             what = "no stream matches" if is_pattern(reference) else "stream does not exist"
-            events = match_streams(root.events("/"), reference)
-            hint = f"{events[0][0]} is an event stream, see joule event" if events else None
-            raise StreamNotFound(what, object=str(reference), hint=hint)
+            raise StreamNotFound(what, object=str(reference), hint=other_kind(root, reference))
         found.update(matches)
     return list(found.items())
+
+
+async def find_stream(node: Node, reference: str | int) -> DataStream:
+    """Return the one data stream that a path or an id names.
+
+    Raises
+    ------
+    StreamNotFound
+        It names none; the hint says if it names an event stream.
+    """
+    try:
+        return await node.data_stream_get(reference)
+    except StreamNotFound as exc:
+        exc.hint = other_kind(await node.folder_root(), reference)
+        raise
+
+
+def other_kind(root: Folder, reference: str | int) -> str | None:
+    """Return a hint for who takes an event stream for a data stream, or the reverse.
+
+    Only for a reference that names no stream of the kind that was meant.
+    """
+    for path, _ in match_streams(root.events("/"), reference):
+        return f"{path} is an event stream, see joule event"
+    for path, _ in match_streams(root.streams("/"), reference):
+        return f"{path} is a data stream, see joule data"
+    return None
+
+
+async def streams_below(
+    node: Node,
+    references: Iterable[str | int],
+    streams: Callable[[Folder, str], Iterable[tuple[str, AnyStream]]],
+) -> list[tuple[str, AnyStream]]:
+    """Return the streams that references name, where a folder stands for all below it.
+
+    They are sorted by path, as `ls` sorts, not parents first as the tree is walked; a pattern
+    that matches nothing is no error. Without references these are all streams.
+
+    Parameters
+    ----------
+    streams
+        Gives the streams of the wanted kind in a folder at a path.
+
+    Raises
+    ------
+    StreamNotFound
+        A reference names neither a stream nor a folder.
+    """
+    root = await node.folder_root()
+    known = sorted(streams(root, "/"), key=itemgetter(0))
+    wanted = list(references)
+    if not wanted:
+        return known
+    found: dict[str, AnyStream] = {}
+    for reference in wanted:
+        matches = match_streams(known, reference)
+        if not matches and not is_pattern(reference):
+            matches = sorted(_below(root, reference, streams), key=itemgetter(0))
+        found.update(matches)
+    return list(found.items())
+
+
+def _below(
+    root: Folder,
+    reference: str | int,
+    streams: Callable[[Folder, str], Iterable[tuple[str, AnyStream]]],
+) -> Iterable[tuple[str, AnyStream]]:
+    for path, folder in root.walk("/"):
+        if path == reference:
+            return streams(folder, path)
+    what = "stream does not exist" if isinstance(reference, int) else "no such stream or folder"
+    raise StreamNotFound(what, object=str(reference), hint=other_kind(root, reference))
 
 
 def match_streams(

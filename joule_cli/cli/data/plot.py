@@ -11,7 +11,7 @@ import click
 
 from joule_cli.cli import _render
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import STREAM, Bounds, time_bounds
+from joule_cli.cli._options import STREAM, Bounds, find_stream, time_bounds
 from joule_cli.cli._output import (
     Column,
     emit_list,
@@ -119,7 +119,7 @@ async def _read(
 ) -> _Curves:
     from joule_cli.ops.select import parse_elements
 
-    model = await node.data_stream_get(stream)
+    model = await find_stream(node, stream)
     count = len(model.elements)
     chosen = list(range(count)) if elements is None else parse_elements(elements, model.elements)
     intervals: list[list[list[Any]]] = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import STREAM, Bounds, progress_option, time_bounds
+from joule_cli.cli._options import STREAM, Bounds, find_stream, progress_option, time_bounds
 from joule_cli.cli._progress import Progress
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
@@ -119,7 +119,7 @@ async def read(
     from joule_cli.ops.select import parse_elements
 
     start, end = await bounds.resolve(node, stream)
-    model = await node.data_stream_get(stream)
+    model = await find_stream(node, stream)
     path = await path_of(node, stream)
     pieces = intervals_of(intervals)
     if append and file is not None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from joule_cli.cli._options import is_pattern, match_streams
+from joule_cli.cli._options import is_pattern, match_streams, other_kind
 from joule_cli.errors import StreamNotFound, TimeFormatError
 
 if TYPE_CHECKING:
@@ -163,6 +163,4 @@ async def find_event_stream(node: Node, reference: str | int) -> EventStream:
 
 def _not_found(root: Folder, reference: str | int) -> StreamNotFound:
     what = "no event stream matches" if is_pattern(reference) else "event stream does not exist"
-    data_streams = match_streams(root.streams("/"), reference)
-    hint = f"{data_streams[0][0]} is a data stream, see joule data" if data_streams else None
-    return StreamNotFound(what, object=str(reference), hint=hint)
+    return StreamNotFound(what, object=str(reference), hint=other_kind(root, reference))

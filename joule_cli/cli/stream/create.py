@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import PATH, STREAM
+from joule_cli.cli._models import read_keep, read_stream_model, split_path
+from joule_cli.cli._options import STREAM, find_stream
 from joule_cli.cli._output import emit_ok
 from joule_cli.cli._run import with_node
-from joule_cli.errors import ConflictError, FormatError, NameTakenError, StreamNotFound
+from joule_cli.errors import ConflictError, NameTakenError, StreamNotFound
 from joule_cli.model import DataStream, Element
 from joule_cli.model.data_stream import DATATYPES, KEEP_ALL
 
@@ -73,7 +71,7 @@ async def create(
         raise click.UsageError("--like and --from-json exclude each other.")
     new = DataStream(keep_us=KEEP_ALL)
     if like is not None:
-        new = _blank(await node.data_stream_get(like))
+        new = _blank(await find_stream(node, like))
     elif from_json is not None:
         new = _blank(read_model(from_json))
     inline = _INLINE.fullmatch(path)
@@ -91,7 +89,7 @@ async def create(
     new.decimate = decimate if decimate is not None else new.decimate
     if keep is not None:
         new.keep_us = read_keep(keep)
-    folder, new.name = _split_path(path)
+    folder, new.name = split_path(path)
     if not new.name:
         raise click.UsageError("The path needs a name after the last slash.")
     stored = await _create(node, new, folder, exist_ok=exist_ok)
@@ -118,13 +116,6 @@ async def _create(node: Node, new: DataStream, folder: str, *, exist_ok: bool) -
     return existing
 
 
-def _split_path(path: str) -> tuple[str, str]:
-    # a bare integer is a name here: nothing exists yet that could have an id
-    at = str(PATH.convert(f"/{path.strip('/')}", None, None))
-    folder, name = at.rsplit("/", 1)
-    return folder or "/", name
-
-
 def _split(elements: str | None) -> list[str]:
     return [text.strip() for text in (elements or "").split(",") if text.strip()]
 
@@ -149,36 +140,6 @@ def _blank(stream: DataStream) -> DataStream:
     )
 
 
-def read_keep(text: str) -> int:
-    """Read ``--keep``."""
-    from joule_cli.series.time import parse_keep
-
-    return parse_keep(text)
-
-
 def read_model(file: str) -> DataStream:
-    """Read a stream's model as `joule stream get --json` prints it.
-
-    Raises
-    ------
-    FormatError
-        The file cannot be read, or is not such a model.
-    """
-    try:
-        text = sys.stdin.read() if file == "-" else Path(file).read_text("utf-8")
-        value: Any = json.loads(text)
-    except OSError as exc:
-        raise FormatError(exc.strerror or "cannot be read", file=file) from exc
-    except json.JSONDecodeError as exc:
-        raise FormatError(
-            f"not JSON: {exc.msg.lower()}", file=file, line=exc.lineno, column=exc.colno
-        ) from exc
-    except UnicodeDecodeError as exc:
-        raise FormatError("not UTF-8 text", file=file) from exc
-    if isinstance(value, dict) and isinstance(value.get("stream"), dict):
-        # what `joule stream info --json` prints
-        value = value["stream"]
-    try:
-        return DataStream.from_json({"name": "", **value})
-    except (KeyError, TypeError, AttributeError) as exc:
-        raise FormatError("not the model of a data stream", file=file) from exc
+    """Read a stream's model as `joule stream get --json` prints it."""
+    return read_stream_model(file, DataStream.from_json, "a data stream")

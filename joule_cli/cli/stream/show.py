@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from joule_cli.cli import _render
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import (
-    PATH,
-    STREAM,
-    expand_streams,
-    is_pattern,
-    match_streams,
-)
+from joule_cli.cli._models import yaml_lines
+from joule_cli.cli._options import PATH, STREAM, expand_streams, streams_below
 from joule_cli.cli._output import (
     Column,
     emit_block,
@@ -30,11 +23,9 @@ from joule_cli.cli._output import (
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._streams import gather_info, keep_text, size_text, status, stream_record
-from joule_cli.errors import FolderNotFound, StreamNotFound
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
-    from joule_cli.cli._streams import NamedStream
     from joule_cli.model import AnnotationInfo, DataStream, DataStreamInfo
 
 Ref = str | int
@@ -88,7 +79,11 @@ async def list_(
         *(Column(k, shown=False) for k in ("name", "description", "datatype", "decimate")),
         Column("keep_us", kind="number", shown=False),
     ]
-    streams = [(at, s) for at, s in await _listed(node, path) if s.active or not active]
+    streams = [
+        (at, s)
+        for at, s in await streams_below(node, path, lambda folder, at: folder.streams(at))
+        if s.active or not active
+    ]
     infos: list[DataStreamInfo] | list[None] = [None] * len(streams)
     if with_info or set(_INFO_KEYS).intersection(current().columns or ()):
         limit = current().limit
@@ -98,26 +93,6 @@ async def list_(
         columns,
         plain_lines=not (layout or with_status or ids or with_info),
     )
-
-
-async def _listed(node: Node, references: tuple[Ref, ...]) -> list[NamedStream]:
-    # by path, as `ls` sorts, not parents first as the tree is walked
-    known = sorted((await node.folder_root()).streams("/"), key=itemgetter(0))
-    if not references:
-        return known
-    found: dict[str, DataStream] = {}
-    for reference in references:
-        matches = match_streams(known, reference)
-        if not matches and not is_pattern(reference) and isinstance(reference, str):
-            try:
-                folder = await node.folder_get(reference)
-            except FolderNotFound:
-                raise StreamNotFound("no such stream or folder", object=reference) from None
-            matches = sorted(folder.streams(reference), key=itemgetter(0))
-        elif not matches and isinstance(reference, int):
-            raise StreamNotFound("stream does not exist", object=str(reference))
-        found.update(matches)
-    return list(found.items())
 
 
 @command("get", examples=["joule stream get /house/mains --json > mains.json"])
@@ -131,24 +106,9 @@ async def get(node: Node, path: tuple[Ref, ...]) -> None:
     values = [{"path": at, **s.to_json()} for at, s in await expand_streams(node, path)]
 
     def show(index: int) -> None:
-        emit_text(("---\n" if index else "") + "\n".join(_yaml(values[index])))
+        emit_text(("---\n" if index else "") + "\n".join(yaml_lines(values[index])))
 
     emit_objects(values, show)
-
-
-def _yaml(value: dict[str, Any], indent: str = "") -> list[str]:
-    lines = []
-    for key, item in value.items():
-        if not isinstance(item, list):
-            # a JSON scalar is a YAML scalar
-            lines.append(f"{indent}{key}: {json.dumps(item, ensure_ascii=False)}")
-            continue
-        lines.append(f"{indent}{key}:")
-        for each in item:
-            inner = _yaml(each, f"{indent}    ")
-            lines.append(f"{indent}  - {inner[0].lstrip()}")
-            lines.extend(inner[1:])
-    return lines
 
 
 @command(

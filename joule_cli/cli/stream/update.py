@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joule_cli.cli._lazy import Command
-from joule_cli.cli._options import STREAM
+from joule_cli.cli._models import read_keep
+from joule_cli.cli._options import STREAM, find_stream
 from joule_cli.cli._output import emit_ok
 from joule_cli.cli._run import with_node
-from joule_cli.cli.stream.create import read_keep, read_model
+from joule_cli.cli.stream.create import read_model
 from joule_cli.errors import LayoutMismatchError
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ async def update(
     changes = [json.loads(text) for text in element]
     keep_us = None if keep is None else read_keep(keep)
     model = None if from_json is None else read_model(from_json)
-    stream = await node.data_stream_get(path)
+    stream = await find_stream(node, path)
     if model is not None:
         _take_over(stream, model)
     if name is not None:
