@@ -25,6 +25,8 @@ _FIELD_TYPES = "numeric|string|category:[cat1,cat2,...]"
 #: Objects that orjson would turn into something that comes back as another type stay errors.
 _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
+_EARLIEST = -INT64_MAX - 1
+
 
 class CheckedEvent(NamedTuple):
     """An event that can be stored: times in µs, content as JSON text."""
@@ -97,17 +99,35 @@ def check_events(events: Iterable[Event], stream_id: int, uuid: str) -> list[Che
 
 
 def _checked(events: Iterable[Event], stream_id: int, uuid: str) -> Iterator[CheckedEvent]:
+    known = (stream_id, uuid)
     for index, event in enumerate(events):
+        start, end, number = event.start_time, event.end_time, None
         try:
-            start = check_timestamp(event.start_time, "start_time")
-            end = None if event.end_time is None else check_timestamp(event.end_time, "end_time")
-            if end is not None and end <= start:
-                raise InvalidEventError(f"end [{end}] must be after start [{start}]")
+            # nearly every event; the rest is looked at more closely
+            if not (type(start) is type(end) is int and _EARLIEST <= start < end <= INT64_MAX):
+                start, end = _check_times(start, end)
             content = encode_content(event.content)
+            if event.id is not None and (event.event_stream_id, event.node_uuid) == known:
+                number = _check_id(event.id)
         except ApiError as exc:
             raise InvalidEventError(f"event {index}: {exc.message}") from exc
-        known = event.event_stream_id == stream_id and event.node_uuid == uuid
-        yield CheckedEvent(start, end, content, event.id if known else None)
+        yield CheckedEvent(start, end, content, number)
+
+
+def _check_times(start: Any, end: Any) -> tuple[int, int | None]:
+    start = check_timestamp(start, "start_time")
+    if end is None:
+        return start, None
+    end = check_timestamp(end, "end_time")
+    if end <= start:
+        raise InvalidEventError(f"end [{end}] must be after start [{start}]")
+    return start, end
+
+
+def _check_id(number: Any) -> int:
+    if isinstance(number, bool) or not isinstance(number, int):
+        raise InvalidEventError("[id] must be an integer")
+    return number
 
 
 def encode_content(content: Any) -> str:

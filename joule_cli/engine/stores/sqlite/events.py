@@ -83,8 +83,8 @@ class SqliteEventStore(EventStore):
         def run(connection: apsw.Connection) -> int:
             matches, values = _filtered(connection, window)
             total = 0
-            for where, bindings in _parts(connection, stream_id, window):
-                query = f"SELECT count(*) FROM event WHERE {where} AND {matches}"  # noqa: S608
+            for part, bindings in _parts(connection, stream_id, window):
+                query = f"SELECT count(*) FROM {part} AND {matches}"  # noqa: S608
                 total += connection.execute(query, bindings | values).get
             return total
 
@@ -94,8 +94,8 @@ class SqliteEventStore(EventStore):
         def run(connection: apsw.Connection) -> int:
             matches, values = _filtered(connection, window)
             before = connection.total_changes()
-            for where, bindings in list(_parts(connection, stream_id, window)):
-                query = f"DELETE FROM event WHERE {where} AND {matches}"  # noqa: S608
+            for part, bindings in list(_parts(connection, stream_id, window)):
+                query = f"DELETE FROM {part} AND {matches}"  # noqa: S608
                 connection.execute(query, bindings | values)
             return connection.total_changes() - before
 
@@ -120,7 +120,7 @@ class _Reader:
 
     stream_id: int
     window: Window
-    after: tuple[int, int] = (EARLIEST, -1)
+    after: tuple[int, int] | None = None
     begun: bool = False
     inside: bool = False
     done: bool = False
@@ -157,56 +157,67 @@ class _Reader:
     ) -> Iterator[tuple[int, int, int | None, str]]:
         if self.done:
             return iter(())
-        parts = list(_parts(connection, self.stream_id, self.window))
+        parts = list(_parts(connection, self.stream_id, self.window, self.after))
         # the last part is what begins inside the window
         parts = parts[-1:] if self.inside else parts[:-1]
         if not parts:
             return iter(())
         # sorted by an index in each part, so that the parts are merged and not sorted again
         arms = " UNION ALL ".join(
-            f'SELECT key, start, "end", content FROM event WHERE {where}'  # noqa: S608
-            for where, _ in parts
+            f'SELECT key, start, "end", content FROM {part}'  # noqa: S608
+            for part, _ in parts
         )
         matches, bindings = _filtered(connection, self.window)
         for _, values in parts:
             bindings |= values
-        bindings |= {"after_start": self.after[0], "after_key": self.after[1], "n": n_events}
         return connection.execute(
-            f"SELECT * FROM ({arms}) WHERE (start, key) > (:after_start, :after_key) "  # noqa: S608
-            f"AND {matches} ORDER BY start, key LIMIT :n",
-            bindings,
+            f"SELECT * FROM ({arms}) WHERE {matches} ORDER BY start, key LIMIT :n",  # noqa: S608
+            bindings | {"n": n_events},
         )
 
 
 def _parts(
-    connection: apsw.Connection, stream_id: int, window: Window
+    connection: apsw.Connection,
+    stream_id: int,
+    window: Window,
+    after: tuple[int, int] | None = None,
 ) -> Iterator[tuple[str, dict[str, Binding]]]:
-    """Yield conditions that no event meets twice, with bindings; together they are the window.
+    """Yield sources (a table with a condition) that share no event, with their bindings.
 
-    The last one is for events that begin inside the window. The filter is not among them.
+    Together they are the window without its filter, as far as it lies behind the (start, key)
+    `after`. The last one has what begins inside the window. The indexes are named because there
+    are no statistics that SQLite could choose by.
     """
     bindings: dict[str, Binding] = {"stream": stream_id}
+    if after is not None:
+        bindings |= {"after_start": after[0], "after_key": after[1]}
     if window.ongoing and window.start is not None:
         before = window.start if window.end is None else min(window.start, window.end)
         for k in _reaches(connection, stream_id):
-            limits = {
-                f"low{k}": max(window.start - 16**k, EARLIEST),
-                "start": window.start,
-                "before": before,
-            }
+            low = max(window.start - 16**k, EARLIEST)
+            limits = {f"low{k}": low, "start": window.start, "before": before}
             yield (
-                f"stream_id = :stream AND reach = {k} AND start >= :low{k} AND start < :before "
+                f"event INDEXED BY event_reach WHERE stream_id = :stream AND reach = {k} "
+                f"AND {_lower_bound(f'low{k}', low, after)} AND start < :before "
                 'AND ("end" >= :start OR "end" IS NULL)',
                 bindings | limits,
             )
-    inside = "stream_id = :stream"
-    if window.start is not None:
-        inside += " AND start >= :start"
+    inside = "event INDEXED BY event_start WHERE stream_id = :stream"
+    if window.start is not None or after is not None:
+        low = EARLIEST if window.start is None else window.start
+        inside += f" AND {_lower_bound('start', low, after)}"
         bindings["start"] = window.start
     if window.end is not None:
         inside += " AND start < :end"
         bindings["end"] = window.end
     yield inside, bindings
+
+
+def _lower_bound(name: str, low: int, after: tuple[int, int] | None) -> str:
+    """Return the stronger one of two bounds: SQLite searches an index by one only."""
+    if after is not None and after[0] >= low:
+        return "(start, key) > (:after_start, :after_key)"
+    return f"start >= :{name}"
 
 
 def _filtered(connection: apsw.Connection, window: Window) -> tuple[str, dict[str, Binding]]:
@@ -250,25 +261,32 @@ def _write(
         raise StreamNotFound("stream does not exist", object=str(stream_id))
     last_id, keep_us = stored
     known = _known_ids(connection, stream_id, {e.id for e in events if e.id is not None})
-    ids = [0] * len(events)
-    without = [index for index, event in enumerate(events) if event.id is None]
-    unknown = [
-        i for i, event in enumerate(events) if event.id is not None and event.id not in known
-    ]
-    for index in without + unknown:
-        last_id += 1
-        ids[index] = last_id
-    if last_id > LAST_EVENT_ID:
+    # events without an id come first, then those with an id that the stream does not have
+    new = [i for i, e in enumerate(events) if e.id is None]
+    if len(new) < len(events):
+        new += [i for i, e in enumerate(events) if e.id is not None and e.id not in known]
+    if last_id + len(new) > LAST_EVENT_ID:
         raise ApiError("the stream can take no more events")
-    ids = [number or int(event.id or 0) for number, event in zip(ids, events, strict=True)]
+    ids = [event.id or 0 for event in events]
+    for number, i in enumerate(new, last_id + 1):
+        ids[i] = number
     base = stream_id << KEY_SHIFT
     connection.executemany(
-        "INSERT OR REPLACE INTO event VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO event VALUES (?, ?, ?, ?, ?, ?)",
         (
-            (base | number, stream_id, reach(start, end), start, end, content)
-            for number, (start, end, content, _) in zip(ids, events, strict=True)
+            (base | ids[i], stream_id, reach(e.start, e.end), e.start, e.end, e.content)
+            for i, e in ((i, events[i]) for i in new)
         ),
     )
+    connection.executemany(
+        'UPDATE event SET reach = ?, start = ?, "end" = ?, content = ? WHERE key = ?',
+        (
+            (reach(e.start, e.end), e.start, e.end, e.content, base | e.id)
+            for e in events
+            if e.id in known
+        ),
+    )
+    last_id += len(new)
     connection.execute(
         "UPDATE event_stream SET last_event_id = ? WHERE id = ?", (last_id, stream_id)
     )
