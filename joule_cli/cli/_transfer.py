@@ -84,6 +84,7 @@ class Watch:
     def __call__(self, report: Report) -> None:
         """Take a report; the total is worked out from the time covered if nothing else is known."""
         self.last = report
+        self._bar.unit = report.unit
         total = report.total
         if total is None and (share := report.fraction):
             total = round(report.rows / share)
@@ -104,23 +105,23 @@ def watched(label: str) -> Iterator[Watch]:
             bar.clear()
             last = watch.last
             if last is not None and last.rows:
-                told = f"Interrupted after {_reached(last.stream, last.rows, last.last)}."
+                told = f"Interrupted after {_reached(last)}."
                 report_interruption(f"{told} {_CONTINUE}", last.stream, current())
             raise
 
 
 def explain(exc: PartialError) -> PartialError:
     """Say in the error itself how far the work got, and in its hint how to go on."""
-    exc.message = f"{exc.message} (after {_reached(exc.stream, exc.rows, exc.last)})"
+    exc.message = f"{exc.message} (after {_reached(exc)})"
     exc.hint = f"{exc.hint}\n{_CONTINUE}" if exc.hint else _CONTINUE
     return exc
 
 
-def _reached(stream: str, rows: int, last: int | None) -> str:
-    where = f"{rows:,} rows of {stream}"
-    if last is None:
+def _reached(work: Report | PartialError) -> str:
+    where = f"{work.rows:,} {work.unit} of {work.stream}"
+    if work.last is None:
         return where
-    return f"{where}, the last at {show_time(last)} [{last}]"
+    return f"{where}, the last at {show_time(work.last)} [{work.last}]"
 
 
 def interval_line(interval: Sequence[int]) -> str:

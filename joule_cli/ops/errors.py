@@ -6,6 +6,7 @@
     ├── OperationError              the request cannot be carried out as given
     │   ├── ElementMismatchError    the destination's elements differ; the caller may accept that
     │   ├── OverlapError            rows are in the way; the caller may replace or skip them
+    │   ├── EventsPresentError      events are there already; the caller may choose what to do
     │   └── VerificationError       two streams that should be equal are not
     └── PartialError                failed after rows were stored for good (exit status 3)
 """
@@ -60,6 +61,17 @@ class OverlapError(OperationError):
         self.rows = rows
 
 
+class EventsPresentError(OperationError):
+    """The destination of a copy has `events` events in the range."""
+
+    def __init__(self, stream: str, events: int) -> None:
+        super().__init__(
+            f"the stream has {events} {'event' if events == 1 else 'events'} in this time range",
+            object=stream,
+        )
+        self.events = events
+
+
 class VerificationError(OperationError):
     """The rows in a range differ between two streams."""
 
@@ -85,17 +97,22 @@ class PartialError(JouleError):
         Rows stored by this run.
     last
         Timestamp of the last one, µs.
+    unit
+        What `rows` counts: rows of a data stream, or events.
     """
 
     exit_code = 3
 
-    def __init__(self, cause: JouleError, stream: str, rows: int, last: int | None) -> None:
+    def __init__(
+        self, cause: JouleError, stream: str, rows: int, last: int | None, unit: str = "rows"
+    ) -> None:
         super().__init__(cause.sentence(), hint=cause.hint)
         self.status = cause.status
         self.cause = cause
         self.stream = stream
         self.rows = rows
         self.last = last
+        self.unit = unit
 
 
 @contextmanager
@@ -108,4 +125,4 @@ def partial_after(meter: Meter) -> Iterator[None]:
     except JouleError as exc:
         if meter.rows == 0:
             raise
-        raise PartialError(exc, meter.stream, meter.rows, meter.last) from exc
+        raise PartialError(exc, meter.stream, meter.rows, meter.last, meter.unit) from exc

@@ -26,6 +26,8 @@ class Progress:
         Rows in the whole work, if that is known.
     span
         First and last time of the work, if that is known.
+    unit
+        What `rows` counts: rows of a data stream, or events.
     """
 
     stream: str
@@ -33,6 +35,7 @@ class Progress:
     last: int | None = None
     total: int | None = None
     span: tuple[int, int] | None = None
+    unit: str = "rows"
 
     @property
     def fraction(self) -> float | None:
@@ -48,7 +51,7 @@ ProgressCallback: TypeAlias = Callable[[Progress], None]
 
 
 class Meter:
-    """Counts finished rows of one stream and reports each step."""
+    """Counts finished rows, or events, of one stream and reports each step."""
 
     def __init__(
         self,
@@ -57,20 +60,26 @@ class Meter:
         *,
         total: int | None = None,
         span: tuple[int, int] | None = None,
+        unit: str = "rows",
     ) -> None:
         self.stream = stream
         self.rows = 0
         self.last: int | None = None
         self.total = total
         self.span = span
+        self.unit = unit
         self._report = report
 
     def add(self, rows: Rows) -> None:
         """Count `rows` as finished."""
         if len(rows):
-            self.rows += len(rows)
-            self.last = int(rows["timestamp"][-1])
-            self.tell()
+            self.count(len(rows), int(rows["timestamp"][-1]))
+
+    def count(self, number: int, last: int) -> None:
+        """Count `number` more as finished, the last of them at `last` (µs)."""
+        self.rows += number
+        self.last = last
+        self.tell()
 
     def add_all(self, blocks: Sequence[Rows]) -> None:
         """Count several blocks as finished, with one report."""
@@ -80,4 +89,6 @@ class Meter:
     def tell(self) -> None:
         """Report the present state."""
         if self._report is not None:
-            self._report(Progress(self.stream, self.rows, self.last, self.total, self.span))
+            self._report(
+                Progress(self.stream, self.rows, self.last, self.total, self.span, self.unit)
+            )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from joule_cli.errors import InvalidReference, JouleError, StreamNotFound
-from joule_cli.model import DataStream, Element
+from joule_cli.errors import InvalidReference, JouleError, NameTakenError, StreamNotFound
+from joule_cli.model import DataStream, Element, EventStream
 from joule_cli.ops.errors import OperationError
 from joule_cli.series.intervals import Interval
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Place(NamedTuple):
-    """A data stream, or where one will be created."""
+    """A data stream or event stream, or where one will be created."""
 
     node: Node
     path: str
@@ -43,6 +43,22 @@ async def find_stream(place: Place) -> DataStream | None:
         return await place.node.data_stream_get(place.path)
     except StreamNotFound:
         return None
+
+
+async def find_event_stream(place: Place) -> EventStream | None:
+    """Return the event stream at `place`, `None` if the path is free.
+
+    Raises
+    ------
+    NameTakenError
+        There is a data stream.
+    """
+    try:
+        return await place.node.event_stream_get(place.path)
+    except StreamNotFound:
+        if await find_stream(place) is None:
+            return None
+    raise NameTakenError("a data stream has this name", object=place.path)
 
 
 def fresh_elements(elements: Sequence[Element]) -> list[Element]:
@@ -79,7 +95,12 @@ async def discard_stream(place: Place, stream: DataStream) -> bool:
     return True
 
 
-def refuse_same(source: Place, destination: Place, a: DataStream, b: DataStream | None) -> None:
+def refuse_same(
+    source: Place,
+    destination: Place,
+    a: DataStream | EventStream,
+    b: DataStream | EventStream | None,
+) -> None:
     """Refuse to write a stream onto itself."""
     same_node = source.node is destination.node or source.node.url == destination.node.url
     if b is not None and same_node and a.id == b.id:
