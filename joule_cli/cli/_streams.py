@@ -81,6 +81,8 @@ def doomed_lines(records: Sequence[dict[str, Any]]) -> str:
         line = f"  {_render.one_line(record['path'])}"
         if record.get("rows") is not None:
             line += f"  {record['rows']:,} rows"
+        if record.get("events") is not None:
+            line += f"  {record['events']:,} events"
         if record.get("start") is not None:
             line += f", {show_time(record['start'])} to {show_time(record['end'])}"
         lines.append(line)

@@ -22,6 +22,10 @@ GROUPS = {
         "joule_cli.cli.data:data",
         "Read, write, copy and compute the rows of data streams.",
     ),
+    "event": (
+        "joule_cli.cli.event:event",
+        "Record, find and manage events: labelled spans of time.",
+    ),
     "annotation": ("joule_cli.cli.annotation:annotation", "Read and write notes on streams."),
     "admin": ("joule_cli.cli.admin:admin", "Check, back up and repair the node's own file."),
     "help": ("joule_cli.cli.help:help_", "Explain a command or a topic."),

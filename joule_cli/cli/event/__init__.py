@@ -9,7 +9,21 @@ _HERE = "joule_cli.cli.event"
 
 @group(
     "event",
-    lazy={},
+    lazy={
+        "list": (f"{_HERE}.show:list_", "List event streams."),
+        "info": (f"{_HERE}.show:info", "Describe event streams and what they hold."),
+        "get": (f"{_HERE}.show:get", "Print every attribute of event streams."),
+        "create": (f"{_HERE}.create:create", "Create an event stream."),
+        "update": (f"{_HERE}.create:update", "Change attributes of an event stream."),
+        "rename": (f"{_HERE}.change:rename", "Give an event stream another name."),
+        "move": (f"{_HERE}.change:move", "Move event streams into a folder."),
+        "delete": (f"{_HERE}.change:delete", "Delete event streams with their events."),
+        "count": (f"{_HERE}.count:count", "Count the events of streams."),
+        "remove": (
+            f"{_HERE}.remove:remove",
+            "Remove events of a stream and print their number; the stream stays.",
+        ),
+    },
     examples=[
         "joule event create /house/events --field power:numeric --field 'kind:category[heat,cool]'",
         "joule event count /house/events --last 1d --where 'power > 100'",

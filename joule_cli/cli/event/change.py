@@ -1,0 +1,97 @@
+"""Renaming, moving and deleting event streams."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from joule_cli.cli._lazy import command
+from joule_cli.cli._options import PATH, STREAM, is_pattern, safe_options
+from joule_cli.cli._output import Column, emit_list, emit_ok
+from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._run import for_each, with_node
+from joule_cli.cli._streams import ask_to_delete
+from joule_cli.cli.event._options import expand_event_streams, find_event_stream
+from joule_cli.cli.event._streams import doomed_records, gather_info
+
+if TYPE_CHECKING:
+    from joule_cli.api.node import Node
+    from joule_cli.model import EventStream
+
+Ref = str | int
+
+_COLUMNS = (
+    Column("path"),
+    Column("events", kind="number"),
+    Column("start", kind="time"),
+    Column("end", kind="time"),
+)
+
+
+@command("rename", examples=["joule event rename /house/events heating"])
+@click.argument("stream", type=STREAM)
+@click.argument("name")
+@with_node
+async def rename(node: Node, stream: Ref, name: str) -> None:
+    """Give an event stream another name."""
+    found = await find_event_stream(node, stream)
+    found.name = name
+    await node.event_stream_update(found)
+    emit_ok(value=found.to_json())
+
+
+@command(
+    "move",
+    examples=["joule event move /house/events /archive", "joule event move '/tmp/*' /lab --yes"],
+)
+@click.argument("source", type=STREAM, nargs=-1, required=True)
+@click.argument("destination", type=PATH)
+@safe_options
+@with_node
+async def move(node: Node, source: tuple[Ref, ...], destination: Ref, dry_run: bool) -> None:
+    """Move event streams into a folder.
+
+    The folder is created if it is missing.
+    """
+    streams = await expand_event_streams(node, source)
+    if dry_run:
+        emit_list(doomed_records(streams, await gather_info(node, streams)), _COLUMNS)
+        return
+    if any(is_pattern(ref) for ref in source):
+        listing = "\n".join(f"  {path}" for path, _ in streams)
+        question = f"Move {len(streams)} event streams to {destination}?"
+        confirm_or_leave(question, details=listing, always=True)
+
+    async def move_one(item: tuple[str, EventStream]) -> None:
+        await node.event_stream_move(item[0], destination)
+
+    await for_each(streams, move_one)
+    emit_ok(value={"moved": [path for path, _ in streams], "destination": destination})
+
+
+@command(
+    "delete",
+    examples=["joule event delete /tmp/events", "joule event delete '/tmp/run-*/*' --dry-run"],
+)
+@click.argument("stream", type=STREAM, nargs=-1, required=True)
+@safe_options
+@with_node
+async def delete(node: Node, stream: tuple[Ref, ...], dry_run: bool) -> None:
+    """Delete event streams with their events.
+
+    To remove events and keep the stream, see joule event remove.
+    """
+    streams = await expand_event_streams(node, stream)
+    records = doomed_records(streams, await gather_info(node, streams))
+    if dry_run:
+        emit_list(records, _COLUMNS)
+        return
+    what = streams[0][0] if len(streams) == 1 else f"{len(streams)} event streams"
+    ask_to_delete(records, what, always=True)
+
+    async def delete_one(item: tuple[str, EventStream]) -> None:
+        await node.event_stream_delete(item[0])
+
+    await for_each(streams, delete_one)
+    emit_ok(value={"deleted": [path for path, _ in streams]})

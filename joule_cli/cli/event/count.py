@@ -1,0 +1,129 @@
+"""Numbers of events."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from joule_cli.cli import _render
+from joule_cli.cli._lazy import command
+from joule_cli.cli._options import DURATION, STREAM, Bounds, time_bounds
+from joule_cli.cli._output import Column, emit_list, emit_object, emit_text, output_format
+from joule_cli.cli._run import with_node
+from joule_cli.cli.event._options import (
+    Chosen,
+    expand_event_streams,
+    filter_options,
+    ongoing_option,
+    resolve_window,
+)
+
+if TYPE_CHECKING:
+    from joule_cli.api.node import Node
+    from joule_cli.model import EventBucket
+
+Ref = str | int
+
+_COLUMNS = (Column("path"), Column("count", kind="number"))
+_BUCKET_COLUMNS = (
+    Column("start", kind="time"),
+    Column("end", kind="time"),
+    Column("count", kind="number"),
+)
+#: Cells of the longest bar.
+_BAR = 40
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+@command(
+    "count",
+    examples=[
+        "joule event count /house/events --last 1d --where 'power > 100'",
+        "joule event count /house/events --histogram --width 1h --last 1w",
+    ],
+)
+@click.argument("streams", type=STREAM, nargs=-1, required=True, metavar="STREAM...")
+@time_bounds
+@filter_options
+@ongoing_option
+@click.option(
+    "--histogram",
+    is_flag=True,
+    help="Count the events that begin in each span of time instead, in about 100 spans.",
+)
+@click.option(
+    "--width",
+    type=DURATION,
+    metavar="D",
+    help="Span of the histogram, as in 1h; days begin at midnight UTC, weeks on Monday.",
+)
+@click.pass_context
+def count(
+    ctx: click.Context,
+    streams: tuple[Ref, ...],
+    bounds: Bounds,
+    chosen: Chosen,
+    ongoing: bool,
+    histogram: bool,
+    width: int | None,
+) -> None:
+    """Count the events of streams."""
+    if not histogram:
+        if width is not None:
+            raise click.UsageError("--width needs --histogram.")
+        _count(streams, bounds, chosen, ongoing)
+        return
+    if ctx.get_parameter_source("ongoing") is not ParameterSource.DEFAULT:
+        raise click.UsageError("A histogram counts by the start of events, without --ongoing.")
+    if len(streams) > 1:
+        raise click.UsageError("A histogram is of one stream.")
+    _histogram(streams, bounds, chosen, width)
+
+
+@with_node
+async def _count(
+    node: Node, references: tuple[Ref, ...], bounds: Bounds, chosen: Chosen, ongoing: bool
+) -> None:
+    records = []
+    for path, stream in await expand_event_streams(node, references):
+        start, end = await resolve_window(node, path, bounds)
+        number = await node.event_stream_count(stream, start, end, chosen.json_filter(), ongoing)
+        records.append({"path": path, "count": number})
+    if len(records) == 1:
+        emit_object(records[0], lambda: emit_text(str(records[0]["count"])), _COLUMNS)
+    else:
+        emit_list(records, _COLUMNS)
+
+
+@with_node
+async def _histogram(
+    node: Node, references: tuple[Ref, ...], bounds: Bounds, chosen: Chosen, width: int | None
+) -> None:
+    found = await expand_event_streams(node, references)
+    if len(found) > 1:
+        raise click.UsageError(f"A histogram is of one stream; {len(found)} match.")
+    path, stream = found[0]
+    start, end = await resolve_window(node, path, bounds)
+    # the last instant of a histogram belongs to it
+    last = None if end is None else end - 1
+    buckets = await node.event_stream_histogram(stream, start, last, chosen.json_filter(), width)
+    if output_format() not in {"table", "plain"}:
+        emit_list((bucket.to_json() for bucket in buckets), _BUCKET_COLUMNS)
+        return
+    rows = zip(buckets, _bars(buckets), strict=True)
+    records = ({**bucket.to_json(), "bar": bar} for bucket, bar in rows)
+    emit_list(records, [*_BUCKET_COLUMNS, Column("bar", " ")])
+
+
+def _bars(buckets: list[EventBucket]) -> list[str]:
+    most = max((bucket.count for bucket in buckets), default=0) or 1
+    # what is there at all is seen, and nothing is a blank, not the dash of a missing value
+    if not _render.encodes(_EIGHTHS):
+        return ["#" * -(-bucket.count * _BAR // most) or " " for bucket in buckets]
+    bars = []
+    for bucket in buckets:
+        whole, eighth = divmod(-(-bucket.count * _BAR * 8 // most), 8)
+        bars.append((_EIGHTHS[8] * whole + _EIGHTHS[eighth]).rstrip() or " ")
+    return bars
