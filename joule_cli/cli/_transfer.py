@@ -92,28 +92,34 @@ class Watch:
 
 
 @contextmanager
-def watched(label: str) -> Iterator[Watch]:
-    """Show progress; after a failure or an interruption tell how far the work got."""
+def watched(label: str, go_on: str = _CONTINUE) -> Iterator[Watch]:
+    """Show progress; after a failure or an interruption tell how far the work got.
+
+    Parameters
+    ----------
+    go_on
+        How to continue then.
+    """
     with Progress(label) as bar:
         watch = Watch(bar)
         try:
             yield watch
         except PartialError as exc:
             bar.clear()
-            raise explain(exc) from exc
+            raise explain(exc, go_on) from exc
         except asyncio.CancelledError:
             bar.clear()
             last = watch.last
             if last is not None and last.rows:
                 told = f"Interrupted after {_reached(last)}."
-                report_interruption(f"{told} {_CONTINUE}", last.stream, current())
+                report_interruption(f"{told} {go_on}", last.stream, current())
             raise
 
 
-def explain(exc: PartialError) -> PartialError:
+def explain(exc: PartialError, go_on: str = _CONTINUE) -> PartialError:
     """Say in the error itself how far the work got, and in its hint how to go on."""
     exc.message = f"{exc.message} (after {_reached(exc)})"
-    exc.hint = f"{exc.hint}\n{_CONTINUE}" if exc.hint else _CONTINUE
+    exc.hint = f"{exc.hint}\n{go_on}" if exc.hint else go_on
     return exc
 
 

@@ -23,6 +23,10 @@ _HERE = "joule_cli.cli.event"
             f"{_HERE}.remove:remove",
             "Remove events of a stream and print their number; the stream stays.",
         ),
+        "copy": (
+            f"{_HERE}.copy:copy",
+            "Copy the events that begin in the range to another event stream.",
+        ),
     },
     examples=[
         "joule event create /house/events --field power:numeric --field 'kind:category[heat,cool]'",
