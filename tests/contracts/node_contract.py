@@ -6,13 +6,24 @@ from typing import TYPE_CHECKING
 
 from tests.contracts.annotation import AnnotationContract
 from tests.contracts.data_stream import DataStreamContract
+from tests.contracts.event import EventContract, OpenEventContract
+from tests.contracts.event_filter import EventFilterContract
+from tests.contracts.event_stream import EventStreamContract
 from tests.contracts.folder import FolderContract
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
 
 
-class NodeContract(FolderContract, DataStreamContract, AnnotationContract):
+class NodeContract(
+    FolderContract,
+    DataStreamContract,
+    AnnotationContract,
+    EventStreamContract,
+    EventContract,
+    OpenEventContract,
+    EventFilterContract,
+):
     """Subclass it in the tests of an implementation, with the fixture `fresh_node`."""
 
     async def test_info_names_the_node_and_its_storage(self, node: Node):

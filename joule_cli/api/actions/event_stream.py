@@ -196,12 +196,15 @@ class EventStreamActions(ABC):
 
         Notes
         -----
-        A text as `limit` is taken for the filter, as Joule 1.0.1 has it in this place. Wire:
-        ``GET /event/data.json``.
+        Positional arguments may come as Joule 1.0.1 has them: behind `end` the filter, the choice
+        of ongoing events, and the block size. Wire: ``GET /event/data.json``.
         """
-        in_order_of_1_0_1: Any = limit
-        if isinstance(in_order_of_1_0_1, str | list):
-            limit, json_filter = None, in_order_of_1_0_1
+        given: tuple[Any, Any, Any] = (limit, json_filter, include_on_going_events)
+        if isinstance(given[0], str | list) or isinstance(given[1], bool):
+            limit, json_filter = None, given[0]
+            if isinstance(given[1], bool):
+                include_on_going_events = given[1]
+                block_size = block_size if given[2] is True else given[2]
         return EventReading(
             self._event_blocks,
             stream=stream,

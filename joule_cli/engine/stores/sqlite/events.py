@@ -7,9 +7,10 @@ of one reach that overlap `t` lie in one short range of starts, whatever else th
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from joule_cli.engine.event_metadata import KEY_SHIFT, LAST_EVENT_ID, key_range
 from joule_cli.engine.stores.base import EventStore, StoredEvent
@@ -28,9 +29,17 @@ if TYPE_CHECKING:
     from joule_cli.engine.event_validation import CheckedEvent
     from joule_cli.engine.stores.sqlite.event_filter import Binding
 
+#: A table with a condition, and the bindings of that. The index is named in it: there are no
+#: statistics that SQLite could choose by.
+_Part: TypeAlias = "tuple[str, dict[str, Binding]]"
+#: Start and key of an event.
+_Place: TypeAlias = tuple[int, int]
+
 EARLIEST, LATEST = -INT64_MAX - 1, INT64_MAX
 #: Reach of events without an end, and of those that are longer than 16**15 µs (36 millennia).
 ENDLESS = 16
+#: Fewer events than this are not worth a query of their own.
+_FETCH = 500
 #: Contents of a block weigh no more than this, whatever its number of events.
 _BLOCK_BYTES = 16 * 1024 * 1024
 #: Monday 2000-01-03 UTC, from where the buckets of a histogram count; as in Joule 1.0.1.
@@ -67,17 +76,17 @@ class SqliteEventStore(EventStore):
         self, stream_id: int, window: Window, limit: int | None, block_size: int
     ) -> AsyncGenerator[list[StoredEvent], None]:
         reader = _Reader(stream_id, window)
-        given = 0
-        block: list[StoredEvent] = []
-        while limit is None or given < limit:
-            wanted = block_size if limit is None else min(block_size, limit - given)
-            block += await self._database.read(partial(reader.fetch, wanted - len(block)))
-            if len(block) == wanted or (reader.done and block):
+        left = sys.maxsize if limit is None else limit
+        ahead: list[StoredEvent] = []
+        while left and (ahead or not reader.done):
+            wanted = min(block_size, left)
+            while len(ahead) < wanted and not reader.done:
+                n_events = min(max(block_size, _FETCH), left) - len(ahead)
+                ahead += await self._database.read(partial(reader.fetch, n_events))
+            block, ahead = ahead[:wanted], ahead[wanted:]
+            left -= len(block)
+            if block:
                 yield block
-                given += len(block)
-                block = []
-            if reader.done:
-                break
 
     async def count(self, stream_id: int, window: Window) -> int:
         def run(connection: apsw.Connection) -> int:
@@ -120,7 +129,7 @@ class _Reader:
 
     stream_id: int
     window: Window
-    after: tuple[int, int] | None = None
+    after: _Place | None = None
     begun: bool = False
     inside: bool = False
     done: bool = False
@@ -157,9 +166,10 @@ class _Reader:
     ) -> Iterator[tuple[int, int, int | None, str]]:
         if self.done:
             return iter(())
-        parts = list(_parts(connection, self.stream_id, self.window, self.after))
-        # the last part is what begins inside the window
-        parts = parts[-1:] if self.inside else parts[:-1]
+        if self.inside:
+            parts = list(_inside(self.stream_id, self.window, self.after))
+        else:
+            parts = list(_ongoing(connection, self.stream_id, self.window, self.after))
         if not parts:
             return iter(())
         # sorted by an index in each part, so that the parts are merged and not sorted again
@@ -176,48 +186,50 @@ class _Reader:
         )
 
 
-def _parts(
-    connection: apsw.Connection,
-    stream_id: int,
-    window: Window,
-    after: tuple[int, int] | None = None,
-) -> Iterator[tuple[str, dict[str, Binding]]]:
-    """Yield sources (a table with a condition) that share no event, with their bindings.
-
-    Together they are the window without its filter, as far as it lies behind the (start, key)
-    `after`. The last one has what begins inside the window. The indexes are named because there
-    are no statistics that SQLite could choose by.
-    """
-    bindings: dict[str, Binding] = {"stream": stream_id}
-    if after is not None:
-        bindings |= {"after_start": after[0], "after_key": after[1]}
-    if window.ongoing and window.start is not None:
-        before = window.start if window.end is None else min(window.start, window.end)
-        for k in _reaches(connection, stream_id):
-            low = max(window.start - 16**k, EARLIEST)
-            limits = {f"low{k}": low, "start": window.start, "before": before}
-            yield (
-                f"event INDEXED BY event_reach WHERE stream_id = :stream AND reach = {k} "
-                f"AND {_lower_bound(f'low{k}', low, after)} AND start < :before "
-                'AND ("end" >= :start OR "end" IS NULL)',
-                bindings | limits,
-            )
-    inside = "event INDEXED BY event_start WHERE stream_id = :stream"
-    if window.start is not None or after is not None:
-        low = EARLIEST if window.start is None else window.start
-        inside += f" AND {_lower_bound('start', low, after)}"
-        bindings["start"] = window.start
-    if window.end is not None:
-        inside += " AND start < :end"
-        bindings["end"] = window.end
-    yield inside, bindings
+def _parts(connection: apsw.Connection, stream_id: int, window: Window) -> Iterator[_Part]:
+    """Yield parts that share no event; together they are the window without its filter."""
+    yield from _ongoing(connection, stream_id, window)
+    yield from _inside(stream_id, window)
 
 
-def _lower_bound(name: str, low: int, after: tuple[int, int] | None) -> str:
-    """Return the stronger one of two bounds: SQLite searches an index by one only."""
-    if after is not None and after[0] >= low:
-        return "(start, key) > (:after_start, :after_key)"
-    return f"start >= :{name}"
+def _ongoing(
+    connection: apsw.Connection, stream_id: int, window: Window, after: _Place | None = None
+) -> Iterator[_Part]:
+    """Yield what began before the window, as far as it lies behind `after`."""
+    if window.start is None or not window.ongoing:
+        return
+    for k in _reaches(connection, stream_id):
+        low = max(window.start - 16**k, EARLIEST)
+        bound = f"start >= :low{k}"
+        # one bound only: SQLite would search the index by the other
+        if after is not None and after[0] >= low:
+            bound = "(start, key) > (:after_start, :after_key)"
+        yield (
+            f"event INDEXED BY event_reach WHERE stream_id = :stream AND reach = {k} "
+            f'AND {bound} AND start < :start AND ("end" >= :start OR "end" IS NULL)',
+            {"stream": stream_id, f"low{k}": low, "start": window.start} | _bindings(after),
+        )
+
+
+def _inside(stream_id: int, window: Window, after: _Place | None = None) -> Iterator[_Part]:
+    """Yield what begins inside the window, as far as it lies behind `after`."""
+    lower = ["1"]
+    if after is not None and (window.start is None or after[0] >= window.start):
+        # in two parts, so that many events with one start are not searched again and again
+        lower = ["start = :after_start AND key > :after_key", "start > :after_start"]
+    elif window.start is not None:
+        lower = ["start >= :start"]
+    upper = "1" if window.end is None else "start < :end"
+    values: dict[str, Binding] = {"stream": stream_id, "start": window.start, "end": window.end}
+    for bound in lower:
+        yield (
+            f"event INDEXED BY event_start WHERE stream_id = :stream AND {bound} AND {upper}",
+            values | _bindings(after),
+        )
+
+
+def _bindings(after: _Place | None) -> dict[str, Binding]:
+    return {} if after is None else {"after_start": after[0], "after_key": after[1]}
 
 
 def _filtered(connection: apsw.Connection, window: Window) -> tuple[str, dict[str, Binding]]:
@@ -315,6 +327,8 @@ def _drop_ended(connection: apsw.Connection, stream_id: int, limit: int) -> None
 def _histogram(
     connection: apsw.Connection, stream_id: int, window: Window, width: int | None
 ) -> list[EventBucket]:
+    if width is not None and (not isinstance(width, int) or width < 1):
+        raise ApiError("[width] must be an integer > 0")
     known = _info(connection, stream_id)
     low = window.start if window.start is not None else known.start
     high = window.end if window.end is not None else known.end
@@ -322,16 +336,16 @@ def _histogram(
         return []
     if width is None:
         width = max(round((high - low) / _BUCKETS), 1)
-    elif width < 1:
-        raise ApiError("[width] must be an integer > 0")
     first = low - (low - _BUCKET_ORIGIN) % width
     n_buckets = (high - first) // width + 1
+    if first < EARLIEST or high - first > LATEST:
+        raise ApiError("the range is too long for a histogram")
     if n_buckets > _MOST_BUCKETS:
         raise ApiError(f"[width] gives {n_buckets:,} buckets, more than {_MOST_BUCKETS:,}")
     matches, bindings = _filtered(connection, window)
     counts = dict(
         connection.execute(
-            "SELECT (start - :first) / :width, count(*) FROM event "  # noqa: S608
+            "SELECT (start - :first) / :width, count(*) FROM event INDEXED BY event_start "  # noqa: S608
             f"WHERE stream_id = :stream AND start BETWEEN :low AND :high AND {matches} "
             "GROUP BY 1",
             bindings
