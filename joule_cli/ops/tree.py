@@ -4,18 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from joule_cli.errors import FolderNotFound, JouleError
 from joule_cli.ops.copy import CopyOptions, CopyPlan, CopyResult, copy_stream, plan_copy
 from joule_cli.ops.errors import OperationError
+from joule_cli.ops.event_copy import (
+    Action,
+    EventCopyOptions,
+    EventCopyPlan,
+    EventCopyResult,
+    copy_events,
+    plan_events,
+)
 from joule_cli.ops.streams import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from joule_cli.model import Folder
     from joule_cli.ops.progress import ProgressCallback
+
+#: What an outcome is about: a data stream, an event stream, or a folder that could not be made.
+Kind = Literal["stream", "event_stream", "folder"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +36,9 @@ class TreeOptions:
     Parameters
     ----------
     copy
-        Options of every single stream.
+        Options of every single stream; an event stream goes by the bounds in them.
     resume
-        Allow a destination that has streams already.
+        Allow a destination that has streams already, and add what they lack.
     include, exclude
         Shell patterns for the stream's path below the source, or for its name alone.
     """
@@ -37,18 +48,24 @@ class TreeOptions:
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
 
+    @property
+    def events(self) -> EventCopyOptions:
+        """Options of every single event stream."""
+        return EventCopyOptions(self.copy.start, self.copy.end, action=Action.SKIP)
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it went with one stream, or with an empty folder (`result` and `plan` are None then).
+    """How it went with one stream, or that a folder could not be made.
 
     `error` is None when it worked.
     """
 
+    kind: Kind
     source: str
     destination: str
-    result: CopyResult | None = None
-    plan: CopyPlan | None = None
+    result: CopyResult | EventCopyResult | None = None
+    plan: CopyPlan | EventCopyPlan | None = None
     error: JouleError | None = None
 
 
@@ -56,12 +73,17 @@ async def plan_tree(source: Place, destination: Place, options: TreeOptions) -> 
     """Find out what `copy_tree` would do to each stream."""
     tree = await _prepare(source, destination, options)
     outcomes = []
-    for old, new in tree.pairs:
+    for kind, old, new in tree.pairs:
+        plan: CopyPlan | EventCopyPlan
         try:
-            plan = await plan_copy(old, new, options.copy)
-            outcomes.append(Outcome(old.path, new.path, plan=plan))
+            if kind == "stream":
+                plan = await plan_copy(old, new, options.copy)
+            else:
+                plan = await plan_events(old, new, options.events)
         except JouleError as exc:
-            outcomes.append(Outcome(old.path, new.path, error=exc))
+            outcomes.append(Outcome(kind, old.path, new.path, error=exc))
+        else:
+            outcomes.append(Outcome(kind, old.path, new.path, plan=plan))
     return outcomes
 
 
@@ -74,8 +96,8 @@ async def copy_tree(
 ) -> list[Outcome]:
     """Copy the content of the folder `source` into the folder `destination`.
 
-    A stream that fails does not stop the others. Streams without rows and empty folders are
-    created as well.
+    Data streams go with their annotations. A stream that fails does not stop the others. Streams
+    without rows or events and empty folders are created as well.
 
     Parameters
     ----------
@@ -101,20 +123,30 @@ async def copy_tree(
         try:
             await destination.node.folder_create(new_path, description)
         except JouleError as exc:
-            done(Outcome(old_path, new_path, error=exc))
-    for old, new in tree.pairs:
+            done(Outcome("folder", old_path, new_path, error=exc))
+    for kind, old, new in tree.pairs:
+        result: CopyResult | EventCopyResult
         try:
-            result = await copy_stream(old, new, options.copy, progress)
+            if kind == "stream":
+                result = await copy_stream(old, new, options.copy, progress)
+            else:
+                result = await copy_events(old, new, options.events, progress)
         except JouleError as exc:
-            done(Outcome(old.path, new.path, error=exc))
+            done(Outcome(kind, old.path, new.path, error=exc))
         else:
-            done(Outcome(old.path, new.path, result=result))
+            done(Outcome(kind, old.path, new.path, result=result))
     return outcomes
+
+
+class _Pair(NamedTuple):
+    kind: Kind
+    old: Place
+    new: Place
 
 
 @dataclass(slots=True)
 class _Tree:
-    pairs: list[tuple[Place, Place]]
+    pairs: list[_Pair]
     #: old path, new path and description of folders that no stream would create as they are
     folders: list[tuple[str, str, str | None]]
 
@@ -132,14 +164,14 @@ async def _prepare(source: Place, destination: Place, options: TreeOptions) -> _
             hint="resume the copy to add what is missing",
         )
     tree = _Tree([], [])
-    for path, stream in folder.streams(base or "/"):
+    for kind, path, name in _streams(folder, base or "/"):
         below = path[len(base) :]
-        if _chosen(below.lstrip("/"), stream.name, options):
+        if _chosen(below.lstrip("/"), name, options):
             new = Place(destination.node, target + below)
-            tree.pairs.append((Place(source.node, path), new))
+            tree.pairs.append(_Pair(kind, Place(source.node, path), new))
     if not options.include and not options.exclude:
         for path, child in folder.walk(base or "/"):
-            empty = not child.children and not child.data_streams
+            empty = not child.children and not child.data_streams and not child.event_streams
             new_path = (target + path[len(base) :]).rstrip("/")
             if new_path and (empty or child.description):
                 tree.folders.append((path, new_path, child.description))
@@ -151,7 +183,17 @@ async def _has_streams(place: Place) -> bool:
         folder: Folder = await place.node.folder_get(place.path.rstrip("/") or "/")
     except FolderNotFound:
         return False
-    return next(folder.streams(), None) is not None
+    return next(_streams(folder, "/"), None) is not None
+
+
+def _streams(folder: Folder, path: str) -> Iterator[tuple[Kind, str, str]]:
+    """Yield kind, path and name of all streams, folder by folder."""
+    for at, each in folder.walk(path):
+        base = at.rstrip("/")
+        for stream in each.data_streams:
+            yield "stream", f"{base}/{stream.name}", stream.name
+        for events in each.event_streams:
+            yield "event_stream", f"{base}/{events.name}", events.name
 
 
 def _chosen(below: str, name: str, options: TreeOptions) -> bool:

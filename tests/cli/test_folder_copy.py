@@ -6,7 +6,9 @@ import json
 
 import pytest
 
-from tests.cli.filling import at, fill, intervals, rows
+from tests.cli.filling import at, fill, intervals, rows, with_node
+from tests.ops import events
+from tests.ops.events import numbered
 
 
 @pytest.fixture
@@ -90,3 +92,41 @@ def test_what_cannot_be_copied(data):
     assert data("folder", "copy", "/nope", "/b", "--json").error()["code"] == "folder_not_found"
     assert data("folder", "copy", "/a", "/a/deep").status == 1
     assert data("folder", "copy", "/a", "/b", "-s", "end-1h").status == 1
+
+
+@pytest.fixture
+def with_events(data):
+    seconds = [s * 1_000_000 for s in range(7)]
+    with_node(data, lambda node: events.put(node, "/a/deep/ev", numbered(seconds)))
+    with_node(data, lambda node: events.put(node, "/a/bare", []))
+    data.ok("annotation", "create", "/a/x", "note", "--start", at(5))
+    return data
+
+
+def test_event_streams_are_copied_a_line_each(with_events):
+    lines = with_events.ok("folder", "copy", "/a", "/b").splitlines()
+    assert "/a/deep/ev -> /b/deep/ev: 7 events, event stream created" in lines
+    assert "/a/bare -> /b/bare: no events to copy, event stream created" in lines
+    assert lines[-2:] == ["3 streams copied, 25 rows; 2 event streams copied, 7 events", "OK"]
+    copied = with_node(with_events, lambda node: events.got(node, "/b/deep/ev"))
+    assert copied == with_node(with_events, lambda node: events.got(node, "/a/deep/ev"))
+    assert "note" in with_events.ok("annotation", "list", "/b/x")
+
+
+def test_event_streams_in_the_summary_for_programs(with_events):
+    args = ("folder", "copy", "/a", "/b", "--include", "deep/*")
+    planned = json.loads(with_events.ok(*args, "--dry-run", "--json"))
+    assert [(r["kind"], r["creates"], r["rows"], r["events"]) for r in planned] == [
+        ("stream", True, 5, None),
+        ("event_stream", True, None, 7),
+    ]
+    with_events.ok(*args, "-e", at(3))
+    value = json.loads(with_events.ok(*args, "--resume", "--json"))
+    assert [(r["kind"], r["created"], r["rows"], r["events"], r["present"]) for r in value] == [
+        ("stream", False, 2, None, None),
+        ("event_stream", False, None, 4, 3),
+    ]
+    assert with_events("folder", "copy", "/a", "/b", "--include", "deep/ev").status == 1
+    table = with_events.ok(*args, "--resume", "--csv").splitlines()
+    assert table[0] == "source,destination,kind,created,rows,annotations,events,error"
+    assert table[2] == "/a/deep/ev,/b/deep/ev,event_stream,false,,,0,"

@@ -252,10 +252,10 @@ def plan_record(old: Place, new: Place, plan: EventCopyPlan) -> dict[str, Any]:
 def copy_sentence(record: dict[str, Any]) -> str:
     """Return what a copy did, for people."""
     number = record["events"]
-    text = f"{number:,} events" if number else "nothing to copy"
+    text = f"{number:,} events" if number else "no events to copy"
     if record["present"]:
         text += f", {record['present']:,} were there already"
-    if record["removed"]:
+    if record.get("removed"):
         text += f", {record['removed']:,} removed"
     if record["created"]:
         text += ", event stream created"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,22 +20,27 @@ from joule_cli.cli._run import report, run
 from joule_cli.cli._settings import current
 from joule_cli.cli._transfer import EndRef, explain, open_ends, pairs, read_ends, watched
 from joule_cli.cli.data.copy import copy_asking, copy_record, copy_sentence
+from joule_cli.cli.event import copy as event_copy
 from joule_cli.errors import TimeFormatError
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.errors import JouleError
     from joule_cli.ops.copy import CopyResult
+    from joule_cli.ops.event_copy import EventCopyResult
     from joule_cli.ops.streams import Place
     from joule_cli.ops.tree import Outcome, TreeOptions
 
 _COLUMNS = (
     Column("source"),
     Column("destination"),
+    Column("kind"),
     Column("created"),
     Column("rows", kind="number"),
     Column("intervals", shown=False),
     Column("annotations", kind="number"),
+    Column("events", kind="number"),
+    Column("present", kind="number", shown=False),
     Column("error"),
 )
 
@@ -69,7 +75,8 @@ def copy(
 ) -> None:
     """Copy the content of a folder into another one.
 
-    Repeat it with --resume to continue after an interruption or a failure. NODE:/path names
+    Event streams are copied with the events that begin in the range. Repeat it with --resume to
+    continue after an interruption or a failure; then streams get what they lack. NODE:/path names
     another node. GLOB is compared with the path below SOURCE and with the name alone.
     """
     from joule_cli.ops.copy import CopyOptions
@@ -109,15 +116,38 @@ async def _folder_path(node: Node, reference: str | int) -> str:
 
 
 def _planned(outcome: Outcome) -> dict[str, Any]:
-    plan = outcome.plan
+    from joule_cli.ops.copy import CopyPlan
+    from joule_cli.ops.event_copy import EventCopyPlan
+
+    record = _record(outcome) | {
+        "creates": outcome.plan is not None and outcome.plan.creates,
+        "error": None if outcome.error is None else outcome.error.sentence(),
+    }
+    del record["created"]
+    if isinstance(outcome.plan, CopyPlan):
+        record["rows"] = outcome.plan.rows
+        record["intervals"] = pairs(outcome.plan.intervals)
+        record["annotations"] = outcome.plan.annotations
+    elif isinstance(outcome.plan, EventCopyPlan):
+        record["events"] = outcome.plan.events
+        record["present"] = outcome.plan.present
+    return record
+
+
+def _record(outcome: Outcome) -> dict[str, Any]:
+    """Return what is known of a stream before its copy; what its kind does not have is null."""
+    rows, events = (None, 0) if outcome.kind == "event_stream" else (0, None)
     return {
         "source": outcome.source,
         "destination": outcome.destination,
-        "creates": plan is not None and plan.creates,
-        "rows": 0 if plan is None else plan.rows,
-        "intervals": [] if plan is None else pairs(plan.intervals),
-        "annotations": 0 if plan is None else plan.annotations,
-        "error": None if outcome.error is None else outcome.error.sentence(),
+        "kind": outcome.kind,
+        "created": None,
+        "rows": rows,
+        "intervals": [],
+        "annotations": rows,
+        "events": events,
+        "present": events,
+        "error": None,
     }
 
 
@@ -129,7 +159,10 @@ class _Run:
         self.destination = destination
         self.options = options
         self.people = output_format() in {"table", "plain"}
-        self.done = self.failed = self.rows = 0
+        #: streams copied, and what they hold, by kind
+        self.done: Counter[str] = Counter()
+        self.amounts: Counter[str] = Counter()
+        self.failed = 0
         self.partial = False
         #: streams whose elements differ: whoever runs the command is asked
         self.differing: list[Outcome] = []
@@ -145,11 +178,18 @@ class _Run:
                 await self._work(copy_tree)
         if self.people:
             if not current().quiet:
-                emit_text(f"{self.done:,} streams copied, {self.rows:,} rows")
+                emit_text(self._summary())
             if not self.failed:
                 emit_ok()
         if self.failed:
             raise click.exceptions.Exit(3 if self.done or self.partial else 1)
+
+    def _summary(self) -> str:
+        text = f"{self.done['stream']:,} streams copied, {self.amounts['stream']:,} rows"
+        if self.done["event_stream"]:
+            number, events = self.done["event_stream"], self.amounts["event_stream"]
+            text += f"; {number:,} event streams copied, {events:,} events"
+        return text
 
     async def _work(self, copy_tree: Any) -> None:
         with watched("copying") as watch:
@@ -158,7 +198,9 @@ class _Run:
             await self._ask(outcome)
 
     def _finished(self, outcome: Outcome) -> None:
+        from joule_cli.ops.copy import CopyResult
         from joule_cli.ops.errors import ElementMismatchError, PartialError
+        from joule_cli.ops.event_copy import EventCopyResult
 
         if isinstance(outcome.error, ElementMismatchError):
             self.differing.append(outcome)
@@ -166,8 +208,10 @@ class _Run:
             if isinstance(outcome.error, PartialError):
                 explain(outcome.error)
             self._fail(outcome, outcome.error)
-        elif outcome.result is not None:
+        elif isinstance(outcome.result, CopyResult):
             self._succeed(outcome, outcome.result)
+        elif isinstance(outcome.result, EventCopyResult):
+            self._succeed_with_events(outcome, outcome.result)
 
     async def _ask(self, outcome: Outcome) -> None:
         from joule_cli.errors import JouleError
@@ -188,14 +232,26 @@ class _Run:
     def _succeed(self, outcome: Outcome, result: CopyResult) -> None:
         from joule_cli.ops.streams import Place
 
-        self.done += 1
-        self.rows += result.rows
         old = Place(self.source.node, outcome.source)
         record = copy_record(old, Place(self.destination.node, outcome.destination), result)
+        self._tell(outcome, record, copy_sentence(record), result.rows)
+
+    def _succeed_with_events(self, outcome: Outcome, result: EventCopyResult) -> None:
+        from joule_cli.ops.streams import Place
+
+        old = Place(self.source.node, outcome.source)
+        new = Place(self.destination.node, outcome.destination)
+        record = event_copy.copy_record(old, new, result)
+        del record["removed"]
+        self._tell(outcome, record, event_copy.copy_sentence(record), result.events)
+
+    def _tell(self, outcome: Outcome, record: dict[str, Any], sentence: str, amount: int) -> None:
+        self.done[outcome.kind] += 1
+        self.amounts[outcome.kind] += amount
         if self.writer is not None:
-            self.writer.write({**record, "error": None})
+            self.writer.write(_record(outcome) | record)
         elif not current().quiet:
-            emit_text(copy_sentence(record))
+            emit_text(sentence)
 
     def _fail(self, outcome: Outcome, error: JouleError) -> None:
         from joule_cli.ops.errors import PartialError
@@ -207,14 +263,7 @@ class _Run:
             error.object = outcome.source
         report(error, current())
         if self.writer is not None:
-            self.writer.write(
-                {
-                    "source": outcome.source,
-                    "destination": outcome.destination,
-                    "created": None,
-                    "rows": error.rows if isinstance(error, PartialError) else 0,
-                    "intervals": [],
-                    "annotations": 0,
-                    "error": error.code,
-                }
-            )
+            record = _record(outcome) | {"error": error.code}
+            if isinstance(error, PartialError):
+                record[error.unit] = error.rows
+            self.writer.write(record)
