@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from joule_cli.engine.admin import Administration
 from joule_cli.engine.node import EmbeddedNode
+from joule_cli.engine.peers import FilePeers
 from joule_cli.errors import ApiError
 
 if TYPE_CHECKING:
@@ -23,3 +24,16 @@ def administration(node: Node) -> Administration:
     if not isinstance(node, EmbeddedNode):
         raise ApiError("only a node in a file of this machine can be administered", object=node.url)
     return Administration(node)
+
+
+def peers(node: Node) -> FilePeers:
+    """Return the keys, masters and followers of an embedded node, for its server.
+
+    Raises
+    ------
+    ApiError
+        The node is reached over a socket; its server looks after them.
+    """
+    if not isinstance(node, EmbeddedNode):
+        raise ApiError("only a node in a file of this machine has its keys here", object=node.url)
+    return FilePeers(node)

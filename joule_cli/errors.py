@@ -9,7 +9,8 @@
     │   ├── InvalidReference        a stream or folder reference of the wrong type
     │   │   ├── InvalidDataStreamParameter
     │   │   └── InvalidEventStreamParameter
-    │   ├── NotFoundError           FolderNotFound, StreamNotFound, AnnotationNotFound
+    │   ├── NotFoundError           FolderNotFound, StreamNotFound, AnnotationNotFound,
+    │   │                           ModuleNotFound, ProxyNotFound, MasterNotFound, FollowerNotFound
     │   ├── ConflictError           NameTakenError, LockedError, StreamInUseError
     │   ├── AuthorizationError      missing or wrong key
     │   ├── DataError               NonMonotonicError, InvalidValuesError, DuplicateTimestampError,
@@ -135,6 +136,14 @@ class ConflictError(ApiError):
 
 
 class NameTakenError(ConflictError):
+class ModuleNotFound(NotFoundError):
+    """No such module."""
+class ProxyNotFound(NotFoundError):
+    """No such proxy."""
+class MasterNotFound(NotFoundError):
+    """No such user or node controls this one."""
+class FollowerNotFound(NotFoundError):
+    """No such node is controlled by this one."""
     """The name is already used in the folder."""
 
 

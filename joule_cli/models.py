@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from joule_cli.model import (
     Annotation,
     AnnotationInfo,
+    ArchiveLog,
+    ArchiveMessage,
     DataStream,
     DataStreamInfo,
     Element,
@@ -19,7 +21,12 @@ from joule_cli.model import (
     EventStream,
     EventStreamInfo,
     Folder,
+    Follower,
+    Master,
+    Module,
+    ModuleStatistics,
     NodeInfo,
+    Proxy,
 )
 
 if TYPE_CHECKING:
@@ -29,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Annotation",
     "AnnotationInfo",
+    "ArchiveLog",
+    "ArchiveMessage",
     "DataStream",
     "DataStreamInfo",
     "Element",
@@ -37,11 +46,16 @@ __all__ = [
     "EventStream",
     "EventStreamInfo",
     "Folder",
+    "Follower",
     "InputPipe",
     "LocalPipe",
+    "Master",
+    "Module",
+    "ModuleStatistics",
     "NodeInfo",
     "OutputPipe",
     "Pipe",
+    "Proxy",
     "pipes",
 ]
 

@@ -8,6 +8,8 @@ from joule_cli.api.node import Node
 from joule_cli.model import (
     Annotation,
     AnnotationInfo,
+    ArchiveLog,
+    ArchiveMessage,
     DataStream,
     DataStreamInfo,
     Element,
@@ -16,7 +18,12 @@ from joule_cli.model import (
     EventStream,
     EventStreamInfo,
     Folder,
+    Follower,
+    Master,
+    Module,
+    ModuleStatistics,
     NodeInfo,
+    Proxy,
 )
 
 #: The name that Joule 1.0.1 gives the class.
@@ -25,6 +32,8 @@ BaseNode = Node
 __all__ = [
     "Annotation",
     "AnnotationInfo",
+    "ArchiveLog",
+    "ArchiveMessage",
     "BaseNode",
     "DataStream",
     "DataStreamInfo",
@@ -34,8 +43,13 @@ __all__ = [
     "EventStream",
     "EventStreamInfo",
     "Folder",
+    "Follower",
+    "Master",
+    "Module",
+    "ModuleStatistics",
     "Node",
     "NodeInfo",
+    "Proxy",
     "delete_node",
     "get_node",
     "get_nodes",

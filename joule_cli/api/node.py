@@ -6,18 +6,34 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Self
 
 from joule_cli.api.actions.annotation import AnnotationActions
+from joule_cli.api.actions.archive import ArchiveActions
 from joule_cli.api.actions.data import DataActions
 from joule_cli.api.actions.data_stream import DataStreamActions
 from joule_cli.api.actions.event_stream import EventStreamActions
 from joule_cli.api.actions.folder import FolderActions
 
+from joule_cli.api.actions.follower import FollowerActions
+from joule_cli.api.actions.master import MasterActions
+from joule_cli.api.actions.module import ModuleActions
+from joule_cli.api.actions.proxy import ProxyActions
 if TYPE_CHECKING:
     from types import TracebackType
 
     from joule_cli.model import NodeInfo
 
 
-class Node(FolderActions, DataStreamActions, DataActions, EventStreamActions, AnnotationActions):
+class Node(
+    FolderActions,
+    DataStreamActions,
+    DataActions,
+    EventStreamActions,
+    AnnotationActions,
+    ModuleActions,
+    ProxyActions,
+    MasterActions,
+    FollowerActions,
+    ArchiveActions,
+):
     """A Joule node, embedded in this process or reached over a socket.
 
     Get one from `joule_cli.api.get_node`. A node may be used by many tasks of one event loop;

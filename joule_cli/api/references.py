@@ -1,4 +1,4 @@
-"""What callers may use to name a folder, a stream or an annotation."""
+"""What callers may use to name a folder, a stream, an annotation, a module or a proxy."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from joule_cli.errors import (
     InvalidEventStreamParameter,
     InvalidReference,
 )
-from joule_cli.model import Annotation, DataStream, EventStream, Folder
+from joule_cli.model import Annotation, DataStream, EventStream, Folder, Module, Proxy
 
 FolderRef: TypeAlias = Folder | str | int
 StreamRef: TypeAlias = DataStream | str | int
 EventStreamRef: TypeAlias = EventStream | str | int
 AnnotationRef: TypeAlias = Annotation | int
+ModuleRef: TypeAlias = Module | str | int
+ProxyRef: TypeAlias = Proxy | str | int
 
 
 def stream_key(ref: StreamRef) -> str | int:
@@ -96,6 +98,42 @@ def annotation_key(ref: AnnotationRef) -> int:
         case int():
             return ref
     raise InvalidReference("Invalid annotation datatype. Must be Annotation or ID")
+
+
+def module_key(ref: ModuleRef) -> str | int:
+    """Reduce a module reference to a name or an id.
+
+    Raises
+    ------
+    InvalidReference
+        Not a Module, a name or an id.
+    """
+    match ref:
+        case Module():
+            return ref.id
+        case bool():
+            pass
+        case str() | int():
+            return ref
+    raise InvalidReference("Invalid module datatype. Must be Module, Name, or ID")
+
+
+def proxy_key(ref: ProxyRef) -> str | int:
+    """Reduce a proxy reference to a name or an id.
+
+    Raises
+    ------
+    InvalidReference
+        Not a Proxy, a name or an id.
+    """
+    match ref:
+        case Proxy():
+            return ref.id
+        case bool():
+            pass
+        case str() | int():
+            return ref
+    raise InvalidReference("Invalid proxy datatype. Must be Proxy, Name, or ID")
 
 
 def _known_id(number: int | None) -> int:

@@ -104,14 +104,18 @@ async def compact(node: Node) -> None:
 
 
 @admin.command("erase", examples=["joule admin erase --dry-run", "joule admin erase --yes"])
+@click.option("-l", "--links", is_flag=True, help="Delete masters and followers as well.")
 @safe_options
 @with_node
-async def erase(node: Node, dry_run: bool) -> None:
-    """Delete all folders, streams, rows and annotations."""
+async def erase(node: Node, links: bool, dry_run: bool) -> None:
+    """Delete all folders, streams, rows and annotations.
+
+    Masters and followers stay, so that the node is still reached with the same keys.
+    """
     from joule_cli.daemon import administration
 
     if await _agreed(node, f"Delete everything in {node.url}?", dry_run=dry_run):
-        await administration(node).erase()
+        await administration(node).erase(links=links)
         emit_ok()
 
 

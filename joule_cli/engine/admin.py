@@ -10,7 +10,7 @@ import apsw
 
 from joule_cli.engine import metadata, space
 from joule_cli.engine.check import Report, check
-from joule_cli.engine.connection import converted_errors
+from joule_cli.engine.connection import converted_errors, make_private
 from joule_cli.engine.migrations import file_version, migrate
 from joule_cli.errors import IncompatibleFileError, StorageError
 
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from joule_cli.engine.node import EmbeddedNode
 
 
-#: All tables but those of the node itself and of the folders.
+#: All tables but those of the node itself, of the folders, and of masters and followers.
 _TABLES = ("body", "chunk", "annotation", "element", "data_stream", "event", "event_stream")
+_LINKS = ("master", "follower")
 
 
 class Sizes(NamedTuple):
@@ -65,6 +66,7 @@ class Administration:
                     raise StorageError("a node cannot be backed up to its own file")
                 part.unlink(missing_ok=True)
                 try:
+                    make_private(part)
                     connection.execute("VACUUM INTO ?", (str(part),))
                     _sync(part)
                     size = part.stat().st_size
@@ -99,12 +101,19 @@ class Administration:
         await self._database.maintain(lambda c: c.pragma("wal_checkpoint", "truncate"))
         return Sizes(before, await self._size())
 
-    async def erase(self) -> None:
-        """Delete all folders and streams with what they hold; the node keeps its identity."""
+    async def erase(self, *, links: bool = False) -> None:
+        """Delete all folders and streams with what they hold; the node keeps its identity.
+
+        Parameters
+        ----------
+        links
+            Also forget who may control the node, and what it can control. Otherwise both stay:
+            an erased node is still reached with the same keys.
+        """
         self._require_file()
 
         def run(connection: apsw.Connection) -> None:
-            for table in _TABLES:
+            for table in (*_TABLES, *(_LINKS if links else ())):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608
             connection.execute("PRAGMA defer_foreign_keys = ON")  # folders refer to folders
             connection.execute("DELETE FROM folder WHERE id != ?", (metadata.root_id(connection),))

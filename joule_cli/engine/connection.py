@@ -6,9 +6,10 @@ import errno
 import logging
 import os
 import random
+import stat
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,6 +126,7 @@ def _make(path: Path) -> None:
     """Make an empty node under another name, then give it its own: nobody sees it half made."""
     new = Path(f"{path}.{os.getpid()}-{threading.get_ident()}.new")
     try:
+        make_private(new)
         connection = apsw.Connection(str(new))
         try:
             _format(connection)
@@ -139,9 +141,28 @@ def _make(path: Path) -> None:
     except OSError as exc:
         if exc.errno not in _NO_LINKS or not os.access(path.parent, os.W_OK):
             raise
-        # a file system without links: the file is made in place when it is opened
+        # a file system without links: the file is made in place
+        make_private(path)
     finally:
         new.unlink(missing_ok=True)
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file that only its owner can read; SQLite gives its log the same mode."""
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+
+
+def close_to_others(path: Path) -> None:
+    """Take the rights of all but owner and group from a node file and what SQLite keeps beside it.
+
+    The file begins private; its owner may share it with a group, but not a key with everybody.
+    """
+    for suffix in ("", "-wal", "-shm"):
+        file = Path(f"{path}{suffix}")
+        with suppress(FileNotFoundError):
+            mode = stat.S_IMODE(file.stat().st_mode)
+            if mode & 0o007:
+                file.chmod(mode & ~0o007)
 
 
 def _format(connection: apsw.Connection) -> None:

@@ -115,8 +115,28 @@ CREATE INDEX event_start ON event (stream_id, start);
 CREATE INDEX event_reach ON event (stream_id, reach, start, "end");
 """
 
+# Keys of masters only need to be recognised, so their SHA-256 is enough; see engine/master.py.
+# The keys of followers are sent to them.
+_PEERS = """
+CREATE TABLE master (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  type TEXT NOT NULL,
+  name TEXT NOT NULL,
+  key_hash BLOB NOT NULL UNIQUE,
+  grantor_id INTEGER REFERENCES master (id) ON DELETE SET NULL,
+  UNIQUE (type, name)
+);
+
+CREATE TABLE follower (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,
+  key TEXT NOT NULL UNIQUE,
+  location TEXT NOT NULL UNIQUE
+);
+"""
+
 #: Entry i leads from version i to version i + 1 (``PRAGMA user_version``).
-MIGRATIONS = (_METADATA + _ROWS, _EVENTS)
+MIGRATIONS = (_METADATA + _ROWS, _EVENTS, _PEERS)
 
 
 def migrate(connection: apsw.Connection, path: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from joule_cli import __version__
 from joule_cli.api.node import Node
 from joule_cli.engine.annotation import EmbeddedAnnotations
+from joule_cli.engine.archive import EmbeddedArchives
 from joule_cli.engine.connection import converted_errors
 from joule_cli.engine.data import EmbeddedData
 from joule_cli.engine.data_stream import EmbeddedDataStreams
@@ -16,6 +17,9 @@ from joule_cli.engine.database import Database
 from joule_cli.engine.event_stream import EmbeddedEventStreams
 from joule_cli.engine.folder import EmbeddedFolders
 from joule_cli.engine.producers import Producers
+from joule_cli.engine.follower import EmbeddedFollowers
+from joule_cli.engine.master import EmbeddedMasters
+from joule_cli.engine.module import EmbeddedModules
 from joule_cli.engine.stores.sqlite.events import SqliteEventStore
 from joule_cli.model import NodeInfo
 
@@ -36,6 +40,10 @@ class EmbeddedNode(
     EmbeddedEventStreams,
     EmbeddedAnnotations,
     Node,
+    EmbeddedModules,
+    EmbeddedMasters,
+    EmbeddedFollowers,
+    EmbeddedArchives,
 ):
     """A node kept in the file `path`.
 

@@ -1,0 +1,50 @@
+"""Follower actions."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from joule_cli.api.node import Node
+    from joule_cli.model import Follower
+
+
+class FollowerActions(ABC):
+    """What a node can control. Source: Joule API reference, "Follower Actions"."""
+
+    @abstractmethod
+    async def follower_records(self) -> list[Follower]:
+        """List what the node knows of each follower: name, location and key.
+
+        Notes
+        -----
+        Wire: ``GET /followers.json``.
+        """
+
+    async def follower_list(self) -> list[Node]:
+        """Return the followers as nodes that are ready for use; close each after use."""
+        from joule_cli.api.connect import open_node
+
+        return [
+            open_node(found.name, found.location, found.key)
+            for found in await self.follower_records()
+        ]
+
+    @abstractmethod
+    async def follower_delete(self, node: Node | str) -> None:
+        """Forget one follower, given as a node or by name; its key stays valid over there.
+
+        Raises
+        ------
+        FollowerNotFound
+            There is no such follower.
+
+        Notes
+        -----
+        A Joule 1.0.1 node then forgets *all* followers. Wire: ``DELETE /follower.json``.
+        """
+
+    async def follower_remove(self, follower: Node | str) -> None:
+        """Do what `follower_delete` does, under the name in the API reference."""
+        await self.follower_delete(follower)
