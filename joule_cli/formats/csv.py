@@ -80,7 +80,7 @@ class CsvReader(LineReader):
                     f"the file has fewer than {options.skip_lines + 1} lines", file=self.name
                 )
         notes, first, line = self._first_line()
-        self.delimiter = options.delimiter or self.default_delimiter or _guess_delimiter(first)
+        self.delimiter = options.delimiter or self.default_delimiter or guess_delimiter(first)
         fields = self._fields(first) if first else []
         header = self._is_header(fields, line)
         if header:
@@ -145,7 +145,7 @@ class CsvReader(LineReader):
 
     def _fields(self, text: str) -> list[tuple[str, int]]:
         try:
-            return _split(text, self.delimiter)
+            return split_line(text, self.delimiter)
         except BadLine as bad:
             raise FormatError(
                 bad.reason, file=self.name, line=self._lines.line, column=bad.column
@@ -295,7 +295,7 @@ class CsvReader(LineReader):
 
     def _parse_line(self, text: str) -> ParsedLine:
         columns, element = self._columns, self.head.layout.element
-        fields = _split(text, self.delimiter)
+        fields = split_line(text, self.delimiter)
         if len(fields) != columns.n:
             raise BadLine(f"expected {columns.n} columns, found {len(fields)}")
         stamp = interval = None
@@ -340,7 +340,8 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _guess_delimiter(line: str) -> str:
+def guess_delimiter(line: str) -> str:
+    """Return the delimiter that a header seems to have."""
     bare = _QUOTED.sub("", line)
     return max(_DELIMITERS, key=bare.count)
 
@@ -369,7 +370,7 @@ def _elements(names: list[str], columns: _Columns, notes: dict[str, str]) -> lis
     ]
 
 
-def _split(text: str, delimiter: str) -> list[tuple[str, int]]:
+def split_line(text: str, delimiter: str) -> list[tuple[str, int]]:
     """Split a line into its fields and their columns, counted from 1."""
     if '"' not in text:
         fields = []

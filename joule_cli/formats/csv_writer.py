@@ -50,7 +50,7 @@ class CsvWriter(LineWriter):
             names.insert(0, "timestamp")
             if options.interval_column:
                 names.append(_INTERVAL_COLUMN)
-            out.append(self._delimiter.join(map(_quoted, names)))
+            out.append(self._delimiter.join(map(quoted, names)))
         self._sink.write("".join(f"{line}\n" for line in out).encode())
 
     def _set_up(self) -> None:
@@ -74,7 +74,7 @@ class CsvWriter(LineWriter):
         if options.format_time is None:
             stamps = shortest(rows["timestamp"])[1:-1].split(b",")
         else:
-            stamps = [_quoted(options.format_time(t)).encode() for t in rows["timestamp"].tolist()]
+            stamps = [quoted(options.format_time(t)).encode() for t in rows["timestamp"].tolist()]
         if options.precision is None:
             if not np.isfinite(data).all():
                 raise FormatError("values that are not finite cannot be written", file=self.name)
@@ -103,7 +103,8 @@ class TsvWriter(CsvWriter):
     default_delimiter = "\t"
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text as a cell that every reader of this package takes for one."""
     if any(c in text for c in '",;\t\r\n') or text[:1] in ("#", " ") or text[-1:] == " ":
         return '"' + text.replace('"', '""') + '"'
     return text

@@ -158,7 +158,7 @@ def sniff(source: ByteSource) -> str:
     """Tell the format from the first line that is no comment."""
     if source.peek().startswith(_HDF5_MAGIC):
         return "hdf5"
-    line = _first_line(source)
+    line = first_line(source)
     if line.startswith((b"{", b"[", b"null")):
         try:
             value = orjson.loads(line)
@@ -172,7 +172,8 @@ def sniff(source: ByteSource) -> str:
     return "csv" if any(mark in line for mark in (b",", b";", b"\t")) else "text"
 
 
-def _first_line(source: ByteSource) -> bytes:
+def first_line(source: ByteSource) -> bytes:
+    """Return the first line that is no comment, without reading it; empty if there is none."""
     while True:
         data = source.peek()
         lines = data.split(b"\n")

@@ -45,11 +45,13 @@ class ByteSource:
     Raises
     ------
     FormatError
-        The file cannot be opened or read, is a directory, is empty, or its compressed data is
-        cut or damaged.
+        The file cannot be opened or read, is a directory, is empty (unless it may be), or its
+        compressed data is cut or damaged.
     """
 
-    def __init__(self, place: Place, encoding: str = "utf-8") -> None:
+    def __init__(
+        self, place: Place, encoding: str = "utf-8", *, may_be_empty: bool = False
+    ) -> None:
         self.name = place_name(place)
         self._file, self._own = _open(place, self.name)
         self._whole_blocks = _is_regular(self._file)
@@ -59,12 +61,12 @@ class ByteSource:
         self._unread = b""
         self._decoder = _decoder(encoding, self.name)
         try:
-            self._pending = self._begin()
+            self._pending = self._begin(may_be_empty=may_be_empty)
         except BaseException:
             self.close()
             raise
 
-    def _begin(self) -> bytes:
+    def _begin(self, *, may_be_empty: bool) -> bytes:
         first = self._raw(BLOCK_BYTES)
         # the first row of a slow pipe may be shorter than what marks compressed data
         while first and _may_begin_a_mark(first) and (more := self._raw(BLOCK_BYTES)):
@@ -77,7 +79,7 @@ class ByteSource:
         if self._kind:
             self._decompressor = self._new_decompressor()
         start = self._next()
-        if not start:
+        if not start and not may_be_empty:
             raise FormatError("the file is empty", file=self.name)
         return start.removeprefix(_BOM) if self._decoder is None else start
 
