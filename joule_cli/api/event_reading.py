@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from joule_cli.errors import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator
 
     from joule_cli.api.references import EventStreamRef
     from joule_cli.model import Event
@@ -27,13 +27,15 @@ DEFAULT_BLOCK = 5_000
 class Window(NamedTuple):
     """Which events: those that start in ``[start, end)`` and match.
 
-    With `ongoing`, also those that began before `start` and end at `start` or later.
+    With `ongoing`, also those that began before `start` and end at `start` or later. With `latest`,
+    a limit leaves the last ones and not the first.
     """
 
     start: int | None = None
     end: int | None = None
     filter: Filter = ()
     ongoing: bool = True
+    latest: bool = False
 
 
 class EventReading:
@@ -50,6 +52,7 @@ class EventReading:
         ongoing: bool,
         limit: int | None,
         block_size: int | None,
+        latest: bool = False,
     ) -> None:
         self._blocks = blocks
         self._stream = stream
@@ -58,11 +61,12 @@ class EventReading:
         self._ongoing = ongoing
         self._limit = limit
         self._block_size = block_size
+        self._latest = latest
 
     def __await__(self) -> Generator[Any, None, list[Event]]:
         return self._list().__await__()
 
-    def __aiter__(self) -> AsyncIterator[Any]:
+    def __aiter__(self) -> AsyncGenerator[Any, None]:
         return self._events() if self._block_size is None else self._read(self._block_size)
 
     async def _list(self) -> list[Event]:
@@ -81,7 +85,9 @@ class EventReading:
 
         _check_number(self._limit, "limit")
         _check_number(block_size, "block_size")
-        window = Window(*self._bounds, parse_filter(self._json_filter), bool(self._ongoing))
+        window = Window(
+            *self._bounds, parse_filter(self._json_filter), bool(self._ongoing), self._latest
+        )
         async with aclosing(self._blocks(self._stream, window, self._limit, block_size)) as blocks:
             async for events in blocks:
                 yield events

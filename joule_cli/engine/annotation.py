@@ -50,6 +50,10 @@ class EmbeddedAnnotations(EngineState, AnnotationActions):
         annotation.id, annotation.stream_id = stored.id, stored.stream_id
         return stored
 
+    async def annotation_find(self, annotation: AnnotationRef) -> Annotation:
+        key = annotation_key(annotation)
+        return await self.database.read(lambda c: _load(c, key))
+
     async def annotation_update(self, annotation: Annotation) -> Annotation:
         _require_annotation(annotation)
         key = annotation_key(annotation)

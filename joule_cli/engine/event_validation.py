@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from joule_cli.model import Event, EventStream
 
-_FIELD_TYPES = "numeric|string|category:[cat1,cat2,...]"
+_FIELD_TYPES = "numeric|string|category:cat1,cat2,..."
 #: Objects that orjson would turn into something that comes back as another type stay errors.
 _STRICT = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_PASSTHROUGH_DATETIME
 
@@ -57,7 +57,7 @@ def check_event_fields(fields: Any) -> dict[str, str]:
     """Return the declared fields of an event stream."""
     if not isinstance(fields, dict):
         kind = type(fields).__name__
-        raise ApiError(f"event_fields must be a dictionary, not a <{kind}>")
+        raise ApiError(f"event_fields must be a dictionary, not a {kind}")
     for name, kind in fields.items():
         check_text(name, "event_fields")
         _check_field_type(name, kind)
@@ -65,18 +65,18 @@ def check_event_fields(fields: Any) -> dict[str, str]:
 
 
 def _check_field_type(name: str, kind: Any) -> None:
-    base, colon, choices = kind.partition(":") if isinstance(kind, str) else ("", "", "")
+    base, _, choices = kind.partition(":") if isinstance(kind, str) else ("", "", "")
     if base in {"string", "numeric"}:
         return
-    if base != "category" or not colon:
+    if base != "category":
         raise ApiError(f"invalid value in event_fields, must be [{_FIELD_TYPES}]", object=name)
     try:
         values = json.loads(choices)
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, list) or not values or not all(isinstance(v, str) for v in values):
         raise ApiError(
-            "invalid value in event_fields, category type must have a JSON list of categories "
+            "invalid value in event_fields, category type must a have JSON list of categories "
             "after a ':'",
             object=name,
         )

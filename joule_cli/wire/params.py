@@ -6,7 +6,7 @@ Writers return what a request carries; readers take the query of a request, any 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from joule_cli.errors import ApiError
 
@@ -18,6 +18,10 @@ _INTEGER = re.compile(r"\s*[+-]?[0-9]+(_[0-9]+)*\s*")
 _MOST_DIGITS = 40
 
 Params = dict[str, str]
+
+#: Sent with a read of events by clients that know events without an end (``end_time`` null). A
+#: Joule 1.0.1 node has none and ignores it.
+OPEN_ENDED: Final = "open-ended"
 
 
 def key_params(key: str | int, prefix: str = "") -> Params:

@@ -30,6 +30,20 @@ class AnnotationActions(ABC):
         """
 
     @abstractmethod
+    async def annotation_find(self, annotation: AnnotationRef) -> Annotation:
+        """Return one annotation.
+
+        Raises
+        ------
+        AnnotationNotFound
+            The reference names no annotation.
+
+        Notes
+        -----
+        An extension. Wire: ``PUT /annotation.json`` with nothing to change.
+        """
+
+    @abstractmethod
     async def annotation_update(self, annotation: Annotation) -> Annotation:
         """Store title and content; the times cannot be changed.
 

@@ -169,6 +169,8 @@ class EventStreamActions(ABC):
         json_filter: str | list[Any] | None = None,
         include_on_going_events: bool = True,
         block_size: int | None = None,
+        *,
+        latest: bool = False,
     ) -> EventReading:
         """Read events in order of their start; equal starts in order of their ids.
 
@@ -186,6 +188,9 @@ class EventStreamActions(ABC):
             Select by content, see the class.
         include_on_going_events
             Also give events that began before `start` and end at `start` or later.
+        latest
+            When there are more than `limit`, give the last ones instead of the first; the order
+            stays the same.
 
         Raises
         ------
@@ -214,6 +219,7 @@ class EventStreamActions(ABC):
             ongoing=include_on_going_events,
             limit=limit,
             block_size=block_size,
+            latest=latest,
         )
 
     async def event_stream_read_list(

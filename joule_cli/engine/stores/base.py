@@ -148,7 +148,8 @@ class EventStore(ABC):
     ) -> AsyncGenerator[list[StoredEvent], None]:
         """Give events by start and id, in blocks of `block_size`; only the last one is shorter.
 
-        Events committed after the call began may or may not be given; none is given twice.
+        Events committed after the call began may or may not be given; none is given twice. If there
+        are more than `limit`, the window tells whether the first or the last are given.
         """
 
     @abstractmethod

@@ -75,8 +75,8 @@ class SqliteEventStore(EventStore):
     async def read(
         self, stream_id: int, window: Window, limit: int | None, block_size: int
     ) -> AsyncGenerator[list[StoredEvent], None]:
-        reader = _Reader(stream_id, window)
-        left = sys.maxsize if limit is None else limit
+        left = sys.maxsize if limit is None else min(limit, sys.maxsize)
+        reader = _Reader(stream_id, window, left)
         ahead: list[StoredEvent] = []
         while left and (ahead or not reader.done):
             wanted = min(block_size, left)
@@ -124,11 +124,13 @@ class _Reader:
     """One read: call `fetch` in read transactions until it is `done`.
 
     First come the events that began before the window, then those that begin in it; both in the
-    order of (start, key). `after` is the last event given.
+    order of (start, key). `after` is the last event given; a read of the latest begins behind the
+    event before them.
     """
 
     stream_id: int
     window: Window
+    limit: int
     after: _Place | None = None
     begun: bool = False
     inside: bool = False
@@ -158,7 +160,14 @@ class _Reader:
             self.done = True
         elif last < LATEST:
             self.window = self.window._replace(end=last + 1 if end is None else min(end, last + 1))
-        self.inside = self.window.start is None or not self.window.ongoing
+        if self.window.latest:
+            self.after = _place_before_last(connection, self.stream_id, self.window, self.limit)
+        begin = self.window.start
+        self.inside = (
+            begin is None
+            or not self.window.ongoing
+            or (self.after is not None and self.after[0] >= begin)
+        )
         self.begun = True
 
     def _rows(
@@ -172,18 +181,39 @@ class _Reader:
             parts = list(_ongoing(connection, self.stream_id, self.window, self.after))
         if not parts:
             return iter(())
-        # sorted by an index in each part, so that the parts are merged and not sorted again
-        arms = " UNION ALL ".join(
-            f'SELECT key, start, "end", content FROM {part}'  # noqa: S608
-            for part, _ in parts
-        )
         matches, bindings = _filtered(connection, self.window)
-        for _, values in parts:
-            bindings |= values
         return connection.execute(
-            f"SELECT * FROM ({arms}) WHERE {matches} ORDER BY start, key LIMIT :n",  # noqa: S608
+            f"SELECT * FROM ({_merged(parts, bindings)}) "  # noqa: S608
+            f"WHERE {matches} ORDER BY start, key LIMIT :n",
             bindings | {"n": n_events},
         )
+
+
+def _place_before_last(
+    connection: apsw.Connection, stream_id: int, window: Window, n_last: int
+) -> _Place | None:
+    """Return the event with just `n_last` events of the window behind it, `None` without one."""
+    parts = list(_parts(connection, stream_id, window))
+    matches, bindings = _filtered(connection, window)
+    found: _Place | None = connection.execute(
+        f"SELECT start, key FROM ({_merged(parts, bindings)}) "  # noqa: S608
+        f"WHERE {matches} ORDER BY start DESC, key DESC LIMIT 1 OFFSET :n",
+        bindings | {"n": n_last},
+    ).fetchone()
+    return found
+
+
+def _merged(parts: Sequence[_Part], bindings: dict[str, Binding]) -> str:
+    """Return a query of all events in parts, and add their bindings.
+
+    Each part is sorted by its index, so that they are merged and not sorted again.
+    """
+    for _, values in parts:
+        bindings |= values
+    return " UNION ALL ".join(
+        f'SELECT key, start, "end", content FROM {part}'  # noqa: S608
+        for part, _ in parts
+    )
 
 
 def _parts(connection: apsw.Connection, stream_id: int, window: Window) -> Iterator[_Part]:
@@ -337,6 +367,8 @@ def _histogram(
     if width is None:
         width = max(round((high - low) / _BUCKETS), 1)
     first = low - (low - _BUCKET_ORIGIN) % width
+    if first < EARLIEST or high - first > LATEST:
+        raise ApiError("[start] and [end] are too far apart for a histogram")
     n_buckets = (high - first) // width + 1
     if first < EARLIEST or high - first > LATEST:
         raise ApiError("the range is too long for a histogram")
