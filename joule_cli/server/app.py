@@ -1,0 +1,59 @@
+"""The application: all endpoints of a node, for one or more listeners."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from joule_cli.server import (
+    annotation,
+    data_stream,
+    event_data,
+    event_stream,
+    folder,
+    info,
+)
+from joule_cli.server.access_log import AccessLogger, access_logger
+from joule_cli.server.auth import authentication
+from joule_cli.server.refusals import refuse
+from joule_cli.server.state import NODE, SETTINGS
+
+if TYPE_CHECKING:
+    from joule_cli.api.node import Node
+    from joule_cli.server.auth import Keys
+    from joule_cli.server.settings import ServerSettings
+
+#: One module for each group of actions.
+_GROUPS: Final = (info, folder, data_stream, event_stream, event_data, annotation)
+
+#: A filter of events in a query may be long.
+_LONGEST_LINE_BYTES = 64 * 1024
+_LONGEST_HEADER_BYTES = 8 * 1024
+
+
+def make_app(node: Node, *, keys: Keys, settings: ServerSettings) -> web.Application:
+    """Return the application that serves a node; closing the node is left to the caller."""
+    app = web.Application(middlewares=[refuse, authentication(keys)])
+    app[NODE] = node
+    app[SETTINGS] = settings
+    for group in _GROUPS:
+        app.add_routes(group.routes)
+    app.on_startup.append(info.ensure_identity)
+    return app
+
+
+def make_runner(app: web.Application) -> web.AppRunner:
+    """Return what runs an application; the caller adds the sites.
+
+    Heads of requests are bounded in size and in time, see `ServerSettings.idle_timeout_s`.
+    """
+    return web.AppRunner(
+        app,
+        access_log_class=AccessLogger,
+        access_log=access_logger,
+        keepalive_timeout=app[SETTINGS].idle_timeout_s,
+        shutdown_timeout=app[SETTINGS].stop_timeout_s,
+        max_line_size=_LONGEST_LINE_BYTES,
+        max_field_size=_LONGEST_HEADER_BYTES,
+    )

@@ -1,0 +1,134 @@
+"""Failed requests: statuses and texts."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from joule_cli.errors import ApiError, InvalidReference, JouleError
+from joule_cli.server.state import STARTED
+from joule_cli.wire.status import CODE_HEADER, wire_status, wire_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aiohttp.typedefs import Handler
+
+_log = logging.getLogger(__name__)
+
+#: A reason phrase is for people who look at the traffic; the body has all of the text.
+_LONGEST_REASON = 200
+
+
+class Refusal(Exception):
+    """An answer that is not the usual text of an error.
+
+    Parameters
+    ----------
+    body
+        The whole body.
+    code
+        Of the class of error that our own client raises.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        body: str,
+        *,
+        content_type: str = "text/plain",
+        code: str | None = None,
+    ) -> None:
+        super().__init__(body)
+        self.status = status
+        self.body = body
+        self.content_type = content_type
+        self.code = code
+
+    def response(self) -> web.Response:
+        """Return the answer."""
+        message = self.body.removeprefix(f"{self.status}: ")
+        plain = message.isascii() and message.isprintable() and len(message) <= _LONGEST_REASON
+        response = web.Response(
+            status=self.status,
+            reason=message if plain and message else None,
+            # a name in the text may have come as an escaped half of a character
+            body=self.body.encode(errors="backslashreplace"),
+            content_type=self.content_type,
+            charset="utf-8",
+        )
+        if self.code is not None:
+            response.headers[CODE_HEADER] = self.code
+        return response
+
+
+def refusal(error: JouleError) -> Refusal:
+    """Return the usual answer to an error."""
+    return Refusal(wire_status(error), wire_text(error), code=error.code)
+
+
+@contextmanager
+def prefixed(prefix: str, *, bare: bool = False) -> Iterator[None]:
+    """Put a prefix before the text of every refused value.
+
+    What is missing, a bad destination and faults of the node keep their text.
+
+    Parameters
+    ----------
+    bare
+        Leave out the status, as a few endpoints do.
+    """
+    try:
+        yield
+    except InvalidReference:
+        raise
+    except ApiError as exc:
+        status = wire_status(exc)
+        if status != 400:
+            raise
+        text = prefix + exc.message
+        raise Refusal(status, text if bare else f"{status}: {text}", code=exc.code) from exc
+
+
+async def start(request: web.Request, response: web.StreamResponse) -> None:
+    """Send the head of a response that is written bit by bit.
+
+    A failure after this cuts the connection, so that the client sees an incomplete answer.
+    """
+    await response.prepare(request)
+    request[STARTED] = response
+
+
+@web.middleware
+async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every failure."""
+    try:
+        return await handler(request)
+    except web.HTTPException:
+        raise
+    except ConnectionError:
+        if request.transport is not None and not request.transport.is_closing():
+            raise
+        return _finish(request, Refusal(400, "400: the client is gone"))
+    except Refusal as exc:
+        return _finish(request, exc)
+    except JouleError as exc:
+        return _finish(request, refusal(exc))
+    except Exception:  # noqa: BLE001  (logged with its traceback)
+        # nothing above could answer, and what a client may learn of it is not more than this
+        _log.exception("%s %s failed", request.method, request.rel_url.raw_path)
+        return _finish(request, Refusal(500, "500: Internal Server Error"))
+
+
+def _finish(request: web.Request, failure: Refusal) -> web.StreamResponse:
+    started: web.StreamResponse | None = request.get(STARTED)
+    if started is None:
+        return failure.response()
+    _log.warning("%s was cut off: %s", request.rel_url.raw_path, failure.body)
+    if isinstance(request.transport, asyncio.WriteTransport):
+        request.transport.abort()
+    return started

@@ -1,0 +1,55 @@
+"""What a served node is told when it starts."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: JSON bodies may have this many bytes; a Joule 1.0.1 node takes no more.
+JSON_LIMIT_BYTES = 1024 * 1024
+
+
+def _time_now() -> int:
+    return time.time_ns() // 1000
+
+
+@dataclass(slots=True)
+class ServerSettings:
+    """What a served node is told when it starts.
+
+    Parameters
+    ----------
+    name
+        Of the node, as it introduces itself.
+    importer_key
+        Accepted for uploading archives, besides the keys of the masters; empty for none.
+    scheme, host, port, base_uri
+        Where other nodes reach this one, as it tells them; `None` for what the listener has.
+    json_limit_bytes
+        Largest JSON body.
+    idle_timeout_s
+        A connection is closed that sends no complete head of a request in this time, whether it is
+        new or kept alive.
+    body_timeout_s
+        Time for a JSON body to arrive.
+    stop_timeout_s
+        Time that open requests have to finish when the server stops.
+    clock
+        Gives the present time in µs.
+    """
+
+    name: str
+    importer_key: str = field(default="", repr=False)
+    scheme: str | None = None
+    host: str | None = None
+    port: int | None = None
+    base_uri: str = ""
+    json_limit_bytes: int = JSON_LIMIT_BYTES
+    idle_timeout_s: float = 75.0
+    body_timeout_s: float = 60.0
+    stop_timeout_s: float = 10.0
+    clock: Callable[[], int] = _time_now
