@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from joule_cli.model import DataStream, EventStream, Folder
     from joule_cli.series.time import ParsedTime
 
-AnyStream = TypeVar("AnyStream", "DataStream", "EventStream")
+AnyStream = TypeVar("AnyStream", bound="DataStream | EventStream")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _WILDCARD = re.compile(r"[*?\[]")

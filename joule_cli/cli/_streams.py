@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from joule_cli.cli import _render
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from joule_cli.api.node import Node
-    from joule_cli.model import DataStream, DataStreamInfo
+    from joule_cli.model import DataStream, DataStreamInfo, EventStream
 
     NamedStream = tuple[str, DataStream]
+    NamedEvents = tuple[str, EventStream]
 
 #: Columns for lists of things about to be deleted.
 DOOMED = (
@@ -25,6 +27,7 @@ DOOMED = (
     Column("rows", kind="number"),
     Column("start", kind="time"),
     Column("end", kind="time"),
+    Column("events", kind="number"),
 )
 #: Lines of a question before it only counts the rest.
 _LISTED = 20
@@ -67,6 +70,29 @@ def doomed_records(
         {"kind": "stream", "path": path, "id": stream.id, **info.to_json()}
         for (path, stream), info in zip(streams, infos, strict=True)
     ]
+
+
+async def gather_doomed(
+    node: Node, streams: Sequence[NamedStream], events: Sequence[NamedEvents] = ()
+) -> list[dict[str, Any]]:
+    """Return one record per data stream and event stream for the `DOOMED` columns."""
+    from joule_cli.cli.event import _streams as event_streams
+
+    return [
+        *doomed_records(streams, await gather_info(node, streams)),
+        *event_streams.doomed_records(events, await event_streams.gather_info(node, events)),
+    ]
+
+
+def contents_text(records: Sequence[dict[str, Any]]) -> str:
+    """Return how many streams, rows and events are in `records`, for a question."""
+    kinds = Counter(record["kind"] for record in records)
+    rows = sum(record.get("rows") or 0 for record in records)
+    text = f"{kinds['stream']} streams and {rows:,} rows"
+    if kinds["event_stream"]:
+        events = sum(record.get("events") or 0 for record in records)
+        text += f", {kinds['event_stream']} event streams and {events:,} events"
+    return text
 
 
 def show_doomed(records: Sequence[dict[str, Any]]) -> None:

@@ -7,6 +7,8 @@ import json
 import pytest
 
 from tests.cli.conftest import write_rows
+from tests.cli.filling import T0, with_node
+from tests.ops.events import put
 
 
 @pytest.fixture
@@ -122,3 +124,53 @@ def test_a_pattern_that_matches_parents_and_children(tree):
 
 def test_the_root_stays(tree):
     assert tree("folder", "delete", "/", "-r").status == 1
+
+
+@pytest.fixture
+def with_events(tree):
+    write_rows(tree, "/b/a", [1, 2])
+    with_node(tree, lambda node: put(node, "/b/heating", [(0, 5, {}), (9, None, {"on": True})]))
+    with_node(tree, lambda node: put(node, "/c/only", []))
+    return tree
+
+
+def test_the_tree_shows_event_streams(with_events):
+    lines = with_events.ok("folder", "list").splitlines()
+    assert "│   ├── mains" in lines
+    assert "│   └── heating (events)" in lines
+    assert "only (events)" in with_events.ok("folder", "list", "/c")
+    assert "heating (1) (events)" in with_events.ok("folder", "list", "/b", "-i")
+    out = with_events.ok("folder", "list", "/b", "--info")
+    assert "heating (events)  2 events  2023-11-14 22:13:20+00:00 - " in out
+    assert "only" not in with_events.ok("folder", "list", "--depth", "1")
+
+
+def test_lists_tell_event_streams_apart(with_events):
+    flat = with_events.ok("folder", "list", "/b", "--flat").splitlines()
+    assert flat[-2:] == ["/b/mains", "/b/heating"]
+    csv = with_events.ok("folder", "list", "/b", "--info", "--csv").splitlines()
+    assert csv[-1] == f"event_stream,/b/heating,1,,,2,{T0},{T0 + 9}"
+    lines = map(json.loads, with_events.ok("folder", "list", "/b", "--jsonl").splitlines())
+    assert [each["kind"] for each in lines][-1] == "event_stream"
+    root = json.loads(with_events.ok("folder", "list", "/b", "--info", "--json"))
+    assert root["event_streams"][0]["info"]["event_count"] == 2
+
+
+def test_info_counts_events(with_events):
+    value = json.loads(with_events.ok("folder", "info", "/", "--json"))
+    assert (value["data_streams"], value["event_streams"]) == (3, 2)
+    assert (value["rows"], value["events"]) == (2, 2)
+    assert "2 in 1 streams" in with_events.ok("folder", "info", "/b")
+
+
+def test_delete_names_event_streams(with_events):
+    csv = with_events.ok("folder", "delete", "/b", "-r", "--dry-run", "--csv").splitlines()
+    assert csv[0] == "kind,path,rows,start,end,events"
+    assert csv[-1] == f"event_stream,/b/heating,,{T0},{T0 + 9},2"
+    asked = with_events.terminal(
+        *("folder", "delete", "/b", "-r"), typed="n\n", when="[y/N]", columns=200
+    )
+    assert "/b/heating  2 events" in asked.out
+    assert "with 3 streams and 2 rows, 1 event streams and 2 events?" in asked.out
+    with_events.ok("folder", "delete", "/b", "-r")
+    assert with_events.ok("folder", "list", "--flat").splitlines() == ["/c", "/c/only", "/empty"]

@@ -8,6 +8,8 @@ import time
 import pytest
 
 from tests.cli.conftest import write_rows
+from tests.cli.filling import T0, with_node
+from tests.ops.events import put
 
 
 def model(joule, path):
@@ -230,10 +232,28 @@ def test_delete_dry_run_tells_rows_and_range(joule):
     joule.ok("stream", "create", "/a/b:float32[x]")
     write_rows(joule, "/a/b", [10, 20])
     out = joule.ok("stream", "delete", "/a/*", "--dry-run", "--csv")
-    assert out == "kind,path,rows,start,end\nstream,/a/b,2,10,20\n"
+    assert out == "kind,path,rows,start,end,events\nstream,/a/b,2,10,20,\n"
     assert joule.ok("stream", "delete", "/a/b", "--yes", "--json") == (
         '{\n  "deleted": [\n    "/a/b"\n  ]\n}\n'
     )
+
+
+def test_delete_takes_streams_of_both_kinds(joule):
+    joule.ok("stream", "create", "/a/b:float32[x]")
+    with_node(joule, lambda node: put(node, "/a/c", [(0, 5, {}), (9, None, {})]))
+    with_node(joule, lambda node: put(node, "/a/d", []))
+    out = joule.ok("stream", "delete", "/a/*", "--dry-run", "--csv").splitlines()
+    assert out[1] == "stream,/a/b,0,,,"
+    assert out[2:] == [f"event_stream,/a/c,,{T0},{T0 + 9},2", "event_stream,/a/d,,,,0"]
+    refused = joule("stream", "delete", "/a/*")
+    assert refused.status == 1
+    assert "/a/c  2 events, 2023-11-14" in refused.err
+    # there is an event stream with this id, but no data stream
+    assert joule("stream", "delete", "2", "--yes").status == 1
+    assert joule.ok("stream", "delete", "/a/c", "/a/b", "--yes") == "OK\n"
+    assert joule("stream", "delete", "/a/c", "--yes").status == 1
+    joule.ok("stream", "delete", "/a/?", "--yes")
+    assert joule.ok("folder", "list", "/a", "--flat") == ""
 
 
 def test_check_is_for_monitoring(joule):

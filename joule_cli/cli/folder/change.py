@@ -86,27 +86,24 @@ async def _update(node: Node, ref: Ref, name: str | None, description: str | Non
 @with_node
 async def delete(node: Node, folder: tuple[Ref, ...], recursive: bool, dry_run: bool) -> None:
     """Delete folders with their streams and all data."""
-    from joule_cli.cli._streams import ask_to_delete, doomed_records, gather_info, show_doomed
+    from joule_cli.cli._streams import ask_to_delete, contents_text, gather_doomed, show_doomed
 
     found = _without_nested(await expand_folders(node, folder))
     for path, each in found:
         _check_deletable(path, each, recursive)
     records: list[dict[str, Any]] = []
     for path, each in found:
-        streams = list(each.streams(path))
         records.extend(
             {"kind": "folder", "path": at, "id": inner.id} for at, inner in each.walk(path)
         )
-        records.extend(doomed_records(streams, await gather_info(node, streams)))
+        records.extend(await gather_doomed(node, list(each.streams(path)), list(each.events(path))))
     if dry_run:
         show_doomed(records)
         return
-    n_streams = sum(1 for r in records if r["kind"] == "stream")
-    n_rows = sum(r.get("rows") or 0 for r in records)
     names = found[0][0] if len(found) == 1 else f"{len(found)} folders"
     ask_to_delete(
         records,
-        f"{names} with {n_streams} streams and {n_rows:,} rows",
+        f"{names} with {contents_text(records)}",
         always=any(is_pattern(ref) for ref in folder),
     )
 

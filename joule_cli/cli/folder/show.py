@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from joule_cli.api.node import Node
     from joule_cli.cli._render import Branch
-    from joule_cli.model import DataStreamInfo, Folder
+    from joule_cli.model import DataStream, DataStreamInfo, EventStream, EventStreamInfo, Folder
+
+    Infos = dict[str, DataStreamInfo | EventStreamInfo]
 
 Ref = str | int
 
@@ -57,7 +59,7 @@ LIST_COLUMNS = (
 @click.option("-i", "--id", "ids", is_flag=True, help="Show ids.")
 @click.option("--depth", type=click.IntRange(min=1), metavar="N", help="Descend N folders only.")
 @click.option("--flat", is_flag=True, help="Print paths, one per line.")
-@click.option("--info", is_flag=True, help="Show rows and range of each stream.")
+@click.option("--info", is_flag=True, help="Show rows or events and range of each stream.")
 @with_node
 async def list_(
     node: Node,
@@ -70,17 +72,13 @@ async def list_(
     info: bool,
 ) -> None:
     """List folders and streams."""
-    from joule_cli.cli._streams import gather_info
-
     top_path, top = await _find(node, path)
     if depth is not None:
         _prune(top, depth)
     chosen = current().columns or ()
-    infos: dict[str, DataStreamInfo] = {}
+    infos: Infos = {}
     if info or {"rows", "start", "end", "bytes"}.intersection(chosen):
-        streams = list(top.streams(top_path))
-        found = await gather_info(node, streams)
-        infos = {at: info for (at, _), info in zip(streams, found, strict=True)}
+        infos = await _gather_infos(node, top, top_path)
     people = output_format() in {"table", "plain"}
     if output_format() == "json" and not chosen:
         emit_object(_nested(top, top_path, infos))
@@ -94,7 +92,7 @@ async def list_(
         if flat and people:
             columns.sort(key=lambda c: c.key != "path")
         emit_list(_records(top, top_path, infos), columns, plain_lines=flat)
-    elif not top.children and not top.data_streams:
+    elif not top.children and not top.data_streams and not top.event_streams:
         emit_text(f"The folder {top_path} is empty.")
     else:
         from joule_cli.cli import _render
@@ -109,26 +107,37 @@ async def _find(node: Node, ref: Ref) -> tuple[str, Folder]:
     return (await expand_folders(node, [ref]))[0]
 
 
+async def _gather_infos(node: Node, top: Folder, path: str) -> Infos:
+    from joule_cli.cli import _streams
+    from joule_cli.cli.event import _streams as event_streams
+
+    streams, events = list(top.streams(path)), list(top.events(path))
+    held = await _streams.gather_info(node, streams)
+    held_events = await event_streams.gather_info(node, events)
+    infos: Infos = {at: each for (at, _), each in zip(streams, held, strict=True)}
+    return infos | {at: each for (at, _), each in zip(events, held_events, strict=True)}
+
+
 def _prune(top: Folder, depth: int) -> None:
     for child in top.children:
         if depth == 1:
-            child.children, child.data_streams = [], []
+            child.children, child.data_streams, child.event_streams = [], [], []
         else:
             _prune(child, depth - 1)
 
 
-def _nested(top: Folder, path: str, infos: dict[str, DataStreamInfo]) -> dict[str, Any]:
+def _nested(top: Folder, path: str, infos: Infos) -> dict[str, Any]:
     result = top.to_json()
     base = path.rstrip("/")
     result["children"] = [_nested(c, f"{base}/{c.name}", infos) for c in top.children]
-    for stream in result["streams"]:
+    for stream in [*result["streams"], *result["event_streams"]]:
         found = infos.get(f"{base}/{stream['name']}")
         if found is not None:
             stream["info"] = found.to_json()
     return result
 
 
-def _records(top: Folder, path: str, infos: dict[str, DataStreamInfo]) -> Iterator[dict[str, Any]]:
+def _records(top: Folder, path: str, infos: Infos) -> Iterator[dict[str, Any]]:
     """Yield what lies below a folder, in the order of the tree."""
     from joule_cli.cli._streams import status
 
@@ -156,14 +165,27 @@ def _records(top: Folder, path: str, infos: dict[str, DataStreamInfo]) -> Iterat
         }
         found = infos.get(at)
         yield record if found is None else record | found.to_json()
+    for events in top.event_streams:
+        at = f"{base}/{events.name}"
+        record = {
+            "kind": "event_stream",
+            "path": at,
+            "id": events.id,
+            "layout": None,
+            "status": None,
+            "description": events.description,
+        }
+        held = infos.get(at)
+        if held is not None:
+            record |= held.to_json()
+            record["rows"] = record["event_count"]
+        yield record
 
 
 class _Shown:
     """Which details the lines of the tree carry, and how many lines ``--limit`` leaves."""
 
-    def __init__(
-        self, layout: bool, status: bool, ids: bool, infos: dict[str, DataStreamInfo]
-    ) -> None:
+    def __init__(self, layout: bool, status: bool, ids: bool, infos: Infos) -> None:
         self.layout = layout
         self.status = status
         self.ids = ids
@@ -185,6 +207,10 @@ class _Shown:
             if not self._line():
                 return branch
             branch.below.append(Branch(self._stream(stream, f"{base}/{stream.name}")))
+        for events in top.event_streams:
+            if not self._line():
+                return branch
+            branch.below.append(Branch(self._events(events, f"{base}/{events.name}")))
         return branch
 
     def _line(self) -> bool:
@@ -193,9 +219,9 @@ class _Shown:
         self.left -= 1
         return self.left >= 0
 
-    def _stream(self, stream: Any, path: str) -> str:
+    def _stream(self, stream: DataStream, path: str) -> str:
         from joule_cli.cli._render import one_line, paint
-        from joule_cli.cli._streams import size_text, status
+        from joule_cli.cli._streams import status
 
         text = one_line(stream.name)
         if self.layout:
@@ -206,13 +232,29 @@ class _Shown:
             word = status(stream)
             colour = {"active": "green", "configured": "cyan"}.get(word, "dim")
             text += " " + paint(f"[{word}]", colour, self.settings)
-        found = self.infos.get(path)
-        if found is not None:
-            from joule_cli.cli._output import show_time
+        return text + self._held(path)
 
-            text += f"  {size_text(found)} rows" if not found.bytes else f"  {found.rows:,} rows"
-            if found.start is not None:
-                text += f"  {show_time(found.start)} - {show_time(found.end)}"
+    def _events(self, stream: EventStream, path: str) -> str:
+        from joule_cli.cli._render import one_line, paint
+
+        text = one_line(stream.name)
+        if self.ids:
+            text += f" ({stream.id})"
+        return text + " " + paint("(events)", "dim", self.settings) + self._held(path)
+
+    def _held(self, path: str) -> str:
+        from joule_cli.cli._output import show_time
+        from joule_cli.model import EventStreamInfo
+
+        found = self.infos.get(path)
+        if found is None:
+            return ""
+        if isinstance(found, EventStreamInfo):
+            text = f"  {found.event_count:,} events"
+        else:
+            text = f"  {found.rows:,} rows"
+        if found.start is not None:
+            text += f"  {show_time(found.start)} - {show_time(found.end)}"
         return text
 
 
@@ -221,11 +263,12 @@ class _Shown:
 @with_node
 async def info_(node: Node, path: Ref) -> None:
     """Describe a folder and count what it holds."""
-    from joule_cli.cli._streams import gather_info
+    from joule_cli.model import EventStreamInfo
 
     at, found = await _find(node, path)
-    streams = list(found.streams(at))
-    infos = await gather_info(node, streams)
+    infos = (await _gather_infos(node, found, at)).values()
+    events = [i.event_count for i in infos if isinstance(i, EventStreamInfo)]
+    rows = [i.rows for i in infos if not isinstance(i, EventStreamInfo)]
     value: dict[str, Any] = {
         "id": found.id,
         "name": found.name,
@@ -234,8 +277,10 @@ async def info_(node: Node, path: Ref) -> None:
         "locked": found.locked,
         "updated_at": found.updated_at,
         "folders": sum(1 for _ in found.walk(at)) - 1,
-        "data_streams": len(streams),
-        "rows": sum(i.rows for i in infos),
+        "data_streams": len(rows),
+        "rows": sum(rows),
+        "event_streams": len(events),
+        "events": sum(events),
         "bytes": sum(i.bytes for i in infos),
     }
 
@@ -249,6 +294,7 @@ async def info_(node: Node, path: Ref) -> None:
                 ("Folders", f"{value['folders']:,}"),
                 ("Streams", f"{value['data_streams']:,}"),
                 ("Rows", f"{value['rows']:,}"),
+                ("Events", f"{value['events']:,} in {value['event_streams']:,} streams"),
                 ("Size", show_bytes(value["bytes"])),
             ]
         )

@@ -21,7 +21,10 @@ _HERE = "joule_cli.cli.stream"
             "joule_cli.cli.data.copy:copy",
             "Copy the rows that the destination lacks, with their annotations.",
         ),
-        "delete": (f"{_HERE}.change:delete", "Delete streams with their data and annotations."),
+        "delete": (
+            f"{_HERE}.change:delete",
+            "Delete data streams and event streams with all they hold.",
+        ),
         "annotations": (f"{_HERE}.annotations:list_or_delete", "List or delete annotations."),
         "check": (f"{_HERE}.check:check", "Tell whether streams are recent and complete."),
     },

@@ -7,21 +7,33 @@ from typing import TYPE_CHECKING
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import PATH, STREAM, expand_streams, is_pattern, safe_options
+from joule_cli.cli._options import (
+    PATH,
+    STREAM,
+    expand_streams,
+    is_pattern,
+    match_streams,
+    other_kind,
+    safe_options,
+)
 from joule_cli.cli._output import emit_ok
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import for_each, with_node
 from joule_cli.cli._streams import (
     ask_to_delete,
     doomed_records,
+    gather_doomed,
     gather_info,
     show_doomed,
 )
-from joule_cli.errors import LockedError
+from joule_cli.errors import LockedError, StreamNotFound
+from joule_cli.model import DataStream
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from joule_cli.api.node import Node
-    from joule_cli.model import DataStream
+    from joule_cli.model import EventStream
 
 Ref = str | int
 
@@ -75,21 +87,48 @@ async def move(node: Node, source: tuple[Ref, ...], destination: Ref, dry_run: b
 @safe_options
 @with_node
 async def delete(node: Node, stream: tuple[Ref, ...], dry_run: bool) -> None:
-    """Delete streams with their data and annotations."""
-    streams = await expand_streams(node, stream)
-    for path, found in streams:
+    """Delete data streams and event streams with all they hold.
+
+    An id means a data stream.
+    """
+    streams = await _find(node, stream)
+    data = [(path, found) for path, found in streams if isinstance(found, DataStream)]
+    events = [(path, found) for path, found in streams if not isinstance(found, DataStream)]
+    for path, found in data:
         # before the first of several is gone, and for a dry run to tell the truth
         if found.locked or found.active:
             raise LockedError("stream is locked", object=path)
-    records = doomed_records(streams, await gather_info(node, streams))
+    records = await gather_doomed(node, data, events)
     if dry_run:
         show_doomed(records)
         return
     what = streams[0][0] if len(streams) == 1 else f"{len(streams)} streams"
     ask_to_delete(records, what, always=True)
 
-    async def delete_one(item: tuple[str, DataStream]) -> None:
-        await node.data_stream_delete(item[0])
+    async def delete_one(item: tuple[str, DataStream | EventStream]) -> None:
+        if isinstance(item[1], DataStream):
+            await node.data_stream_delete(item[0])
+        else:
+            await node.event_stream_delete(item[0])
 
     await for_each(streams, delete_one)
     emit_ok(value={"deleted": [path for path, _ in streams]})
+
+
+async def _find(
+    node: Node, references: Iterable[Ref]
+) -> list[tuple[str, DataStream | EventStream]]:
+    """Return the streams of both kinds that references name, each once."""
+    root = await node.folder_root()
+    data = list(root.streams("/"))
+    known: list[tuple[str, DataStream | EventStream]] = [*data, *root.events("/")]
+    found: dict[str, DataStream | EventStream] = {}
+    for reference in references:
+        # a data stream and an event stream can have the same id, but not the same path
+        by_id = isinstance(reference, int)
+        matches = match_streams(known[: len(data)] if by_id else known, reference)
+        if not matches:
+            what = "no stream matches" if is_pattern(reference) else "stream does not exist"
+            raise StreamNotFound(what, object=str(reference), hint=other_kind(root, reference))
+        found.update(matches)
+    return list(found.items())
