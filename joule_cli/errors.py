@@ -19,8 +19,13 @@
     │   ├── StorageError            the node's file cannot be opened, read or written
     │   │   ├── DiskFullError
     │   │   └── IncompatibleFileError
+    │   ├── QueryError              SQL that cannot be run; the hint shows the place
+    │   ├── MissingExtraError       a package that comes with an extra is not installed
     │   ├── SubscriptionError       the stream is not being produced
-    │   ├── NodeUnreachableError    no answer, bad certificate
+    │   ├── NodeUnreachableError    no connection can be made
+    │   │   ├── CertificateError    the node's certificate is not trusted
+    │   │   └── NodeTimeoutError    no answer in time
+    │   ├── TransferCutError        the connection was lost before the answer or the rows were whole
     │   └── ProtocolError           an answer this client cannot read
     ├── PipeError                   all that a pipe raises
     │   ├── EmptyPipeError
@@ -131,19 +136,27 @@ class AnnotationNotFound(NotFoundError):
     """No such annotation."""
 
 
+class ModuleNotFound(NotFoundError):
+    """No such module."""
+
+
+class ProxyNotFound(NotFoundError):
+    """No such proxy."""
+
+
+class MasterNotFound(NotFoundError):
+    """No such user or node controls this one."""
+
+
+class FollowerNotFound(NotFoundError):
+    """No such node is controlled by this one."""
+
+
 class ConflictError(ApiError):
     """The node's present state does not allow the change."""
 
 
 class NameTakenError(ConflictError):
-class ModuleNotFound(NotFoundError):
-    """No such module."""
-class ProxyNotFound(NotFoundError):
-    """No such proxy."""
-class MasterNotFound(NotFoundError):
-    """No such user or node controls this one."""
-class FollowerNotFound(NotFoundError):
-    """No such node is controlled by this one."""
     """The name is already used in the folder."""
 
 
@@ -170,11 +183,19 @@ class NonMonotonicError(DataError):
 
 
 class InvalidValuesError(DataError):
-    """Values that cannot be stored: NaN or infinities."""
+    """Values that cannot be stored, such as NaN."""
 
 
 class DuplicateTimestampError(DataError):
-    """A timestamp exists in the stream already."""
+    """A timestamp exists in the stream already.
+
+    Attributes
+    ----------
+    timestamp : int or None
+        The first such one, µs, where it is known.
+    """
+
+    timestamp: int | None = None
 
 
 class InvalidEventError(DataError):
@@ -215,14 +236,41 @@ class IncompatibleFileError(StorageError):
     """The file is not a node, or needs another version of this program or of SQLite."""
 
 
+class QueryError(ApiError):
+    """SQL that cannot be run, or that failed; the hint shows the place in it."""
+
+
+class MissingExtraError(ApiError):
+    """Something that only an extra of this package installs is needed."""
+
+    status: int | None = None
+
+
 class SubscriptionError(ApiError):
     """The stream is not being produced."""
 
 
 class NodeUnreachableError(ApiError):
-    """The node gives no answer, or its certificate is not trusted."""
+    """No connection to the node can be made."""
 
-    status = None
+    status: int | None = None
+
+
+class CertificateError(NodeUnreachableError):
+    """The certificate of the node is not trusted, or is for another host."""
+
+
+class NodeTimeoutError(NodeUnreachableError):
+    """The node sends nothing for longer than the time limit."""
+
+
+class TransferCutError(ApiError):
+    """The connection was lost before the answer, or the rows, were complete.
+
+    A change that was asked for may or may not have been made.
+    """
+
+    status: int | None = None
 
 
 class ProtocolError(ApiError):

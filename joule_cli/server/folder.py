@@ -68,6 +68,17 @@ async def get(request: web.Request) -> web.Response:
     return json_response(folder.to_json())
 
 
+@routes.post(endpoints.FOLDER)
+async def create(request: web.Request) -> web.Response:
+    """Create a folder. An extension: a Joule 1.0.1 node makes them for streams only."""
+    body = await read_object(request)
+    path = body.get("path")
+    if not isinstance(path, str):
+        raise ApiError("specify a path")
+    folder = await request.app[NODE].folder_create(path, body.get("description"))
+    return json_response(folder.to_json())
+
+
 @routes.put(endpoints.FOLDER_MOVE)
 async def move(request: web.Request) -> web.Response:
     """Move a folder into another."""

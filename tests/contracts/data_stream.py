@@ -196,7 +196,7 @@ class DataStreamContract:
                 {"elements": [Element("a", default_max=1, default_min=1), Element("b")]},
                 "default_min",
             ),
-            ({"elements": [Element("a", offset="abc"), Element("b")]}, "offset"),
+            ({"elements": [Element("a", offset="abc"), Element("b")]}, "offset|to float"),
             ({"keep_us": -5}, "keep_us"),
         ],
     )

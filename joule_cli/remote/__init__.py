@@ -1,0 +1,1 @@
+"""Joule nodes that are reached over a socket."""

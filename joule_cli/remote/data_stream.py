@@ -1,0 +1,98 @@
+"""Data stream actions over HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from joule_cli.api.actions.data_stream import DataStreamActions
+from joule_cli.api.references import stream_key
+from joule_cli.errors import InvalidDataStreamParameter
+from joule_cli.model import DataStream, DataStreamInfo
+from joule_cli.remote.answers import read_object, require_ok
+from joule_cli.remote.base import RemoteState
+from joule_cli.remote.references import destination_body, find_stream, key_body
+from joule_cli.remote.session import LONG_WORK
+from joule_cli.wire import endpoints
+from joule_cli.wire.params import bounds_params, key_params
+
+if TYPE_CHECKING:
+    from joule_cli.api.references import FolderRef, StreamRef
+
+_KEYS = ("id", "name", "datatype", "elements")
+#: What the node alone decides.
+_NOT_SENT = ("layout", "updated_at")
+
+
+class RemoteDataStreams(RemoteState, DataStreamActions):
+    """The data streams of a remote node."""
+
+    async def data_stream_get(self, stream: StreamRef) -> DataStream:
+        key = find_stream(stream)
+        params = key_params(key) | {"no-info": ""}
+        return read_stream(await self.session.get(endpoints.STREAM, params, about=key))
+
+    async def data_stream_create(self, stream: DataStream, folder: FolderRef) -> DataStream:
+        _require_stream(stream)
+        new = _to_json(stream)
+        new["id"] = None
+        for element in new["elements"]:
+            element["id"] = element["index"] = None
+        body = {"stream": new} | destination_body(folder)
+        return read_stream(await self.session.post(endpoints.STREAM, body, about=stream.name))
+
+    async def data_stream_update(self, stream: DataStream) -> None:
+        _require_stream(stream)
+        body = {"id": stream_key(stream), "stream": _to_json(stream)}
+        await self.session.put(endpoints.STREAM, body, about=stream.name)
+
+    async def data_stream_move(self, stream: StreamRef, folder: FolderRef) -> None:
+        key = find_stream(stream)
+        body = key_body(key, "src_") | destination_body(folder)
+        await self.session.put(endpoints.STREAM_MOVE, body, about=key)
+
+    async def data_stream_delete(self, stream: StreamRef) -> None:
+        key = find_stream(stream)
+        require_ok(
+            await self.session.delete(
+                endpoints.STREAM, key_params(key), about=key, patience=LONG_WORK
+            )
+        )
+
+    async def data_stream_info(self, stream: StreamRef) -> DataStreamInfo:
+        key = find_stream(stream)
+        answer = await self.session.get(endpoints.STREAM, key_params(key), about=key)
+        return read_object(answer, _info, *_KEYS)
+
+    async def data_stream_annotation_delete(
+        self, stream: StreamRef, start: int | None = None, end: int | None = None
+    ) -> None:
+        key = find_stream(stream)
+        params = bounds_params(start, end) | key_params(key, "stream_")
+        require_ok(await self.session.delete(endpoints.STREAM_ANNOTATIONS, params, about=key))
+
+
+def read_stream(answer: Any) -> DataStream:
+    """Return the data stream of an answer."""
+    return read_object(answer, DataStream.from_json, *_KEYS)
+
+
+def _info(data: dict[str, Any]) -> DataStreamInfo:
+    info = data.get("data_info")
+    if info is None:
+        return DataStreamInfo(start=None, end=None, rows=0)
+    return DataStreamInfo(
+        start=info["start"],
+        end=info["end"],
+        rows=info["rows"],
+        total_time=info["total_time"],
+        bytes=info["bytes"],
+    )
+
+
+def _to_json(stream: DataStream) -> dict[str, Any]:
+    return {key: value for key, value in stream.to_json().items() if key not in _NOT_SENT}
+
+
+def _require_stream(stream: DataStream) -> None:
+    if not isinstance(stream, DataStream):
+        raise InvalidDataStreamParameter("Invalid stream datatype. Must be DataStream")

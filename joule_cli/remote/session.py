@@ -1,0 +1,386 @@
+"""Requests to one node, and the only place that knows the HTTP library's errors."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import aiohttp
+from yarl import URL
+
+from joule_cli import __version__
+from joule_cli.errors import (
+    ApiError,
+    AuthorizationError,
+    CertificateError,
+    ConfigurationError,
+    NodeTimeoutError,
+    NodeUnreachableError,
+    ProtocolError,
+    TransferCutError,
+)
+from joule_cli.wire import codec, status
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from joule_cli.remote.address import Address
+
+    Method = Literal["GET", "POST", "PUT", "DELETE"]
+
+#: Seconds without a byte from the node after which a request fails, unless chosen otherwise.
+DEFAULT_TIMEOUT_S: Final = 60.0
+#: Requests whose work grows with the stored data get this many times the limit.
+LONG_WORK: Final = 10
+#: Largest JSON answer, bytes; the tree of a hundred thousand streams has a tenth of it.
+_MOST_JSON: Final = 512 * 2**20
+#: Largest text of an error that is read, bytes.
+_MOST_TEXT: Final = 64 * 2**10
+#: Bytes that wait in memory for the reader of an answer.
+_BUFFER: Final = 2**20
+#: Seconds that an idle connection is kept; less than any server keeps it, so that a request
+#: hardly ever meets a connection that is being closed.
+_KEEP_ALIVE_S: Final = 10.0
+#: How often a request that changes nothing is sent when its connection is dropped.
+_ATTEMPTS: Final = 2
+
+Params = dict[str, str]
+
+
+class Session:
+    """Connections to one node; made when they are needed, kept for the next request.
+
+    Belongs to one event loop. What leaves it are errors of this package.
+
+    Parameters
+    ----------
+    ca_file
+        A certificate authority to trust besides the system's.
+    insecure
+        Accept any certificate.
+    timeout_s
+        Seconds without a byte from the node; 0 for no limit.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        key: str = "",
+        ca_file: Path | None = None,
+        insecure: bool = False,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+    ) -> None:
+        if not (key.isascii() and key.isprintable()):
+            raise ConfigurationError("the key of the node has characters that no key has")
+        self.address = address
+        self.timeout_s = timeout_s
+        self._key = key
+        self._ca_file = ca_file
+        self._insecure = insecure
+        self._client: aiohttp.ClientSession | None = None
+        self._closed = False
+
+    async def get(
+        self, endpoint: str, params: Params | None = None, *, about: str | int | None = None
+    ) -> Any:
+        """Ask for JSON."""
+        return await self.ask("GET", endpoint, params, about=about)
+
+    async def post(
+        self,
+        endpoint: str,
+        body: Any = None,
+        params: Params | None = None,
+        *,
+        about: str | int | None = None,
+        patience: int = 1,
+    ) -> Any:
+        """Send JSON, or a request without a body."""
+        return await self.ask("POST", endpoint, params, body, about=about, patience=patience)
+
+    async def put(self, endpoint: str, body: Any, *, about: str | int | None = None) -> Any:
+        """Send JSON that changes something."""
+        return await self.ask("PUT", endpoint, None, body, about=about)
+
+    async def delete(
+        self,
+        endpoint: str,
+        params: Params | None = None,
+        *,
+        about: str | int | None = None,
+        patience: int = 1,
+    ) -> Any:
+        """Remove something."""
+        return await self.ask("DELETE", endpoint, params, about=about, patience=patience)
+
+    async def ask(
+        self,
+        method: Method,
+        endpoint: str,
+        params: Params | None = None,
+        body: Any = None,
+        *,
+        about: str | int | None = None,
+        patience: int = 1,
+    ) -> Any:
+        """Send a request and return the JSON of the answer, `None` if it is just ``ok``.
+
+        Parameters
+        ----------
+        body
+            What becomes JSON, or the bytes of it.
+        about
+            What the request is about; errors name it.
+        patience
+            How many times the time limit it may take.
+
+        Raises
+        ------
+        ApiError
+            What the node refuses, and all that can go wrong on the way.
+        """
+        headers = {} if body is None else {"Content-Type": codec.MEDIA_TYPE}
+        data = body if body is None or isinstance(body, bytes) else _encoded(body)
+        attempts = _ATTEMPTS if method == "GET" else 1
+        while True:
+            attempts -= 1
+            try:
+                async with self.open(
+                    method, endpoint, params, data, headers, about=about, patience=patience
+                ) as response:
+                    return await _content(response)
+            except TransferCutError as error:
+                # only a connection that was dropped before the answer began
+                if not attempts or not _without_answer(error):
+                    raise
+
+    @asynccontextmanager
+    async def open(
+        self,
+        method: Method,
+        endpoint: str,
+        params: Params | None = None,
+        data: bytes | AsyncIterable[bytes | memoryview] | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        statuses: Sequence[int] = (200,),
+        about: str | int | None = None,
+        patience: int = 1,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send a request and give the answer, to be read in the block.
+
+        What fails in the block while reading is converted too.
+
+        Parameters
+        ----------
+        statuses
+            Those that the caller reads; every other one is raised as `refusal`.
+        patience
+            How many times the time limit a silence may last; 0 for ever.
+
+        Raises
+        ------
+        ApiError
+            As `ask`.
+        """
+        timeout = aiohttp.ClientTimeout(
+            total=None,
+            sock_connect=self.timeout_s or None,
+            sock_read=self.timeout_s * patience or None,
+        )
+        with self._converted():
+            url = self._url(endpoint, params)
+            async with self._connected().request(
+                method, url, data=data, headers=headers, allow_redirects=False, timeout=timeout
+            ) as response:
+                if response.status not in statuses:
+                    raise await self.refusal(response, endpoint, about)
+                yield response
+
+    async def close(self) -> None:
+        """Drop all connections; calls that are under way fail."""
+        self._closed = True
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+
+    def _url(self, endpoint: str, params: Params | None) -> URL:
+        try:
+            return URL(f"{self.address.base}{endpoint}").with_query(params)
+        except UnicodeEncodeError:
+            # a lone surrogate, as from an argument that is not UTF-8: no object has such a name
+            text = "the reference is not valid Unicode text"
+            raise status.rebuild(404, text, None, endpoint) from None
+
+    def _connected(self) -> aiohttp.ClientSession:
+        if self._closed:
+            raise ApiError("the node was closed")
+        if self._client is None:
+            headers = {"User-Agent": f"joule-cli/{__version__}"}
+            if self._key:
+                headers["X-API-KEY"] = self._key
+            self._client = aiohttp.ClientSession(
+                connector=self._connector(),
+                headers=headers,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                read_bufsize=_BUFFER,
+            )
+            # the library would send deletions and changes a second time
+            self._client._retry_connection = False
+        return self._client
+
+    def _connector(self) -> aiohttp.BaseConnector:
+        # no limit: pipes hold their connections, and one more request must never wait for them
+        if self.address.socket is not None:
+            return aiohttp.UnixConnector(
+                self.address.socket, limit=0, keepalive_timeout=_KEEP_ALIVE_S
+            )
+        context = self._tls_context() if self.address.is_secure else True
+        return aiohttp.TCPConnector(ssl=context, limit=0, keepalive_timeout=_KEEP_ALIVE_S)
+
+    def _tls_context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        if self._insecure:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        elif self._ca_file is not None:
+            try:
+                context.load_verify_locations(cafile=self._ca_file)
+            except (OSError, ssl.SSLError) as exc:
+                reason = exc.strerror or "it holds no certificate"
+                raise ConfigurationError(
+                    f"cannot read the certificate authority: {reason}", object=str(self._ca_file)
+                ) from exc
+        return context
+
+    async def refusal(
+        self, response: aiohttp.ClientResponse, endpoint: str, about: str | int | None
+    ) -> ApiError:
+        """Return the error that an answer stands for."""
+        number = response.status
+        text = await _error_text(response)
+        code = response.headers.get(status.CODE_HEADER)
+        if number < 400:
+            return self._unexpected_status(response)
+        if code is None and number > 500:
+            # no Joule node answers so, a proxy before one does
+            found: ApiError = NodeUnreachableError(
+                f"Cannot contact node at [{self.address.url}]: {number} {response.reason}"
+            )
+            found.status = number
+            return found
+        error = status.rebuild(number, text, code, endpoint)
+        if isinstance(error, AuthorizationError) and number in {401, 403}:
+            error.message = "the node refuses the key" if self._key else "the node asks for a key"
+            error.object = self.address.url
+            error.hint = "store the right one with: joule node add NAME URL --key-file FILE"
+        elif about is not None:
+            error.object = str(about)
+        return error
+
+    def _unexpected_status(self, response: aiohttp.ClientResponse) -> ProtocolError:
+        place = response.headers.get("Location")
+        hint = None if place is None else f"it points to [{place[:200]}]; is that its address?"
+        return ProtocolError(
+            f"Invalid node response: status {response.status}", object=self.address.url, hint=hint
+        )
+
+    @contextmanager
+    def _converted(self) -> Iterator[None]:
+        url = self.address.url
+        try:
+            yield
+        except aiohttp.ServerTimeoutError as exc:
+            raise NodeTimeoutError(
+                f"no answer from node [{url}] within {self.timeout_s:g} s"
+                if isinstance(exc, aiohttp.ConnectionTimeoutError)
+                else f"node [{url}] has sent nothing for {self.timeout_s:g} s"
+            ) from exc
+        except aiohttp.ClientConnectorCertificateError as exc:
+            raise CertificateError(
+                f"the certificate of node [{url}] is not trusted: {_tls_reason(exc)}",
+                hint="name its authority with: joule node add NAME URL --ca FILE",
+            ) from exc
+        except aiohttp.ClientConnectorError as exc:
+            reason = exc.os_error.strerror or str(exc.os_error)
+            raise NodeUnreachableError(f"Cannot contact node at [{url}]: {reason}") from exc
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError) as exc:
+            raise TransferCutError(f"node [{url}] closed the connection without an answer") from exc
+        except aiohttp.ClientPayloadError as exc:
+            if _is_garbage(exc):
+                raise ProtocolError(f"Invalid node response: {exc}", object=url) from exc
+            raise TransferCutError(
+                f"node [{url}] closed the connection before the answer was complete"
+            ) from exc
+        except aiohttp.ClientResponseError as exc:
+            raise ProtocolError(
+                "Invalid node response: not HTTP as it should be", object=url
+            ) from exc
+        except aiohttp.ClientError as exc:
+            raise NodeUnreachableError(f"Cannot contact node at [{url}]: {exc}") from exc
+
+
+def _without_answer(error: TransferCutError) -> bool:
+    return not isinstance(error.__cause__, aiohttp.ClientPayloadError)
+
+
+def _is_garbage(error: aiohttp.ClientPayloadError) -> bool:
+    """Whether the bytes that came were wrong, and not just too few."""
+    cause = error.__cause__
+    return isinstance(cause, aiohttp.http_exceptions.ContentEncodingError)
+
+
+def _tls_reason(error: aiohttp.ClientConnectorCertificateError) -> str:
+    found = error.certificate_error
+    return getattr(found, "verify_message", None) or str(found)
+
+
+def _encoded(body: Any) -> bytes:
+    try:
+        return codec.dump(body).encode()
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise ApiError(f"the request cannot be written as JSON: {exc}") from exc
+
+
+async def _content(response: aiohttp.ClientResponse) -> Any:
+    body = await _read(response, _MOST_JSON)
+    if response.content_type == codec.MEDIA_TYPE:
+        if len(body) < _BUFFER:
+            return codec.load_response(body)
+        return await asyncio.to_thread(codec.load_response, body)
+    if body.strip().lower() == b"ok":
+        return None
+    shown = body[:80].decode("utf-8", "replace")
+    raise ProtocolError(f"Invalid node response: {shown}")
+
+
+async def _error_text(response: aiohttp.ClientResponse) -> str:
+    """Return what an answer says about a failure, in one line."""
+    body = await _read(response, _MOST_TEXT, cut=True)
+    text = body.decode("utf-8", "replace").strip()
+    if response.content_type == codec.MEDIA_TYPE and text.startswith("{"):
+        with suppress(ValueError, KeyError, RecursionError):
+            text = str(json.loads(text)["error"])
+    elif response.content_type == "text/html" or not text:
+        text = f"{response.status} {response.reason}"
+    # behind the first line of a fault is a traceback
+    return text.partition("\n")[0] if response.status >= 500 else text
+
+
+async def _read(response: aiohttp.ClientResponse, most: int, *, cut: bool = False) -> bytes:
+    """Return a body of at most `most` bytes; a longer one is an error or, with `cut`, cut."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            if cut:
+                break
+            raise ProtocolError(f"Invalid node response: more than {most:,} bytes")
+    return b"".join(parts)[:most]
