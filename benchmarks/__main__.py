@@ -115,7 +115,7 @@ def _environment(bench: Bench, repeat: int) -> dict[str, str]:
         "machine": f"{platform.machine()}, {os.cpu_count()} CPUs, {platform.system()} "
         f"{platform.release()}, Python {platform.python_version()}, load {load:.1f} at the start",
         "rows": f"{sizes.rows:,} x 4 float32 ({sizes.rows * ROW_BYTES / 1e6:.0f} MB raw); commands "
-        f"{sizes.command_rows:,}, SQLite table {sizes.sqlite_rows:,} rows",
+        f"{sizes.command_rows:,}, SQLite table {sizes.sqlite_rows:,} rows; {sizes.events:,} events",
         "data": "16-bit counts, sines of {amplitude} with noise of {noise} (standard deviation), "
         "every {period_us} µs with ±{jitter_us} µs, seed {seed}".format(**data),
         "repeats": f"{repeat} fresh processes a case, fewer for long ones",

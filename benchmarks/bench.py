@@ -53,6 +53,11 @@ class Sizes:
         return min(100_000, max(self.rows // 100, 10))
 
     @property
+    def events(self) -> int:
+        """Events of the event cases."""
+        return max(self.rows // 10, 1000)
+
+    @property
     def growth(self) -> list[int]:
         """Lengths of the stream that decimated reads are tried on."""
         return [self.rows * factor for factor in ((1, 5, 20, 100) if self.large else (1, 5, 20))]
