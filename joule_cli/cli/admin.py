@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -38,7 +38,7 @@ def admin() -> None:
 @progress_option
 @with_node
 async def check(node: Node) -> None:
-    """Verify every chunk, interval and level; end with 1 if anything is wrong.
+    """Verify every chunk, interval, level and event; end with 1 if anything is wrong.
 
     Others may read and write meanwhile.
     """
@@ -46,9 +46,17 @@ async def check(node: Node) -> None:
     from joule_cli.daemon import administration
 
     with Progress("checking") as bar:
-        report = await administration(node).check(lambda seen: bar.update(seen.n_rows))
+        report = await administration(node).check(
+            lambda seen: bar.update(seen.n_rows + seen.n_events)
+        )
     problems = [{"path": p.path, "time": p.time, "problem": p.text} for p in report.problems]
-    counts = {"streams": report.n_streams, "chunks": report.n_chunks, "rows": report.n_rows}
+    counts = {
+        "streams": report.n_streams,
+        "chunks": report.n_chunks,
+        "rows": report.n_rows,
+        "event_streams": report.n_event_streams,
+        "events": report.n_events,
+    }
     people = output_format() in {"table", "plain"}
     if output_format() == "json" and current().columns is None:
         emit_object({**counts, "problems": problems})
@@ -56,7 +64,9 @@ async def check(node: Node) -> None:
         emit_list(problems, _PROBLEMS)
     elif not current().quiet:
         emit_text(
-            f"OK: {report.n_streams:,} streams, {report.n_chunks:,} chunks, {report.n_rows:,} rows"
+            f"OK: {report.n_streams:,} streams, {report.n_chunks:,} chunks, "
+            f"{report.n_rows:,} rows, {report.n_event_streams:,} event streams, "
+            f"{report.n_events:,} events"
         )
     if problems:
         raise click.exceptions.Exit(1)
@@ -108,7 +118,7 @@ async def compact(node: Node) -> None:
 @safe_options
 @with_node
 async def erase(node: Node, links: bool, dry_run: bool) -> None:
-    """Delete all folders, streams, rows and annotations.
+    """Delete all folders, streams, rows, events and annotations.
 
     Masters and followers stay, so that the node is still reached with the same keys.
     """
@@ -127,10 +137,10 @@ def _require(file: Path, *, exists: bool) -> None:
 async def _agreed(node: Node, question: str, *, dry_run: bool) -> bool:
     """Show what is lost, and ask; false for a dry run."""
     from joule_cli.cli._prompt import confirm_or_leave
-    from joule_cli.cli._streams import doomed_lines, doomed_records, gather_info, show_doomed
+    from joule_cli.cli._streams import doomed_lines, gather_doomed, show_doomed
 
-    streams = list((await node.folder_root()).streams("/"))
-    records: list[dict[str, Any]] = doomed_records(streams, await gather_info(node, streams))
+    root = await node.folder_root()
+    records = await gather_doomed(node, list(root.streams("/")), list(root.events("/")))
     if dry_run:
         show_doomed(records)
         return False

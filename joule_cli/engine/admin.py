@@ -45,7 +45,7 @@ class Administration:
         self._path = node.path
 
     async def check(self, progress: Callable[[Report], None] = lambda report: None) -> Report:
-        """Verify every chunk, interval and level."""
+        """Verify every chunk, interval, level and event."""
         self._require_file()
         return await check(self._database, progress)
 

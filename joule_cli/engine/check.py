@@ -1,14 +1,15 @@
-"""Verify a node file: every chunk, interval and level against the rows themselves."""
+"""Verify a node file: every chunk, interval and level against the rows, and every event."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from joule_cli.engine import metadata, tree
+from joule_cli.engine import event_check, metadata
 from joule_cli.engine.stores.base import StoredStream
 from joule_cli.engine.stores.sqlite import chunks
 from joule_cli.engine.stores.sqlite.codec import decode
@@ -26,6 +27,16 @@ if TYPE_CHECKING:
 
 #: Chunks checked in one read transaction.
 _BATCH = 64
+#: Streams of a kind with their paths; nothing else of them has to be readable.
+_PATHS = """
+WITH RECURSIVE at (id, path) AS (
+  SELECT id, '' FROM folder WHERE parent_id IS NULL
+  UNION ALL
+  SELECT folder.id, at.path || '/' || folder.name FROM folder JOIN at ON folder.parent_id = at.id
+)
+SELECT stream.id, at.path || '/' || stream.name
+FROM {table} AS stream JOIN at ON at.id = stream.folder_id ORDER BY 2
+"""
 #: Means are sums in another order on another machine; all else must agree to the bit.
 _TOLERANCE = 1e-5
 
@@ -34,7 +45,7 @@ class Problem(NamedTuple):
     """Something that is not as it must be."""
 
     path: str | None  # of the stream, None for the file as a whole
-    time: int | None  # first timestamp of the chunk, µs
+    time: int | None  # first timestamp of the chunk, or start of the event, µs
     text: str
 
 
@@ -45,6 +56,8 @@ class Report:
     n_streams: int = 0
     n_chunks: int = 0
     n_rows: int = 0
+    n_event_streams: int = 0
+    n_events: int = 0
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -60,8 +73,7 @@ async def check(
     """
     report = Report()
     report.problems += await database.read(_check_file)
-    paths = await database.read(_paths)
-    for stream_id, path in paths:
+    for stream_id, path in await database.read(lambda c: _paths(c, "data_stream")):
         report.n_streams += 1
         position: int | None = chunks.EARLIEST
         while position is not None:
@@ -71,7 +83,31 @@ async def check(
 
             position = await database.read(batch)
             progress(report)
+    for stream_id, path in await database.read(lambda c: _paths(c, "event_stream")):
+        report.n_event_streams += 1
+        await _check_events(database, stream_id, path, report, progress)
     return report
+
+
+async def _check_events(
+    database: Database,
+    stream_id: int,
+    path: str,
+    report: Report,
+    progress: Callable[[Report], None],
+) -> None:
+    findings = await database.read(lambda c: event_check.check_stream(c, stream_id))
+    report.problems += (Problem(path, *finding) for finding in findings)
+    last: int | None = None
+    while True:
+        run = partial(event_check.check_batch, stream_id=stream_id, after=last)
+        batch = await database.read(run)
+        report.n_events += batch.n_events
+        report.problems += (Problem(path, *finding) for finding in batch.findings)
+        progress(report)
+        last = batch.last
+        if last is None:
+            return
 
 
 def _check_file(connection: apsw.Connection) -> list[Problem]:
@@ -93,12 +129,13 @@ def _check_file(connection: apsw.Connection) -> list[Problem]:
         number = connection.execute(query).get
         if number:
             found.append(f"{number} {text}")
+    if number := event_check.orphans(connection):
+        found.append(f"{number} events of a stream that does not exist")
     return [Problem(None, None, text) for text in found]
 
 
-def _paths(connection: apsw.Connection) -> list[tuple[int, str]]:
-    root = tree.load_folder(connection, metadata.root_id(connection), frozenset())
-    return [(stream.id, path) for path, stream in root.streams() if stream.id is not None]
+def _paths(connection: apsw.Connection, table: str) -> list[tuple[int, str]]:
+    return list(connection.execute(_PATHS.format(table=table)))
 
 
 def _check_batch(

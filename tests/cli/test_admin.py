@@ -8,6 +8,8 @@ import sqlite3
 import pytest
 
 from tests.cli.conftest import write_rows
+from tests.cli.filling import T0, with_node
+from tests.ops.events import got, put
 
 
 @pytest.fixture
@@ -73,3 +75,35 @@ def test_a_node_without_a_file(joule):
     result = joule("admin", "check")
     assert result.status == 1
     assert "no file" in result.err
+
+
+@pytest.fixture
+def with_events(used):
+    with_node(used, lambda node: put(node, "/a/e", [(0, 5, {"k": 1}), (9, None, {})]))
+    return used
+
+
+def test_check_counts_events(with_events):
+    assert with_events.ok("admin", "check").endswith("100 rows, 1 event streams, 2 events\n")
+    value = json.loads(with_events.ok("admin", "check", "--json"))
+    assert (value["event_streams"], value["events"]) == (1, 2)
+    file = sqlite3.connect(with_events.folder / "joule.db")
+    file.execute("UPDATE event SET reach = 7 WHERE start = ?", (T0,))
+    file.commit()
+    file.close()
+    result = with_events("admin", "check", "--csv")
+    assert result.status == 1
+    assert result.out.splitlines()[1] == f"/a/e,{T0},event 1 is not found by its length"
+
+
+def test_backup_erase_restore_with_events(with_events):
+    with_events.ok("admin", "backup", "copy.db")
+    assert "/a/e  2 events" in with_events("admin", "erase").err
+    lines = with_events.ok("admin", "erase", "--dry-run", "--csv").splitlines()
+    assert lines[2] == f"event_stream,/a/e,,{T0},{T0 + 9},2"
+    with_events.ok("admin", "erase", "--yes")
+    assert with_events.ok("folder", "list", "--flat") == ""
+    with_events.ok("admin", "restore", "copy.db", "--yes")
+    with_events.ok("admin", "compact")
+    found = with_node(with_events, lambda node: got(node, "/a/e"))
+    assert found == [(0, 5, {"k": 1}), (9, None, {})]
