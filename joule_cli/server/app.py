@@ -12,10 +12,16 @@ from joule_cli.server import (
     event_data,
     event_stream,
     folder,
+    follower,
     info,
+    master,
+    module,
+    proxy,
 )
 from joule_cli.server.access_log import AccessLogger, access_logger
 from joule_cli.server.auth import authentication
+from joule_cli.server.peers import PEERS, Peers
+from joule_cli.server.pending import PENDING, PendingKeys
 from joule_cli.server.refusals import refuse
 from joule_cli.server.state import NODE, SETTINGS
 
@@ -25,7 +31,18 @@ if TYPE_CHECKING:
     from joule_cli.server.settings import ServerSettings
 
 #: One module for each group of actions.
-_GROUPS: Final = (info, folder, data_stream, event_stream, event_data, annotation)
+_GROUPS: Final = (
+    info,
+    folder,
+    data_stream,
+    event_stream,
+    event_data,
+    annotation,
+    module,
+    proxy,
+    master,
+    follower,
+)
 
 #: A filter of events in a query may be long.
 _LONGEST_LINE_BYTES = 64 * 1024
@@ -37,9 +54,13 @@ def make_app(node: Node, *, keys: Keys, settings: ServerSettings) -> web.Applica
     app = web.Application(middlewares=[refuse, authentication(keys)])
     app[NODE] = node
     app[SETTINGS] = settings
+    app[PENDING] = PendingKeys()
+    if isinstance(keys, Peers):
+        app[PEERS] = keys
     for group in _GROUPS:
         app.add_routes(group.routes)
     app.on_startup.append(info.ensure_identity)
+    app.on_startup.append(follower.limit_joins)
     return app
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from aiohttp import web
 
 from joule_cli.errors import AuthorizationError
+from joule_cli.server.pending import PENDING
 from joule_cli.server.refusals import Refusal
 from joule_cli.server.state import MASTER_ID, SETTINGS
 from joule_cli.wire import endpoints
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 KEY_HEADER: Final = "X-API-KEY"
 #: Set by a reverse proxy on requests that it has not authenticated itself.
 AUTH_REQUIRED_HEADER: Final = "X-Auth-Required"
+#: What a node that this one joins calls, to see that the key works that it was sent.
+_CALLS_BACK: Final = frozenset({("GET", endpoints.VERSION_JSON), ("GET", endpoints.DB_INFO)})
 
 
 class Keys(Protocol):
@@ -66,6 +69,8 @@ async def _has_key(request: web.Request, keys: Keys) -> bool:
     master = await keys.find(key)
     if master is not None:
         request[MASTER_ID] = master
+        return True
+    if call in _CALLS_BACK and request.app[PENDING].has(key):
         return True
     importer_key = request.app[SETTINGS].importer_key
     return (

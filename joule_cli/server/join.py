@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from joule_cli.api.connect import open_address
+from joule_cli.api.opening import open_address
 from joule_cli.errors import ApiError, ConfigurationError, JouleError
 from joule_cli.server.auth import KEY_HEADER, over_unix_socket
 from joule_cli.server.refusals import Refusal

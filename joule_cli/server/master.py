@@ -17,7 +17,8 @@ from joule_cli.server.join import (
     introduce,
     join_refused,
 )
-from joule_cli.server.peers import PENDING, caller, peers_of
+from joule_cli.server.peers import caller, peers_of
+from joule_cli.server.pending import PENDING
 from joule_cli.server.state import NODE, SETTINGS
 from joule_cli.wire import endpoints
 
@@ -80,9 +81,7 @@ async def _join(
     lumen = kind == "LUMEN_NODE"
     if credentials is not None and not isinstance(credentials, dict):
         raise ApiError("Cannot add master: [lumen_params] must be an object")
-    other = await find_other(
-        identifier, path="/lumen" if lumen else "", ca_file=settings.ca_file
-    )
+    other = await find_other(identifier, path="/lumen" if lumen else "", ca_file=settings.ca_file)
     key = peers.new_key()
     with request.app[PENDING].expect(key):
         if lumen:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from aiohttp import web
@@ -13,8 +11,6 @@ from joule_cli.server.auth import KEY_HEADER
 from joule_cli.server.state import MASTER_ID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from joule_cli.model import Follower, Master
 
 
@@ -46,34 +42,7 @@ class Peers(Protocol):
         """Store a follower in place of one at the same location."""
 
 
-class PendingKeys:
-    """Keys of joins under way, for the calls that the other node makes to see that they work.
-
-    They are kept in memory alone, so that nothing is left of a join that fails or of a server
-    that is killed meanwhile.
-    """
-
-    def __init__(self) -> None:
-        self._keys: list[bytes] = []
-
-    @contextmanager
-    def expect(self, key: str) -> Iterator[None]:
-        """Know a key during a block."""
-        encoded = key.encode()
-        self._keys.append(encoded)
-        try:
-            yield
-        finally:
-            self._keys.remove(encoded)
-
-    def has(self, key: str) -> bool:
-        """Tell whether a key belongs to a join under way."""
-        encoded = key.encode()
-        return any([hmac.compare_digest(encoded, known) for known in self._keys])
-
-
 PEERS: Final[web.AppKey[Peers]] = web.AppKey("PEERS")
-PENDING: Final = web.AppKey("PENDING", PendingKeys)
 
 
 def peers_of(app: web.Application) -> Peers:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+
+    from joule_cli.model import Proxy
 
 #: JSON bodies may have this many bytes; a Joule 1.0.1 node takes no more.
 JSON_LIMIT_BYTES = 1024 * 1024
@@ -29,6 +32,10 @@ class ServerSettings:
         Accepted for uploading archives, besides the keys of the masters; empty for none.
     scheme, host, port, base_uri
         Where other nodes reach this one, as it tells them; `None` for what the listener has.
+    ca_file
+        A certificate authority that calls of other nodes trust besides the system's.
+    proxies
+        Web interfaces that this node stands in front of.
     json_limit_bytes
         Largest JSON body.
     idle_timeout_s
@@ -48,6 +55,8 @@ class ServerSettings:
     host: str | None = None
     port: int | None = None
     base_uri: str = ""
+    ca_file: Path | None = None
+    proxies: tuple[Proxy, ...] = ()
     json_limit_bytes: int = JSON_LIMIT_BYTES
     idle_timeout_s: float = 75.0
     body_timeout_s: float = 60.0

@@ -90,3 +90,8 @@ def read_bounds(query: Mapping[str, str]) -> tuple[int | None, int | None]:
     if start is not None and end is not None and start >= end:
         raise ApiError("[start] must be before [end]")
     return start, end
+
+
+def name_params(key: str | int) -> Params:
+    """Return what names a module or a proxy: its name or its id."""
+    return {"name": key} if isinstance(key, str) else {"id": str(key)}

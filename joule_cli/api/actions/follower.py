@@ -24,10 +24,10 @@ class FollowerActions(ABC):
 
     async def follower_list(self) -> list[Node]:
         """Return the followers as nodes that are ready for use; close each after use."""
-        from joule_cli.api.connect import open_node
+        from joule_cli.api.opening import open_address
 
         return [
-            open_node(found.name, found.location, found.key)
+            open_address(found.name, found.location, key=found.key)
             for found in await self.follower_records()
         ]
 
