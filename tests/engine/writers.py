@@ -26,7 +26,7 @@ from joule_cli.model import DataStream, Element
 from tests.engine.rows_model import RowsModel, SessionModel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Coroutine, Iterator, Mapping
 
     from joule_cli.pipes import Pipe
 
@@ -402,9 +402,9 @@ PROGRAMS = {
 class Program:
     """One process, ready to begin at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str = "tests.engine.writers") -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "tests.engine.writers"],
+            [sys.executable, "-W", "error", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -448,13 +448,13 @@ class Program:
         self.process.wait()
 
 
-def main() -> None:
+def main(programs: Mapping[str, Callable[..., Coroutine[Any, Any, None]]]) -> None:
     acknowledge()
     line = sys.stdin.readline()
     if line:
         program, args = json.loads(line)
-        asyncio.run(PROGRAMS[program](*args))
+        asyncio.run(programs[program](*args))
 
 
 if __name__ == "__main__":
-    main()
+    main(PROGRAMS)
