@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 #: Events read and written at once.
 BLOCK_EVENTS = 5_000
-#: Content of an event between being given up and being removed: a random value under this key.
+#: Key of the value that an event has between being given up and being removed.
 _MARK = "joule-copy-removes"
 #: Where the search for the last start begins, µs before the end of the stream.
 _FIRST_STEP = 1_000_000
@@ -392,10 +392,12 @@ async def _remove_surplus(work: _Work, target: EventStream, meter: Meter) -> int
     """Remove what the destination has and the source has not.
 
     The calls of a node remove by time and content alone. So the events in question are given a
-    content that no other event has, and what has that content is removed.
+    value that no other event has, and what has that value is removed. They keep the rest of their
+    content: a filter that found them finds them again if it fails in between.
     """
     node = work.destination.node
     removed = 0
+    marking = False
     mark = uuid4().hex
     marked = json.dumps([[[_MARK, "is", mark]]])
     try:
@@ -404,13 +406,15 @@ async def _remove_surplus(work: _Work, target: EventStream, meter: Meter) -> int
                 if not surplus:
                     continue
                 for event in surplus:
-                    event.content = {_MARK: mark}
+                    content = event.content if isinstance(event.content, dict) else {}
+                    event.content = {**content, _MARK: mark}
+                marking = True
                 await node.event_stream_write(target, surplus)
                 first, last = surplus[0].start_time, surplus[-1].start_time
                 await node.event_stream_remove(target, first, last + 1, marked)
                 removed += len(surplus)
     except JouleError as exc:
-        if removed:
+        if marking:
             raise PartialError(exc, meter.stream, meter.rows, meter.last, meter.unit) from exc
         raise
     return removed

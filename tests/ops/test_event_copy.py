@@ -350,3 +350,34 @@ def test_new_copies_end_in_an_equal_stream(events, until, interruptions, block):
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as directory:
         patch.setattr(event_copy, "BLOCK_EVENTS", block)
         asyncio.run(run(directory))
+
+
+@pytest.mark.parametrize("chosen", [None, '[[["kind","is","heat"]]]'])
+async def test_a_removal_that_fails_is_completed_by_a_repetition(node, monkeypatch, chosen):
+    monkeypatch.setattr(event_copy, "BLOCK_EVENTS", 3)
+    heat = [(n, n + 1, {"kind": "heat"}) for n in range(10)]
+    cool = [(n, n + 1, {"kind": "cool"}) for n in range(5, 10)]
+    await put(node, "/a/src", heat[:2] if chosen else [*heat[:2], *cool])
+    await put(node, "/a/dst", heat[1:] + cool)
+    source, destination = Place(node, "/a/src"), Place(node, "/a/dst")
+    options = EventCopyOptions(action=Action.REPLACE, json_filter=chosen)
+    remove = node.event_stream_remove
+    for fails_at in (1, 2):
+        calls = 0
+
+        async def fail(*args, fails_at=fails_at, **kwargs):
+            nonlocal calls
+            calls += 1
+            if calls == fails_at:
+                raise StorageError("gone")
+            return await remove(*args, **kwargs)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(node, "event_stream_remove", fail)
+            with pytest.raises(PartialError):
+                await copy_events(source, destination, options)
+        # nothing that is to stay was touched
+        left = await got(node, "/a/dst")
+        assert all(event in left for event in [*heat[:2], *cool])
+    await copy_events(source, destination, options)
+    assert await got(node, "/a/dst") == sorted([*heat[:2], *cool], key=repr)
