@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from joule_cli.errors import TimeFormatError
+from joule_cli.model.connection_info import ConnectionInfo
 from joule_cli.series import intervals
 from joule_cli.series.time import interval_time, parse_time
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "ConnectionInfo",
     "datetime_to_timestamp",
     "human_to_timestamp",
     "interval_difference",

@@ -9,6 +9,7 @@ from joule_cli.api.actions.annotation import AnnotationActions
 from joule_cli.api.actions.archive import ArchiveActions
 from joule_cli.api.actions.data import DataActions
 from joule_cli.api.actions.data_stream import DataStreamActions
+from joule_cli.api.actions.db import DbActions
 from joule_cli.api.actions.event_stream import EventStreamActions
 from joule_cli.api.actions.folder import FolderActions
 
@@ -33,6 +34,7 @@ class Node(
     MasterActions,
     FollowerActions,
     ArchiveActions,
+    DbActions,
 ):
     """A Joule node, embedded in this process or reached over a socket.
 

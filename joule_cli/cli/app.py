@@ -27,6 +27,7 @@ GROUPS = {
         "Record, find and manage events: labelled spans of time.",
     ),
     "annotation": ("joule_cli.cli.annotation:annotation", "Read and write notes on streams."),
+    "db": ("joule_cli.cli.db:db", "Ask in SQL, or connect to the database behind the node."),
     "admin": ("joule_cli.cli.admin:admin", "Check, back up and repair the node's own file."),
     "help": ("joule_cli.cli.help:help_", "Explain a command or a topic."),
 }

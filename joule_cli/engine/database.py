@@ -76,6 +76,15 @@ class Database:
         """Run `body` on a reading connection outside of any transaction."""
         return await self._submit(self._readers, lambda: self._borrowed(body))
 
+    async def open(self) -> apsw.Connection:
+        """Return a connection for reading that the caller closes."""
+
+        def run() -> apsw.Connection:
+            with converted_errors(str(self.path)):
+                return self._open_for_reading()
+
+        return await self._submit(self._readers, run)
+
     async def compute(self, body: Callable[[], T]) -> T:
         """Run work without the file, such as encoding, in a reading thread."""
         return await self._submit(self._readers, body)
@@ -128,11 +137,14 @@ class Database:
         try:
             return self._idle.get_nowait()
         except queue.Empty:
-            if self.path.exists():
-                return open_connection(self.path, create=False, waiter=self._waiter)
-            if not self._create:
-                raise StorageError("the file does not exist", object=str(self.path)) from None
-            return empty_connection()
+            return self._open_for_reading()
+
+    def _open_for_reading(self) -> apsw.Connection:
+        if self.path.exists():
+            return open_connection(self.path, create=False, waiter=self._waiter)
+        if not self._create:
+            raise StorageError("the file does not exist", object=str(self.path))
+        return empty_connection()
 
     def _writing(self) -> apsw.Connection:
         with self._lock:

@@ -14,12 +14,13 @@ from joule_cli.engine.connection import converted_errors
 from joule_cli.engine.data import EmbeddedData
 from joule_cli.engine.data_stream import EmbeddedDataStreams
 from joule_cli.engine.database import Database
+from joule_cli.engine.db import EmbeddedDb
 from joule_cli.engine.event_stream import EmbeddedEventStreams
 from joule_cli.engine.folder import EmbeddedFolders
-from joule_cli.engine.producers import Producers
 from joule_cli.engine.follower import EmbeddedFollowers
 from joule_cli.engine.master import EmbeddedMasters
 from joule_cli.engine.module import EmbeddedModules
+from joule_cli.engine.producers import Producers
 from joule_cli.engine.stores.sqlite.events import SqliteEventStore
 from joule_cli.model import NodeInfo
 
@@ -39,11 +40,12 @@ class EmbeddedNode(
     EmbeddedData,
     EmbeddedEventStreams,
     EmbeddedAnnotations,
-    Node,
     EmbeddedModules,
     EmbeddedMasters,
     EmbeddedFollowers,
+    EmbeddedDb,
     EmbeddedArchives,
+    Node,
 ):
     """A node kept in the file `path`.
 
@@ -77,6 +79,7 @@ class EmbeddedNode(
 
     async def close(self) -> None:
         try:
+            await self._close_queries()
             await self._close_pipes()
         finally:
             await self.database.close()

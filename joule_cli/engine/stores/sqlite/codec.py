@@ -30,6 +30,8 @@ import zstandard
 from joule_cli.errors import CorruptChunkError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from joule_cli.series.layout import Layout, Rows
 
 _VERSION, _RAW, _SHUFFLED = 1, 0, 1
@@ -69,6 +71,15 @@ def decode(
     CorruptChunkError
         The checksum, the version or the size is wrong.
     """
+    coding, body = _open(blob)
+    if coding == _RAW:
+        rows = _raw_rows(body, n_rows, layout)
+        return rows[_clip(rows["timestamp"], start, end)]
+    return _decode_shuffled(body, n_rows, layout, start, end)
+
+
+def _open(blob: bytes) -> tuple[int, memoryview]:
+    """Return the coding and the body of a blob whose checksum is right."""
     if len(blob) < _HEADER.size:
         raise CorruptChunkError("a stored chunk is cut short")
     version, coding, _, crc = _HEADER.unpack_from(blob)
@@ -77,12 +88,57 @@ def decode(
     body = memoryview(blob)[_HEADER.size :]
     if zlib.crc32(body) != crc:
         raise CorruptChunkError("a stored chunk fails its checksum")
+    return coding, body
+
+
+def decode_columns(
+    blob: bytes,
+    n_rows: int,
+    layout: Layout,
+    elements: Sequence[int],
+    start: int | None = None,
+    end: int | None = None,
+    *,
+    with_times: bool = True,
+) -> tuple[npt.NDArray[np.int64] | None, list[npt.NDArray[np.generic]]]:
+    """Turn a blob into the timestamps and the values of some elements, one array each.
+
+    Parameters
+    ----------
+    elements
+        Positions of the elements; the planes behind the last of them are not decompressed.
+    start, end
+        Give only the rows in ``[start, end)``.
+    with_times
+        Give `None` for the timestamps if they are not wanted.
+
+    Raises
+    ------
+    CorruptChunkError
+        The checksum, the version or the size is wrong.
+    """
+    coding, body = _open(blob)
+    bounded = start is not None or end is not None
     if coding == _RAW:
-        if len(body) != n_rows * layout.dtype.itemsize:
-            raise CorruptChunkError("a stored chunk has the wrong size")
-        rows = np.frombuffer(body, layout.dtype)
-        return rows[_clip(rows["timestamp"], start, end)]
-    return _decode_shuffled(body, n_rows, layout, start, end)
+        rows = _raw_rows(body, n_rows, layout)
+        ts = np.ascontiguousarray(rows["timestamp"])
+        part = _clip(ts, start, end)
+        values = [np.ascontiguousarray(rows["data"][part, i]) for i in elements]
+        return ts[part] if with_times else None, values
+    size = _LINE.unpack_from(body)[3]
+    timed = with_times or bounded
+    width = layout.element.itemsize
+    n_planes = max([size if timed else 0, *(size + width * (i + 1) for i in elements)])
+    planes = _planes(body, n_rows, layout, n_planes)
+    times = _times(body, n_rows, planes) if timed else None
+    part = slice(0, n_rows) if times is None else _clip(times, start, end)
+    columns: list[npt.NDArray[np.generic]] = []
+    for i in elements:
+        column = np.empty(part.stop - part.start, layout.element)
+        first = size + width * i
+        _join_bytes(planes[first : first + width, part], column, 0)
+        columns.append(column)
+    return times[part] if with_times and times is not None else None, columns
 
 
 def _clip(ts: npt.NDArray[np.int64], start: int | None, end: int | None) -> slice:
@@ -110,20 +166,51 @@ def _seal(coding: int, body: bytes) -> bytes:
     return _HEADER.pack(_VERSION, coding, 0, zlib.crc32(body)) + body
 
 
+def _raw_rows(body: memoryview, n_rows: int, layout: Layout) -> Rows:
+    if len(body) != n_rows * layout.dtype.itemsize:
+        raise CorruptChunkError("a stored chunk has the wrong size")
+    return np.frombuffer(body, layout.dtype)
+
+
 def _decode_shuffled(
     body: memoryview, n_rows: int, layout: Layout, start: int | None, end: int | None
 ) -> Rows:
-    t0, base, step, size = _LINE.unpack_from(body)
+    size = _LINE.unpack_from(body)[3]
+    planes = _planes(body, n_rows, layout, size + layout.width * layout.element.itemsize)
+    ts = _times(body, n_rows, planes)
+    part = _clip(ts, start, end)
+    rows = np.empty(part.stop - part.start, layout.dtype)
+    rows["timestamp"] = ts[part]
+    _join_bytes(planes[size:, part], rows, _TIME_BYTES)
+    return rows
+
+
+def _planes(body: memoryview, n_rows: int, layout: Layout, n_planes: int) -> npt.NDArray[np.uint8]:
+    """Decompress at least the first `n_planes` planes."""
+    size = _LINE.unpack_from(body)[3]
+    whole = n_rows * (size + layout.width * layout.element.itemsize)
+    frame = body[_LINE.size :]
     if not hasattr(_contexts, "decompressor"):
         _contexts.decompressor = zstandard.ZstdDecompressor()
     try:
-        raw = _contexts.decompressor.decompress(body[_LINE.size :])
+        if zstandard.frame_content_size(frame) != whole:
+            raise CorruptChunkError("a stored chunk has the wrong size")
+        if n_rows * n_planes >= whole // 4 * 3:
+            raw = _contexts.decompressor.decompress(frame)
+        elif n_planes == 0:
+            raw = b""
+        else:
+            with _contexts.decompressor.stream_reader(frame) as reader:
+                raw = reader.read(n_rows * n_planes)
     except zstandard.ZstdError as exc:
         raise CorruptChunkError("a stored chunk cannot be decompressed") from exc
-    split = n_rows * size
-    if len(raw) != split + n_rows * layout.width * layout.element.itemsize:
+    if len(raw) < n_rows * n_planes:
         raise CorruptChunkError("a stored chunk has the wrong size")
-    planes = np.frombuffer(raw, np.uint8).reshape(-1, n_rows)
+    return np.frombuffer(raw, np.uint8).reshape(-1, n_rows)
+
+
+def _times(body: memoryview, n_rows: int, planes: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    t0, base, step, size = _LINE.unpack_from(body)
     ts = _line(n_rows, step)
     ts += t0
     ts += base
@@ -132,11 +219,7 @@ def _decode_shuffled(
         _join_bytes(planes[:size], residuals, 0)
         # wraps around exactly as it did when encoding
         ts += residuals.astype(np.uint64).view(np.int64)
-    part = _clip(ts, start, end)
-    rows = np.empty(part.stop - part.start, layout.dtype)
-    rows["timestamp"] = ts[part]
-    _join_bytes(planes[size:, part], rows, _TIME_BYTES)
-    return rows
+    return ts
 
 
 def _line(n_rows: int, step: float) -> npt.NDArray[np.int64]:

@@ -1,0 +1,1 @@
+"""SQL over a node file: DuckDB in this process, with the streams as tables that it reads lazily."""

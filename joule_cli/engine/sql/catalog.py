@@ -1,0 +1,98 @@
+"""The tables of a node, found by name."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from joule_cli.engine import metadata
+from joule_cli.engine.sql.samples import SampleTable
+from joule_cli.engine.stores.base import StoredStream
+from joule_cli.errors import QueryError, StreamNotFound
+from joule_cli.series.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import apsw
+
+    from joule_cli.engine.sql.snapshot import Snapshot
+    from joule_cli.engine.sql.table import Table
+    from joule_cli.model import DataStream
+
+_PATHS = """
+WITH RECURSIVE place (id, path) AS (
+  SELECT id, '' FROM folder WHERE parent_id IS NULL
+  UNION ALL
+  SELECT folder.id, place.path || folder.name || '/' FROM folder
+  JOIN place ON folder.parent_id = place.id
+)
+SELECT place.path || stream.name, stream.id FROM data_stream AS stream
+JOIN place ON stream.folder_id = place.id
+"""
+
+
+class Catalog:
+    """Streams as tables, looked up one by one: a node may have thousands."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+
+    def find(self, name: str) -> Table | None:
+        """Return the table that a name means: the path itself, else the one that differs in case.
+
+        Raises
+        ------
+        QueryError
+            Several streams differ from the name in case only.
+        """
+        found = self._snapshot.call(partial(self._exact, name=name))
+        if found is not None:
+            return found
+        wanted = name.strip("/").casefold()
+        similar = [path for path in self.paths() if path.casefold() == wanted]
+        if len(similar) > 1:
+            raise QueryError(
+                f'"{name}" can mean {" or ".join(f"{path!r}" for path in sorted(similar))}'
+            )
+        if not similar:
+            return None
+        return self._snapshot.call(partial(self._exact, name=similar[0]))
+
+    def paths(self) -> list[str]:
+        """Return the names of all tables, sorted."""
+        return sorted(path for path, _ in self._snapshot.rows(_PATHS))
+
+    def all(self) -> Iterator[Table]:
+        """Yield all tables by name."""
+        for path in self.paths():
+            table = self._snapshot.call(partial(self._exact, name=path))
+            if table is not None:
+                yield table
+
+    def nearest(self, name: str) -> str | None:
+        """Return the name of a table that somebody may have meant."""
+        import difflib
+
+        paths = self.paths()
+        wanted = name.strip("/").casefold()
+        folded = {path.casefold(): path for path in paths}
+        close = difflib.get_close_matches(wanted, folded, 1, 0.6)
+        if close:
+            return folded[close[0]]
+        # the name of a stream without its folders
+        ends = [path for path in paths if path.casefold().endswith(f"/{wanted}")]
+        return ends[0] if ends else None
+
+    def _exact(self, connection: apsw.Connection, name: str) -> Table | None:
+        try:
+            stream_id = metadata.find_stream(connection, f"/{name.removeprefix('/')}")
+        except StreamNotFound:
+            return None
+        return _samples(name.strip("/"), metadata.load_stream(connection, stream_id))
+
+
+def _samples(path: str, model: DataStream) -> SampleTable:
+    assert model.id is not None
+    stored = StoredStream(model.id, model.name, Layout.parse(model.layout))
+    return SampleTable(path, stored, [element.name for element in model.elements])

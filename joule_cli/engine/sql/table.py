@@ -1,0 +1,105 @@
+"""What a table of SQL is: columns, and batches of what a query needs of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from joule_cli.engine.sql.arrow import Column, Field
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from joule_cli.engine.sql.arrow import Batch
+    from joule_cli.engine.sql.pushdown import Needs
+    from joule_cli.engine.sql.snapshot import Snapshot
+
+#: Arrow format strings of the SQL types that tables have. JSON is text that the view casts.
+FORMATS = {
+    "TIMESTAMPTZ": "tsu:UTC",
+    "TINYINT": "c",
+    "UTINYINT": "C",
+    "SMALLINT": "s",
+    "USMALLINT": "S",
+    "INTEGER": "i",
+    "UINTEGER": "I",
+    "BIGINT": "l",
+    "UBIGINT": "L",
+    "FLOAT": "f",
+    "DOUBLE": "g",
+    "VARCHAR": "U",
+    "JSON": "U",
+}
+
+
+class TableColumn(NamedTuple):
+    """A column as SQL sees it."""
+
+    name: str
+    type: str
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the scans of a query have read."""
+
+    rows: int = 0
+    chunks: int = 0  # read from the file, whole or in part
+    values: int = 0  # decoded, times included
+
+
+class Table(ABC):
+    """A stream, or a list of something, as a table.
+
+    Parameters
+    ----------
+    path
+        The stream's path, or the name of the list.
+    columns
+        Their names differ, whatever the case.
+    time_column
+        Position of the column that bounds of time refer to.
+    """
+
+    time_column = 0
+
+    def __init__(self, path: str, columns: Sequence[TableColumn]) -> None:
+        self.path = path
+        self.columns = columns
+
+    @property
+    def fields(self) -> list[Field]:
+        """The Arrow schema; the names are positions."""
+        return [Field(f"c{i}", FORMATS[c.type]) for i, c in enumerate(self.columns)]
+
+    @abstractmethod
+    def batches(
+        self, snapshot: Snapshot, needs: Needs, counts: Counts
+    ) -> Generator[Batch, None, None]:
+        """Read at least what is needed, in order of time; other columns are NULL."""
+
+
+def unique_names(names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
+    """Return names that differ whatever the case: a repeated one gets ``#`` and its position."""
+    counts = Counter(name.casefold() for name in (*taken, *names))
+    given = [
+        f"{name}#{i}" if counts[name.casefold()] > 1 or not name else name
+        for i, name in enumerate(names)
+    ]
+    seen: set[str] = {name.casefold() for name in taken}
+    for i in range(len(given)):
+        while given[i].casefold() in seen:
+            given[i] = f"{given[i]}#{i}"
+        seen.add(given[i].casefold())
+    return given
+
+
+def nulls(n_rows: int, format: str) -> Column:
+    """Return a column of NULLs; the memory for it is never touched."""
+    zeros = np.zeros((n_rows + 1) * 8, np.uint8)
+    buffers = (zeros, zeros, zeros) if format == "U" else (zeros, zeros)
+    return Column(buffers, n_rows)
