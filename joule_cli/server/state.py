@@ -12,7 +12,7 @@ from joule_cli.server.settings import ServerSettings
 NODE: Final = web.AppKey("NODE", Node)
 SETTINGS: Final = web.AppKey("SETTINGS", ServerSettings)
 
-#: Item of a request: id of the master whose key it has; absent when it needed none.
-MASTER_ID: Final = "joule_master_id"
-#: Item of a request: the response whose head has been sent already.
-STARTED: Final = "joule_started"
+#: Id of the master whose key a request has; absent when it needed none.
+MASTER_ID: Final = web.RequestKey("MASTER_ID", int)
+#: The response to a request whose head has been sent already.
+STARTED: Final = web.RequestKey("STARTED", web.StreamResponse)

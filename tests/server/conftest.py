@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -53,7 +54,11 @@ class Client:
         base = "http://localhost" if unix else self.served.url
         url = URL(base + path, encoded=True).with_query(query)
         async with self.session.request(
-            method, url, data=body, headers=headers, allow_redirects=False
+            method,
+            url,
+            data=None if body is None else io.BytesIO(body),
+            headers=headers,
+            allow_redirects=False,
         ) as response:
             found = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status, found, (await response.read()).decode())

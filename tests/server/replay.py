@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import json
 import re
 from collections import defaultdict
@@ -170,9 +171,11 @@ class Replay:
             (self._unix_session, "http://localhost") if unix else (self._session, self._url)
         )
         url = URL(base + request["path"], encoded=True).with_query(self._query(request) or None)
-        data: Any = self._body(request)
-        if "request_chunks" in line:
-            data = _chunks(data, line["request_chunks"])
+        body = self._body(request)
+        data: Any = body
+        if body is not None:
+            chunks = line.get("request_chunks")
+            data = io.BytesIO(body) if chunks is None else _chunks(body, chunks)
         async with session.request(
             request["method"],
             url,
