@@ -51,6 +51,23 @@ format is chosen; --format hdf5 and --file write HDF5. The suffix of FILE choose
 format: .h5 .hdf5 .hdf, .csv, .tsv, .jsonl .ndjson, .json, .txt, and .gz or .zst
 behind text.
 
+Events (joule event read, write) are JSON as the API has them: id, event_stream_id,
+start_time, end_time (null while still going on), content, node_uuid. When they are
+written, an id counts unless event_stream_id or node_uuid name another stream: then,
+and without an id, the event is new.
+
+CSV of events has the columns start_time, end_time (empty while still going on), the
+declared fields, other fields, and content; with --ids also id. A cell holds
+
+  of a string or category field   the text as it is
+  of a numeric field              a number
+  of any other field              JSON, else text; a text that could be read as JSON is
+                                  written as JSON: "12" is a text, 12 a number
+  in the column content           JSON of all that has no place in the other columns
+  nothing                         the event does not have the field
+
+Read with the same declared fields, every value comes back as what it was.
+
 With --json, --jsonl, --csv and --tsv nothing else is printed on standard output;
 notes, questions and errors go to standard error.
 """
@@ -79,7 +96,8 @@ Environment
   JOULE_DATA_DIR     folder of the node's own file, joule.db
   JOULE_NODE         name of the node, as --node
   JOULE_URL          address of the node, as --url; --node beats it
-  JOULE_API_KEY      key that joule node add stores with a node
+  JOULE_API_KEY      key of the node at JOULE_URL or --url; joule node add stores it
+  JOULE_CA_FILE      certificate authority to trust besides the system's
   JOULE_USER_CONFIG_DIR
                      folder of nodes.json, instead of ~/.joule
   JOULE_TZ           time zone, as --tz

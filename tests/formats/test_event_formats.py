@@ -479,3 +479,12 @@ def test_null_and_missing_fields_fit():
     assert DECLARED.fit(content)
     assert DECLARED.fit({})
     assert DECLARED.fit([1])
+
+
+@pytest.mark.parametrize(
+    ("text", "warns"), [('{"start_time":1}', False), ("start_time,x\n1,2", True), ("[]", False)]
+)
+def test_a_file_that_may_be_cut(text, warns):
+    with open_event_reader(io.BytesIO(text.encode())) as reader:
+        list(reader.blocks())
+    assert bool(reader.tally.warnings) == warns

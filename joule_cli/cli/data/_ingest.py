@@ -221,6 +221,8 @@ class Rejects:
 
     def __init__(self, file: str | None) -> None:
         self.file = ""
+        #: What the file of bad lines begins with, such as the header of CSV.
+        self.heading = ""
         self._place = None if file is None else AtomicFile(file)
         self._out: IO[bytes] | None = None if self._place is None else self._place.open()
         self._count = 0
@@ -230,6 +232,8 @@ class Rejects:
         """Take a bad line; called from the thread that parses."""
         self._count += 1
         if self._out is not None:
+            if self._count == 1 and self.heading:
+                self._out.write(f"{self.heading}\n".encode("utf-8", "surrogateescape"))
             place = f"# {self.file}:{line}: {reason}\n{text}\n"
             self._out.write(place.encode("utf-8", "surrogateescape"))
         elif len(self._first) < _SHOWN:

@@ -18,7 +18,9 @@ _HERE = "joule_cli.cli.event"
         "rename": (f"{_HERE}.change:rename", "Give an event stream another name."),
         "move": (f"{_HERE}.change:move", "Move event streams into a folder."),
         "delete": (f"{_HERE}.change:delete", "Delete event streams with their events."),
+        "read": (f"{_HERE}.read:read", "Print events in the order of their start."),
         "count": (f"{_HERE}.count:count", "Count the events of streams."),
+        "write": (f"{_HERE}.write:write", "Write events to a stream and print their number."),
         "remove": (
             f"{_HERE}.remove:remove",
             "Remove events of a stream and print their number; the stream stays.",

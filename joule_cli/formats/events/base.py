@@ -187,9 +187,12 @@ class EventParser:
                 return None
             if end is not None and (type(end) is not int or not start < end <= _HIGHEST):
                 return None
-            if not (fit(content) and _usual(number, int) and _usual(stream, int)):
-                return None
-            if not _usual(uuid, str):
+            if (
+                (number is not None and type(number) is not int)
+                or (stream is not None and type(stream) is not int)
+                or (uuid is not None and type(uuid) is not str)
+                or not fit(content)
+            ):
                 return None
             out.append(Event(start, end, content, number, stream, uuid))
         return out

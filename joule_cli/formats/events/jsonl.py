@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 class JsonlEventReader(EventLineReader):
     """One event per line, in the form that ``joule event read --jsonl`` prints."""
 
+    _can_be_cut = False
+
     def _parse_piece(self, piece: bytes) -> list[Event] | None:
         parse = loads if has_long_numbers(piece) else orjson.loads
         try:

@@ -28,6 +28,9 @@ class EventLineReader(EventReader):
     the same lines are parsed one by one by `_parse_record`, which knows what to say about them.
     """
 
+    #: Whether a last line without an end may be a part of one that would read differently.
+    _can_be_cut = True
+
     def __init__(self, place: Place | ByteSource, options: EventReadOptions) -> None:
         super().__init__(place, options)
         self._lines = LineBlocks(self._source)
@@ -56,7 +59,7 @@ class EventLineReader(EventReader):
             if events:
                 self.tally.rows += len(events)
                 yield EventBlock(events, self._lines.line - 1)
-        if self._lines.unterminated:
+        if self._lines.unterminated and self._can_be_cut:
             self.tally.warnings.append(
                 f"{self.name}: the last line has no line end, the file may be cut"
             )

@@ -1,0 +1,224 @@
+"""Events on standard output or in a file."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import click
+
+from joule_cli.cli._lazy import command
+from joule_cli.cli._options import STREAM, Bounds, progress_option, time_bounds
+from joule_cli.cli._output import data_time, output_format
+from joule_cli.cli._progress import Progress
+from joule_cli.cli._run import is_terminal, with_node
+from joule_cli.cli._settings import current
+from joule_cli.cli.event._options import (
+    Chosen,
+    expand_event_streams,
+    filter_options,
+    find_event_stream,
+    ongoing_option,
+    resolve_window,
+)
+from joule_cli.errors import ApiError, JouleError
+
+if TYPE_CHECKING:
+    from joule_cli.api.event_reading import EventReading
+    from joule_cli.api.node import Node
+    from joule_cli.formats.events import EventWriteOptions, EventWriter
+
+Ref = str | int
+
+#: Events that are fetched and written at once.
+_BLOCK_EVENTS = 5_000
+
+
+class NoEventsError(JouleError):
+    """There are no such events, and that was to be a failure."""
+
+
+@command(
+    "read",
+    examples=[
+        "joule event read /house/events --last 1d --where 'power > 100'",
+        "joule event read /house/events --csv --fields kind,power | head",
+        "joule event read /house/events -f events.jsonl.gz",
+        "joule event read /house/events --jsonl | joule event write /copy/events --create",
+    ],
+)
+@click.argument("stream", type=STREAM)
+@time_bounds
+@filter_options
+@ongoing_option
+@click.option("--fields", metavar="LIST", help="Only these fields, in this order.")
+@click.option("--ids", is_flag=True, help="Print the ids, which JSON has unless --fields is used.")
+@click.option("--delimiter", metavar="C", help="Between the columns of CSV.")
+@click.option(
+    "-f",
+    "-o",
+    "--file",
+    "--output",
+    "file",
+    metavar="FILE",
+    help="Write to a file; the suffix chooses the format, else it is JSON lines.",
+)
+@click.option("--compression", metavar="C", help="gzip[:1-9], zstd or none.")
+@click.option("--no-clobber", is_flag=True, help="Refuse to replace FILE.")
+@click.option("--fail-empty", is_flag=True, help="Fail when there are no events.")
+@progress_option
+@with_node
+async def read(
+    node: Node,
+    stream: Ref,
+    bounds: Bounds,
+    chosen: Chosen,
+    ongoing: bool,
+    fields: str | None,
+    ids: bool,
+    delimiter: str | None,
+    file: str | None,
+    compression: str | None,
+    no_clobber: bool,
+    fail_empty: bool,
+) -> None:
+    """Print events in the order of their start.
+
+    People see a table. CSV has the declared fields first, and in the column content as JSON what
+    finds no place; JSON has the events as the API has them.
+    """
+    file = None if file == "-" else file
+    if file is None and no_clobber:
+        raise click.UsageError("--no-clobber needs a file, see -f.")
+    form = _format(file)
+    options = _write_options(fields, delimiter, compression, ids=ids, no_clobber=no_clobber)
+    model = await find_event_stream(node, stream)
+    path = stream
+    if isinstance(path, int):
+        path = (await expand_event_streams(node, [path]))[0][0]
+    start, end = await resolve_window(node, stream, bounds)
+    limit = current().limit
+
+    def events(count: int | None, block_size: int) -> EventReading:
+        return node.event_stream_read(
+            model, start, end, count, chosen.json_filter(), ongoing, block_size
+        )
+
+    from dataclasses import replace
+
+    from joule_cli.formats.events import Fields
+
+    with Progress("reading", unit="events") as bar:
+        # events that scroll past show by themselves how far it got
+        bar.visible = bar.visible and (file is not None or not is_terminal(sys.stdout))
+        writer = _writer(file, form, replace(options, fields=Fields(model.event_fields)))
+        read_some = events(limit, _BLOCK_EVENTS) if limit != 0 else None
+        count = await _pour(
+            read_some, writer, bar, str(path), needed=fail_empty, lasts=file is None
+        )
+    if fail_empty and not count:
+        raise NoEventsError("there are no such events", object=str(path))
+
+
+def _format(file: str | None) -> str:
+    """Return the format of the output; `FORMATS` or, for a file, those of events."""
+    if file is None:
+        return output_format()
+    chosen = current().format
+    from joule_cli.formats import format_of
+
+    told = format_of(file)
+    if chosen in {"table", "plain"} or (chosen is not None and told not in {None, "text", chosen}):
+        raise click.UsageError(f"{file} cannot be written as {chosen}.")
+    if chosen is None and told in {"text", "hdf5"}:
+        raise click.UsageError(f"{file}: events are written as CSV, TSV, JSON or JSON lines.")
+    return chosen or told or "jsonl"
+
+
+def _write_options(
+    fields: str | None,
+    delimiter: str | None,
+    compression: str | None,
+    *,
+    ids: bool,
+    no_clobber: bool,
+) -> EventWriteOptions:
+    from joule_cli.cli.data._rows import read_delimiter
+    from joule_cli.formats.events import EventWriteOptions
+
+    settings = current()
+    if settings.columns is not None:
+        raise click.UsageError("The fields of events are chosen with --fields.")
+    return EventWriteOptions(
+        select=None if fields is None else _names(fields),
+        ids=ids,
+        header=settings.header,
+        delimiter=None if delimiter is None else read_delimiter(delimiter),
+        format_time=None if settings.time is None else lambda time: data_time(time, settings),
+        compression=compression,
+        no_clobber=no_clobber,
+    )
+
+
+def _names(text: str) -> list[str]:
+    names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    if not names or "" in names:
+        raise click.UsageError("--fields has an empty entry.")
+    if len(set(names)) < len(names):
+        raise click.UsageError("--fields names a field twice.")
+    return names
+
+
+def _writer(file: str | None, form: str, options: EventWriteOptions) -> EventWriter:
+    if form in {"table", "plain"}:
+        from joule_cli.cli.event._table import TableEventWriter
+
+        return TableEventWriter(options)
+    from joule_cli.formats.events import open_event_writer
+
+    return open_event_writer(sys.stdout.buffer if file is None else file, form, options)
+
+
+async def _pour(
+    events: EventReading | None,
+    writer: EventWriter,
+    bar: Progress,
+    path: str,
+    *,
+    needed: bool,
+    lasts: bool,
+) -> int:
+    """Write all events and return their number.
+
+    Parameters
+    ----------
+    needed
+        A file without events is not to appear.
+    lasts
+        What was written stays when the rest fails.
+    """
+    from joule_cli.ops.errors import PartialError
+    from joule_cli.ops.worker import Worker
+
+    count = 0
+    last: int | None = None
+    complete = False
+    async with Worker("write") as worker:
+        try:
+            if events is not None:
+                async with aclosing(aiter(events)) as blocks:
+                    async for block in blocks:
+                        await worker.call(writer.write, block)
+                        count += len(block)
+                        last = block[-1].start_time
+                        bar.update(count)
+            complete = bool(count) or not needed or lasts
+        except ApiError as exc:
+            if not count or not lasts:
+                raise
+            raise PartialError(exc, path, count, last) from exc
+        finally:
+            await worker.call(writer.close, complete=complete)
+    return count

@@ -1,0 +1,373 @@
+"""Events from a file, from standard input or from the command line into an event stream."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+import sys
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from joule_cli.cli._lazy import command
+from joule_cli.cli._models import split_path
+from joule_cli.cli._options import STREAM, progress_option, read_bounds
+from joule_cli.cli._output import data_time, emit_ok, output_format, warn
+from joule_cli.cli._progress import Progress
+from joule_cli.cli._run import report_interruption, with_node
+from joule_cli.cli._settings import current
+from joule_cli.cli.data._input import count_text, input_zone, opened
+from joule_cli.cli.event._fields import read_fields
+from joule_cli.cli.event._options import expand_event_streams, find_event_stream, resolve_window
+from joule_cli.errors import ConflictError, InvalidEventError, StreamNotFound
+from joule_cli.model import Event, EventStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import TracebackType
+
+    from joule_cli.api.node import Node
+    from joule_cli.cli._options import Bounds
+    from joule_cli.cli.data._ingest import Rejects
+    from joule_cli.formats.events import EventReader, EventReadOptions, EventWriter, Fields
+    from joule_cli.ops.event_ingest import EventIngestOptions, EventIngestResult, EventTarget
+
+Ref = str | int
+
+#: Formats of events by name; `joule_cli.formats` is too much to import for a list of options.
+_FORMATS = ("csv", "tsv", "json", "jsonl")
+
+
+@command(
+    "write",
+    examples=[
+        "joule event write /house/events --start now-5m --end now kind=heat power=1200",
+        "joule event write /house/events events.csv --on-error skip --rejects bad.csv",
+        "joule event read /house/events --jsonl | joule event write /copy/events --create",
+    ],
+)
+@click.argument("stream", type=STREAM)
+@click.argument("items", nargs=-1, metavar="[FILE | FIELD=VALUE...]")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(_FORMATS),
+    metavar="FORMAT",
+    help=f"Format of the input: {', '.join(_FORMATS)}. By default suffix or first line tell.",
+)
+@click.option("--delimiter", metavar="C", help="Between the columns of CSV.")
+@click.option("--encoding", default="utf-8", metavar="NAME", help="Of text. By default utf-8.")
+@click.option(
+    "--time-format",
+    metavar="FORM",
+    help="auto, us, ms, s, ns, iso or a template such as %d.%m.%Y; by default numbers are "
+    "microseconds and texts ISO 8601.",
+)
+@click.option("--create", is_flag=True, help="Create a stream that does not exist.")
+@click.option(
+    "--field",
+    multiple=True,
+    metavar="NAME:TYPE",
+    help="With --create, declare a field; TYPE is string, numeric or category[a,b].",
+)
+@click.option(
+    "--on-error",
+    type=click.Choice(["fail", "skip"]),
+    default="fail",
+    metavar="HOW",
+    help="At a bad event: fail, or skip it.",
+)
+@click.option(
+    "--max-errors",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Fail after this many bad events.",
+)
+@click.option("--rejects", metavar="FILE", help="Write the bad events there.")
+@click.option("-s", "--start", metavar="T", help="Write one event that begins at this time.")
+@click.option("-e", "--end", metavar="T", help="Its end; without one it is still going on.")
+@progress_option
+@with_node
+async def write(
+    node: Node,
+    stream: Ref,
+    items: tuple[str, ...],
+    form: str | None,
+    delimiter: str | None,
+    encoding: str,
+    time_format: str | None,
+    create: bool,
+    field: tuple[str, ...],
+    on_error: str,
+    max_errors: int | None,
+    rejects: str | None,
+    start: str | None,
+    end: str | None,
+) -> None:
+    """Write events to a stream and print their number.
+
+    They come from FILE, from standard input, or, with --start, from the command line. A file is
+    checked as a whole before anything is stored; what comes through a pipe is stored while it
+    arrives. An event with the id of a stored one replaces it, unless it was read from elsewhere.
+    With --json and its likes, the events are printed with the ids they have got.
+    """
+    if on_error != "skip" and (max_errors is not None or rejects is not None):
+        raise click.UsageError("--max-errors and --rejects need --on-error skip.")
+    if field and not create:
+        raise click.UsageError("--field needs --create.")
+    contents = _contents(items) if start is not None else None
+    file = _file(items) if contents is None else "-"
+    if end is not None and contents is None:
+        raise click.UsageError("--end needs --start.")
+    if contents is not None and (form is not None or on_error == "skip"):
+        raise click.UsageError("--format and --on-error are for files, not for --start.")
+    declared = read_fields(field)
+    bounds = read_bounds(start, end)
+
+    from joule_cli.cli.data._ingest import Rejects
+    from joule_cli.cli.data._rows import read_delimiter
+    from joule_cli.formats.events import EventReadOptions, Fields
+    from joule_cli.ops.event_ingest import EventIngestOptions
+
+    target = await _find(node, stream, declared, create=create)
+    fields = Fields(declared if target.stream is None else target.stream.event_fields)
+    with _Printer(fields) as printer:
+        if contents is not None:
+            event = Event(*await _span(target, bounds), _typed(contents, fields))
+            await target.write([event])
+            await printer.show([event])
+            _emit_count(printer, 1)
+            return
+        source = _Source(
+            file,
+            form,
+            EventReadOptions(
+                fields=fields,
+                delimiter=None if delimiter is None else read_delimiter(delimiter),
+                encoding=encoding,
+                time_format=time_format,
+                tz=input_zone(current()),
+            ),
+        )
+        with Rejects(rejects) as bad_events:
+            bad_events.file = file
+            result = await _ingest(
+                target,
+                source,
+                bad_events,
+                EventIngestOptions(
+                    repeatable=source.is_regular,
+                    skip_bad=on_error == "skip",
+                    max_errors=max_errors,
+                    on_reject=bad_events.add,
+                ),
+                printer,
+            )
+            bad_events.tell()
+    for warning in result.warnings:
+        warn(warning)
+    _emit_count(printer, result.stored)
+    if result.rejected:
+        raise click.exceptions.Exit(3)
+
+
+async def _ingest(
+    target: EventTarget,
+    source: _Source,
+    bad_events: Rejects,
+    options: EventIngestOptions,
+    printer: _Printer,
+) -> EventIngestResult:
+    from joule_cli.ops.event_ingest import EventIngestResult, ingest_events
+
+    result = EventIngestResult()
+    with Progress("writing", unit="events") as bar, _how_far(target.path, result):
+        await ingest_events(
+            target,
+            lambda reject: source.open(reject, bad_events),
+            options,
+            result,
+            on_stored=printer.show,
+            report=lambda step: bar.update(step.rows),
+        )
+    return result
+
+
+def _emit_count(printer: _Printer, count: int) -> None:
+    """Tell a person how many events were written."""
+    if printer.writer is None:
+        emit_ok(str(count))
+
+
+class _Printer:
+    """Prints the events with their ids once they are stored, for programs only."""
+
+    def __init__(self, fields: Fields) -> None:
+        self.writer: EventWriter | None = None
+        form = output_format()
+        if form in {"table", "plain"}:
+            return
+        from joule_cli.formats.events import EventWriteOptions, open_event_writer
+
+        settings = current()
+        self.writer = open_event_writer(
+            sys.stdout.buffer,
+            form,
+            EventWriteOptions(
+                fields=fields,
+                ids=True,
+                header=settings.header,
+                format_time=None if settings.time is None else lambda t: data_time(t, settings),
+            ),
+        )
+
+    async def show(self, events: Sequence[Event]) -> None:
+        """Print events."""
+        if self.writer is not None:
+            self.writer.write(events)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.writer is not None:
+            self.writer.close(complete=kind is None)
+
+
+class _Source:
+    """The input, which can be opened again if it is a regular file."""
+
+    def __init__(self, file: str, form: str | None, options: EventReadOptions) -> None:
+        self._file = file
+        self._form = form
+        self._options = options
+        self.is_regular = _is_regular(file)
+        self._begin = sys.stdin.buffer.tell() if file == "-" and self.is_regular else 0
+
+    def open(self, reject: Callable[[int, str, str], None] | None, bad: Rejects) -> EventReader:
+        """Open it at its beginning."""
+        from joule_cli.formats.events import open_event_reader
+
+        place = opened(self._file)
+        if self._file == "-" and self.is_regular:
+            sys.stdin.buffer.seek(self._begin)
+        reader = open_event_reader(place, self._form, replace(self._options, on_reject=reject))
+        bad.heading = reader.heading
+        return reader
+
+
+def _is_regular(file: str) -> bool:
+    try:
+        found = os.fstat(sys.stdin.fileno()) if file == "-" else Path(file).stat()
+    except (OSError, ValueError, AttributeError):
+        # its reader tells what is wrong with it
+        return False
+    return stat.S_ISREG(found.st_mode)
+
+
+def _file(items: tuple[str, ...]) -> str:
+    if len(items) > 1:
+        wrong = (
+            "An event on the command line needs --start." if "=" in items[0] else "One FILE only."
+        )
+        raise click.UsageError(wrong)
+    if items and "=" in items[0] and not Path(items[0]).exists():
+        raise click.UsageError("An event on the command line needs --start.")
+    return items[0] if items else "-"
+
+
+def _contents(items: tuple[str, ...]) -> dict[str, str]:
+    contents: dict[str, str] = {}
+    for item in items:
+        name, found, text = item.partition("=")
+        if not found or not name:
+            raise click.UsageError(f"'{item}' is not FIELD=VALUE.")
+        if name in contents:
+            raise click.UsageError(f"The field '{name}' is given twice.")
+        contents[name] = text
+    return contents
+
+
+def _typed(contents: dict[str, str], fields: Fields) -> dict[str, Any]:
+    from joule_cli.formats.events.cells import value_of
+
+    content = {}
+    for name, text in contents.items():
+        try:
+            # an empty text is no missing field here
+            empty = not text and fields.kinds.get(name) != "numeric"
+            content[name] = "" if empty else value_of(text or " ", fields.kinds.get(name))
+        except ValueError as exc:
+            raise InvalidEventError(f"the field '{name}' must be a number, not '{text}'") from exc
+    if not fields.fit(content):
+        raise InvalidEventError(fields.reason(content))
+    return content
+
+
+async def _span(target: EventTarget, bounds: Bounds) -> tuple[int, int | None]:
+    if target.stream is None:
+        start, end = bounds.within(None, None)
+    else:
+        start, end = await resolve_window(target.node, target.path, bounds)
+    if start is None:
+        raise click.UsageError("--start must be an instant.")
+    return start, end
+
+
+async def _find(node: Node, stream: Ref, declared: dict[str, str], *, create: bool) -> EventTarget:
+    """Find out where the events go, and whether that is still to be created."""
+    from joule_cli.ops.event_ingest import EventTarget
+
+    if isinstance(stream, int):
+        path, existing = (await expand_event_streams(node, [stream]))[0]
+        found: EventStream | None = existing
+    else:
+        path, found = stream, None
+        try:
+            found = await find_event_stream(node, stream)
+        except StreamNotFound as exc:
+            # with a hint, the name is that of something else
+            if exc.hint is None and not create:
+                exc.hint = "use --create to create it"
+            if exc.hint is not None:
+                raise
+    if found is None:
+        folder, name = split_path(path)
+        model = EventStream(name=name, event_fields=declared)
+        return EventTarget(node, path, None, model, folder)
+    if declared and declared != found.event_fields:
+        raise ConflictError("the event stream exists with other fields", object=path)
+    return EventTarget(node, path, found)
+
+
+@contextmanager
+def _how_far(path: str, result: EventIngestResult) -> Iterator[None]:
+    """Say after a failure or an interruption how many events are stored, and how to continue."""
+    from joule_cli.ops.errors import PartialError
+
+    try:
+        yield
+    except PartialError as exc:
+        exc.hint = _told(path, result)
+        raise
+    except asyncio.CancelledError:
+        if result.stored:
+            report_interruption(f"Interrupted. {_told(path, result)}", path, current())
+        raise
+
+
+def _told(path: str, result: EventIngestResult) -> str:
+    are = "is" if result.stored == 1 else "are"
+    return (
+        f"{count_text(result.stored, 'event')} of {path} {are} stored, those up to line "
+        f"{result.line} of the input; what follows them can be written next"
+    )

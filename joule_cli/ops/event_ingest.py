@@ -1,0 +1,258 @@
+"""Events of a file or a pipe into an event stream, in blocks that are stored for good."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from joule_cli.errors import FormatError, JouleError
+from joule_cli.ops.errors import PartialError
+from joule_cli.ops.progress import Progress
+from joule_cli.ops.worker import Worker, read_ahead
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+
+    from joule_cli.api.node import Node
+    from joule_cli.formats.events import EventBlock, EventReader
+    from joule_cli.model import Event, EventStream
+    from joule_cli.ops.progress import ProgressCallback
+
+    #: Receives line number, text and reason of an event that is left out.
+    Reject = Callable[[int, str, str], None]
+    Open = Callable[[Reject | None], EventReader]
+    Stored = Callable[[Sequence[Event]], Awaitable[None]]
+
+#: Events of one transaction, about.
+BLOCK_EVENTS = 5_000
+#: Seconds that events from a slow pipe wait for others.
+WAIT_S = 0.25
+
+
+@dataclass(slots=True)
+class EventTarget:
+    """The event stream that is written: existing, or created from `model` before the first write.
+
+    Parameters
+    ----------
+    stream
+        `None` if it is still to be created, in `folder`.
+    """
+
+    node: Node
+    path: str
+    stream: EventStream | None
+    model: EventStream | None = None
+    folder: str = "/"
+    _uuid: str | None = None
+
+    async def prepare(self) -> EventStream:
+        """Return the stream, which exists from now on."""
+        if self.stream is None:
+            assert self.model is not None
+            self.stream = await self.node.event_stream_create(self.model, self.folder)
+        return self.stream
+
+    async def write(self, events: Sequence[Event]) -> None:
+        """Store events; afterwards they belong to the stream.
+
+        An id counts unless the event says that it was read elsewhere.
+        """
+        stream = await self.prepare()
+        if self._uuid is None:
+            self._uuid = (await self.node.info()).uuid
+        for event in events:
+            here = event.event_stream_id in {None, stream.id} and (
+                event.node_uuid in {None, "", self._uuid}
+            )
+            if not here:
+                event.id = None
+            event.event_stream_id, event.node_uuid = stream.id, self._uuid
+        await self.node.event_stream_write(stream, events)
+
+
+@dataclass(frozen=True, slots=True)
+class EventIngestOptions:
+    """How the input is taken.
+
+    Parameters
+    ----------
+    repeatable
+        The input can be opened a second time: it is checked as a whole before anything is stored.
+    skip_bad
+        Leave bad events out instead of failing.
+    max_errors
+        With `skip_bad`: fail once there are more bad events than this.
+    on_reject
+        With `skip_bad`: receives line number, text and reason of each of them.
+    """
+
+    repeatable: bool = False
+    skip_bad: bool = False
+    max_errors: int | None = None
+    on_reject: Reject | None = None
+
+
+@dataclass(slots=True)
+class EventIngestResult:
+    """What became of the input so far."""
+
+    stored: int = 0
+    rejected: int = 0
+    #: Last line of the input whose events are stored.
+    line: int = 0
+    last: int | None = None
+    warnings: list[str] = field(default_factory=list)
+
+
+async def ingest_events(
+    target: EventTarget,
+    open_reader: Open,
+    options: EventIngestOptions,
+    result: EventIngestResult,
+    *,
+    on_stored: Stored | None = None,
+    report: ProgressCallback | None = None,
+) -> None:
+    """Write all events of the input; `result` always tells what is stored.
+
+    A cancellation stores the events that had arrived.
+
+    Parameters
+    ----------
+    open_reader
+        Opens the input; called twice if it is `repeatable`. Bad events go to its argument.
+    on_stored
+        Awaited with each block of events once they are stored.
+
+    Raises
+    ------
+    FormatError
+        A bad event, or too many of them.
+    PartialError
+        It failed after events were stored.
+    """
+    async with Worker("events") as worker:
+        if options.repeatable:
+            await _check(worker, open_reader, options)
+        reject = _Reject(options, options.on_reject)
+        reader = await worker.call(open_reader, reject if options.skip_bad else None)
+        reject.name = reader.name
+
+        async def store(events: list[Event], line: int) -> None:
+            await target.write(events)
+            result.stored += len(events)
+            result.line, result.last = line, events[-1].start_time
+            if report is not None:
+                report(Progress(target.path, result.stored, result.last))
+            if on_stored is not None:
+                await on_stored(events)
+
+        try:
+            async with aclosing(read_ahead(worker, reader.blocks())) as ahead:
+                await _pump(ahead, store)
+            await target.prepare()
+        except PartialError:
+            raise
+        except JouleError as exc:
+            if not result.stored:
+                raise
+            raise PartialError(exc, target.path, result.stored, result.last) from exc
+        finally:
+            # not in the thread, which may be waiting for input that never comes
+            reader.close()
+            result.rejected = reject.count
+            result.warnings = reader.tally.warnings
+
+
+async def _check(worker: Worker, open_reader: Open, options: EventIngestOptions) -> None:
+    """Read the whole input, so that a bad one changes nothing."""
+    reject = _Reject(options, None)
+    reader = await worker.call(open_reader, reject if options.skip_bad else None)
+    reject.name = reader.name
+    try:
+        async with aclosing(read_ahead(worker, reader.blocks())) as blocks:
+            async for _ in blocks:
+                pass
+    finally:
+        reader.close()
+
+
+class _Reject:
+    """Counts bad events and passes them on, as far as their number is allowed."""
+
+    def __init__(self, options: EventIngestOptions, then: Reject | None) -> None:
+        self.name: str | None = None
+        self.count = 0
+        self._limit = options.max_errors
+        self._then = then
+
+    def __call__(self, line: int, text: str, reason: str) -> None:
+        self.count += 1
+        if self._limit is not None and self.count > self._limit:
+            raise FormatError(
+                f"{reason}; that makes more than {self._limit} bad events",
+                file=self.name,
+                line=line,
+            )
+        if self._then is not None:
+            self._then(line, text, reason)
+
+
+async def _pump(
+    ahead: AsyncGenerator[EventBlock, None],
+    store: Callable[[list[Event], int], Coroutine[Any, Any, None]],
+) -> None:
+    """Store blocks, small ones joined, so that a slow pipe does not cost a transaction a line.
+
+    Nothing waits longer than `WAIT_S` for more. What has arrived is stored before a failure of the
+    input or a cancellation goes on.
+    """
+    events: list[Event] = []
+    line = 0
+    due = math.inf
+    coming: asyncio.Future[EventBlock | None] | None = None
+    try:
+        while True:
+            coming = coming or asyncio.ensure_future(_next(ahead))
+            wait = None if due == math.inf else max(due - time.monotonic(), 0)
+            await asyncio.wait({coming}, timeout=wait)
+            if coming.done():
+                block, coming = coming.result(), None
+                if block is None:
+                    break
+                events += block.events
+                line = block.line
+                due = min(due, time.monotonic() + WAIT_S)
+            if len(events) >= BLOCK_EVENTS or time.monotonic() >= due:
+                # taken first: what could not be stored is not tried again below
+                block_events, events, due = events, [], math.inf
+                await _finished(store(block_events, line))
+    except BaseException:
+        # the input has failed, or the work is interrupted
+        if coming is not None and not coming.done():
+            coming.cancel()
+            await asyncio.wait({coming})
+        if events:
+            await store(events, line)
+        raise
+    if events:
+        await _finished(store(events, line))
+
+
+async def _next(ahead: AsyncGenerator[EventBlock, None]) -> EventBlock | None:
+    return await anext(ahead, None)
+
+
+async def _finished(work: Coroutine[Any, Any, None]) -> None:
+    """Await a transaction to its end even when cancelled, so that it is counted."""
+    task = asyncio.ensure_future(work)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise

@@ -1,0 +1,390 @@
+"""joule event write"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from joule_cli.model import Event
+from tests.cli.conftest import PROGRAM
+from tests.cli.filling import with_node
+from tests.cli.test_event_read import FIELDS, copies, fill, stored
+
+WRITE = ("event", "write", "/house/events")
+GOOD = '{"start_time":10,"end_time":20,"content":{"power":1}}\n'
+
+
+@pytest.fixture
+def house(joule):
+    fill(joule, "/house/events", [], FIELDS)
+    return joule
+
+
+def starts(joule, path="/house/events"):
+    return [event.start_time for event in stored(joule, path)]
+
+
+# -- round trips
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "csv", "tsv"])
+def test_what_read_prints_is_written_to_another_stream(house, form):
+    fill(house, "/other", copies())
+    result = house.shell(
+        f"set -o pipefail; joule event read /other --format {form} "
+        "| joule event write /new --create"
+    )
+    assert (result.status, result.out, result.err) == (0, "3\n", "")
+    assert stored(house, "/new") == stored(house, "/other")
+
+
+def test_events_that_go_back_are_updated(house):
+    fill(house, "/house/events", copies()[:2])
+    before = stored(house, "/house/events")
+    result = house.shell(
+        "joule event read /house/events --jsonl | sed s/heat/cool/ "
+        "| joule event write /house/events"
+    )
+    assert (result.status, result.out, result.err) == (0, "2\n", "")
+    after = stored(house, "/house/events")
+    assert [e.id for e in after] == [e.id for e in before]
+    assert [e.content["kind"] for e in after] == ["cool", "cool"]
+
+
+def test_an_id_of_another_stream_or_node_overwrites_nobody(house):
+    fill(house, "/house/events", copies()[:1])
+    [event] = stored(house, "/house/events")
+    for other in (
+        {"event_stream_id": event.event_stream_id + 1},
+        {"node_uuid": "someone else's"},
+    ):
+        record = {**event.to_json(), "node_uuid": event.node_uuid, **other, "content": {}}
+        assert house.ok(*WRITE, stdin=json.dumps(record)) == "1\n"
+    assert len(starts(house)) == 3
+    assert stored(house, "/house/events")[0].content == event.content
+    # one that does not say where it is from is taken for one of this stream
+    house.ok(*WRITE, stdin=json.dumps({"id": event.id, "start_time": 5}))
+    found = stored(house, "/house/events")
+    assert len(found) == 3
+    assert (found[0].id, found[0].start_time, found[0].content) == (event.id, 5, {})
+
+
+def test_events_without_results_make_an_empty_stream(house):
+    line = "joule event read /house/events --jsonl | joule event write /copy --create"
+    assert house.shell(line).out == "0\n"
+    assert starts(house, "/copy") == []
+
+
+def test_files_of_every_kind(house):
+    fill(house, "/other", copies())
+    for name in ("e.csv", "e.tsv.gz", "e.json", "e.jsonl.zst"):
+        house.ok("event", "read", "/other", "-f", name)
+        house.ok("event", "write", f"/from/{name}", name, "--create")
+        assert stored(house, f"/from/{name}") == stored(house, "/other")
+    house.shell("joule event write /from/stdin --create < e.csv")
+    assert stored(house, "/from/stdin") == stored(house, "/other")
+
+
+def test_a_made_up_file(house):
+    text = "start;end;power;kind\n2024-05-01 10:00;2024-05-01T10:30:00Z;12;heat\n2024-05-02;;+5;\n"
+    assert house.ok(*WRITE, stdin=text, env={"TZ": "Europe/Berlin"}) == "2\n"
+    first, second = stored(house, "/house/events")
+    assert (first.start_time, first.end_time) == (1714550400000000, 1714559400000000)
+    assert first.content == {"power": 12, "kind": "heat"}
+    assert (second.end_time, second.content) == (None, {"power": 5})
+
+
+# -- one event
+
+
+def test_one_event(house):
+    write = (*WRITE, "--start", "2024-05-01", "--end", "2024-05-01T01:00")
+    assert house.ok(*write, "power=12", "kind=heat", "note=a=b", "x=[1]", "y=007", "z=") == "1\n"
+    [event] = stored(house, "/house/events")
+    assert event.end_time - event.start_time == 3_600_000_000
+    expected = {"power": 12, "kind": "heat", "note": "a=b", "x": [1], "y": "007", "z": ""}
+    assert event.content == expected
+    house.ok(*WRITE, "-s", "end+1s", "-q")
+    second = stored(house, "/house/events")[1]
+    assert (second.start_time, second.end_time, second.content) == (
+        event.end_time + 1_000_000,
+        None,
+        {},
+    )
+
+
+def test_one_event_in_a_new_stream(joule):
+    field = ("--create", "--field", "n:numeric", "--field", "t:string")
+    [event] = json.loads(
+        joule.ok("event", "write", "/a/b", *field, "-s", "5", "n=1", "t=1", "--json")
+    )
+    assert (event["id"], event["content"], event["end_time"]) == (1, {"n": 1, "t": "1"}, None)
+    fields = joule("event", "get", "/a/b", "--json").json()["event_fields"]
+    assert fields == {"n": "numeric", "t": "string"}
+    other = joule("event", "write", "/a/b", "--create", "--field", "n:string", "-s", "5")
+    assert (other.status, other.err) == (
+        1,
+        "Error: the event stream exists with other fields: /a/b\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "message"),
+    [
+        (["/house/events", "-s", "5", "power=abc"], 1, "the field 'power' must be a number"),
+        (["/house/events", "-s", "5", "power="], 1, "the field 'power' must be a number"),
+        (["/house/events", "-s", "5", "kind=wet"], 1, "must be one of heat, cool"),
+        (["/house/events", "-s", "5", "power"], 2, "'power' is not FIELD=VALUE"),
+        (["/house/events", "-s", "5", "=1"], 2, "'=1' is not FIELD=VALUE"),
+        (["/house/events", "-s", "5", "a=1", "a=2"], 2, "'a' is given twice"),
+        (["/house/events", "-s", "5", "-e", "5"], 1, "before the end"),
+        (["/house/events", "-s", "min"], 2, "--start must be an instant"),
+        (["/house/events", "-s", "end"], 1, "no events"),
+        (["/house/events", "-e", "5"], 2, "--end needs --start"),
+        (["/house/events", "power=5"], 2, "needs --start"),
+        (["/house/events", "a", "b"], 2, "One FILE only"),
+        (["/house/events", "none.csv"], 1, "none.csv: no such file or directory"),
+        (["/house/events", "."], 1, "is a directory"),
+        (["/house/events", "--rejects", "r"], 2, "need --on-error skip"),
+        (["/house/events", "--field", "a:string"], 2, "--field needs --create"),
+        (["/house/none"], 1, "--create"),
+        (["77"], 1, "77"),
+    ],
+)
+def test_errors(house, options, status, message):
+    result = house("event", "write", *options, stdin=GOOD)
+    assert (result.status, result.out) == (status, "")
+    assert message in result.err
+    assert starts(house) == []
+
+
+def test_the_path_of_a_data_stream(joule):
+    joule.ok("stream", "create", "/a/x:int8[x]")
+    for more in ((), ("--create",)):
+        result = joule("event", "write", "/a/x", *more, stdin=GOOD)
+        assert result.status == 1
+        assert "joule data" in result.err
+
+
+# -- bad events
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("e.jsonl", GOOD + '{"start_time":5,\n', "e.jsonl:2:17: not JSON"),
+        ("e.jsonl", GOOD * 9000 + "{}\n", "e.jsonl:9001: start_time is missing"),
+        ("e.jsonl", GOOD + GOOD.replace("1}", '"x"}'), "e.jsonl:2: the field 'power' must be a"),
+        ("e.csv", "start_time,power\n10,1\n20,x\n", "e.csv:3: power: 'x' is not a number"),
+        ("e.json", f'[{GOOD},\n{{"start_time":1}}', "e.json:3:17: the document is cut"),
+    ],
+)
+def test_a_bad_file_changes_nothing(house, name, text, message):
+    (house.folder / name).write_text(text)
+    for result in (
+        house("event", "write", "/house/events", name),
+        house("event", "write", "/new", name, "--create", "--field", "power:numeric"),
+    ):
+        assert (result.status, result.out) == (1, "")
+        assert result.err.startswith(f"Error: {message}")
+    if name == "e.jsonl":
+        result = house.shell("joule event write /house/events < e.jsonl")
+        assert result.status == 1
+    assert starts(house) == []
+    assert house("event", "get", "/new").status == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "rejects"),
+    [
+        (
+            "e.jsonl",
+            f'{GOOD}{{"start_time":2}}\nnonsense\n{{"start_time":3,"content":{{"power":"x"}}}}\n',
+            ["nonsense", '{"start_time":3,"content":{"power":"x"}}'],
+        ),
+        ("e.csv", "start_time,power\n10,1\n2,x\n2,\n3\n", ["start_time,power", "2,x", "3"]),
+        (
+            "e.json",
+            f'[{GOOD}, {{"start_time":2}},\n{{"start_time":"?"}}, 7]',
+            ['{"start_time":"?"}', "7"],
+        ),
+    ],
+)
+def test_bad_events_are_put_aside(house, name, text, rejects):
+    (house.folder / name).write_text(text)
+    skip = (*WRITE, name, "--on-error", "skip")
+    result = house(*skip, "--max-errors", "1")
+    assert result.status == 1
+    assert "more than 1 bad events" in result.err
+    assert starts(house) == []
+    result = house(*skip, "--max-errors", "2", "--rejects", "bad")
+    assert (result.status, result.out, result.err) == (3, "2\n", "")
+    lines = (house.folder / "bad").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == rejects
+    assert [line for line in lines if line.startswith(f"# {name}:")]
+    assert starts(house) == [2, 10]
+    result = house(*skip)
+    assert result.status == 3
+    assert f"Warning: {name}:" in result.err
+
+
+def test_rejects_can_be_mended_and_written(house):
+    (house.folder / "e.csv").write_text("start_time,power\n10,1\n2,x\n")
+    house(*WRITE, "e.csv", "--on-error", "skip", "--rejects", "bad.csv")
+    bad = house.folder / "bad.csv"
+    bad.write_text(bad.read_text().replace("2,x", "2,7"))
+    assert house.ok(*WRITE, "bad.csv") == "1\n"
+    assert starts(house) == [2, 10]
+
+
+# -- pipes, signals, failures
+
+
+@contextmanager
+def writer(joule, *options):
+    child = subprocess.Popen(
+        [*PROGRAM, *WRITE, *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=joule.environment(),
+    )
+    try:
+        yield child
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def feed(child, text):
+    child.stdin.write(text.encode())
+    child.stdin.flush()
+
+
+def wait_for(joule, count):
+    end = time.monotonic() + 15
+    while len(starts(joule)) != count:
+        assert time.monotonic() < end
+
+
+def test_a_slow_pipe_is_stored_while_it_arrives(house):
+    with writer(house) as child:
+        for count in (1, 2):
+            feed(child, GOOD)
+            wait_for(house, count)
+        assert child.poll() is None
+        out, err = child.communicate()
+        assert (child.returncode, out, err) == (0, b"2\n", b"")
+
+
+def test_ids_come_while_it_arrives(house):
+    with writer(house, "--jsonl") as child:
+        feed(child, GOOD)
+        event = json.loads(child.stdout.readline())
+        assert (event["id"], event["start_time"], event["content"]) == (1, 10, {"power": 1})
+        assert event["node_uuid"] == stored(house, "/house/events")[0].node_uuid
+        assert child.poll() is None
+
+
+def test_a_bad_event_later_keeps_what_is_stored(house):
+    with writer(house) as child:
+        feed(child, GOOD * 2)
+        wait_for(house, 2)
+        out, err = child.communicate(b"{}\n")
+        assert (child.returncode, out) == (3, b"")
+    first, hint = err.decode().splitlines()
+    assert first == "Error: -:3: start_time is missing"
+    assert "2 events of /house/events are stored, those up to line 2 of the input" in hint
+    assert len(starts(house)) == 2
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stores_what_arrived(house, number):
+    with writer(house) as child:
+        feed(child, GOOD)
+        wait_for(house, 1)
+        child.send_signal(number)
+        assert child.wait(10) == 128 + number
+        assert b"Interrupted. 1 event of /house/events is stored" in child.stderr.read()
+    assert starts(house) == [10]
+
+
+def test_a_killed_process_leaves_whole_events(house):
+    with writer(house, "--jsonl") as child:
+        told = 0
+        for first in range(0, 2000, 500):
+            events = ({"start_time": i, "content": {"power": i}} for i in range(first, first + 500))
+            feed(child, "".join(f"{json.dumps(event)}\n" for event in events))
+            if first == 1500:
+                break
+            while told < first + 500:
+                assert json.loads(child.stdout.readline())["start_time"] == told
+                told += 1
+        child.kill()
+        child.wait()
+    found = stored(house, "/house/events")
+    assert len(found) >= told
+    assert [e.start_time for e in found] == list(range(len(found)))
+    assert all(e.content["power"] == e.start_time for e in found)
+
+
+def test_a_reader_of_the_ids_that_goes_away(house):
+    (house.folder / "e.jsonl").write_text(GOOD * 20_000)
+    result = house.shell(
+        "set -o pipefail; joule event write /house/events e.jsonl --jsonl | head -n 1"
+    )
+    assert (result.status, result.err) == (141, "")
+
+
+def test_many_events_share_one_start(house):
+    fill(house, "/many", [Event(5, None, {"power": i}) for i in range(10_500)])
+    result = house.shell("joule event read /many --jsonl | joule event write /house/events")
+    assert (result.status, result.out) == (0, "10500\n")
+    assert [e.content["power"] for e in stored(house, "/house/events")] == list(range(10_500))
+
+
+def test_a_full_disk(house):
+    small = house.folder / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "none", small], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        (house.folder / "e.jsonl").write_text(
+            "".join(
+                json.dumps({"start_time": i, "content": {"x": os.urandom(100).hex()}}) + "\n"
+                for i in range(30_000)
+            )
+        )
+        file = ("--url", f"file:{small}/node.db")
+        result = house("event", "write", "/a", "--create", "e.jsonl", *file)
+        assert result.status == 3
+        assert "events of /a are stored, those up to line" in result.err
+        line = int(result.err.split("up to line ")[1].split()[0])
+
+        async def count(node):
+            return await node.event_stream_count("/a")
+
+        assert with_node(house, count, "small/node.db") == line
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_several_writers_share_a_stream(house):
+    text = "".join(f'{{"start_time":{i}}}\n' for i in range(2000))
+    (house.folder / "e.jsonl").write_text(text)
+    house.shell(
+        "for i in 1 2 3; do joule event write /house/events e.jsonl --jsonl > ids$i & done; wait"
+    )
+    lines = "".join((house.folder / f"ids{i}").read_text() for i in (1, 2, 3)).splitlines()
+    ids = [json.loads(line)["id"] for line in lines]
+    assert sorted(ids) == list(range(1, 6001))
+    assert len(starts(house)) == 6000
