@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from joule_cli.engine import metadata
+from joule_cli.engine import event_metadata, metadata
+from joule_cli.engine.sql.records import AnnotationTable, EventTable
 from joule_cli.engine.sql.samples import SampleTable
 from joule_cli.engine.stores.base import StoredStream
 from joule_cli.errors import QueryError, StreamNotFound
@@ -27,8 +29,9 @@ WITH RECURSIVE place (id, path) AS (
   SELECT folder.id, place.path || folder.name || '/' FROM folder
   JOIN place ON folder.parent_id = place.id
 )
-SELECT place.path || stream.name, stream.id FROM data_stream AS stream
-JOIN place ON stream.folder_id = place.id
+SELECT place.path || stream.name FROM (
+  SELECT folder_id, name FROM data_stream UNION ALL SELECT folder_id, name FROM event_stream
+) AS stream JOIN place ON stream.folder_id = place.id
 """
 
 
@@ -61,7 +64,8 @@ class Catalog:
 
     def paths(self) -> list[str]:
         """Return the names of all tables, sorted."""
-        return sorted(path for path, _ in self._snapshot.rows(_PATHS))
+        paths = {path for (path,) in self._snapshot.rows(_PATHS)}
+        return sorted(paths | {AnnotationTable.NAME})
 
     def all(self) -> Iterator[Table]:
         """Yield all tables by name."""
@@ -76,6 +80,7 @@ class Catalog:
 
         paths = self.paths()
         wanted = name.strip("/").casefold()
+        paths.remove(AnnotationTable.NAME)
         folded = {path.casefold(): path for path in paths}
         close = difflib.get_close_matches(wanted, folded, 1, 0.6)
         if close:
@@ -85,11 +90,15 @@ class Catalog:
         return ends[0] if ends else None
 
     def _exact(self, connection: apsw.Connection, name: str) -> Table | None:
-        try:
-            stream_id = metadata.find_stream(connection, f"/{name.removeprefix('/')}")
-        except StreamNotFound:
-            return None
-        return _samples(name.strip("/"), metadata.load_stream(connection, stream_id))
+        path = f"/{name.removeprefix('/')}"
+        with suppress(StreamNotFound):
+            model = metadata.load_stream(connection, metadata.find_stream(connection, path))
+            return _samples(path[1:], model)
+        with suppress(StreamNotFound):
+            stream_id = event_metadata.find_stream(connection, path)
+            events = event_metadata.load_stream(connection, stream_id)
+            return EventTable(path[1:], stream_id, events.event_fields)
+        return AnnotationTable() if name == AnnotationTable.NAME else None
 
 
 def _samples(path: str, model: DataStream) -> SampleTable:

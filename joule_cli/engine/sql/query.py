@@ -93,7 +93,7 @@ class Query:
         self._execute("BEGIN")
         with converted_errors(self._duck, sql, len(_EXPLAIN)):
             plan = self._connection.execute(_EXPLAIN + sql).fetchall()[0][1]
-        widths = {_internal(i): len(t.columns) for i, t in enumerate(self._tables.values())}
+        widths = {_internal(i): len(t.sources) for i, t in enumerate(self._tables.values())}
         self.needs = read_plan(json.loads(plan), widths)
         self._replace_tables()
         self._execute("SET disabled_optimizers = ''")
@@ -175,8 +175,8 @@ class Query:
         internal = _internal(len(self._tables))
         self._tables[name] = table
         types = ", ".join(
-            f"{field.name} {'VARCHAR' if column.type == 'JSON' else column.type}"
-            for field, column in zip(table.fields, table.columns, strict=True)
+            f"{field.name} {source.type}"
+            for field, source in zip(table.fields, table.sources, strict=True)
         )
         self._execute(f"CREATE TABLE {internal} ({types})")
         self._execute(f"CREATE VIEW {_quoted(name)} AS {_renamed(internal, table)}")
@@ -253,8 +253,8 @@ def _text(value: str) -> str:
 
 def _renamed(internal: str, table: Table) -> str:
     columns = ", ".join(
-        f"{field.name}{'::JSON' if column.type == 'JSON' else ''} AS {_quoted(column.name)}"
-        for field, column in zip(table.fields, table.columns, strict=True)
+        f"{expression} AS {_quoted(column.name)}"
+        for expression, column in zip(table.expressions(), table.columns, strict=True)
     )
     return f"SELECT {columns} FROM {internal}"  # noqa: S608
 

@@ -58,11 +58,15 @@ class SampleTable(Table):
     def __init__(self, path: str, stream: StoredStream, elements: Sequence[str]) -> None:
         names = unique_names(elements, ["time"])
         kind = _TYPES[stream.layout.datatype]
-        super().__init__(
-            path,
-            [TableColumn("time", "TIMESTAMPTZ"), *(TableColumn(name, kind) for name in names)],
-        )
+        self.sources = [
+            TableColumn("time", "TIMESTAMPTZ"),
+            *(TableColumn(name, kind) for name in names),
+        ]
+        super().__init__(path, self.sources)
         self._stream = stream
+
+    def expressions(self) -> list[str]:
+        return [field.name for field in self.fields]
 
     def batches(
         self, snapshot: Snapshot, needs: Needs, counts: Counts

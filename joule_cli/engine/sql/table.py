@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from joule_cli.engine.sql.pushdown import Needs
     from joule_cli.engine.sql.snapshot import Snapshot
 
-#: Arrow format strings of the SQL types that tables have. JSON is text that the view casts.
+#: Arrow format strings of the SQL types that sources have.
 FORMATS = {
     "TIMESTAMPTZ": "tsu:UTC",
     "TINYINT": "c",
@@ -32,7 +32,6 @@ FORMATS = {
     "FLOAT": "f",
     "DOUBLE": "g",
     "VARCHAR": "U",
-    "JSON": "U",
 }
 
 
@@ -60,12 +59,15 @@ class Table(ABC):
     path
         The stream's path, or the name of the list.
     columns
-        Their names differ, whatever the case.
-    time_column
-        Position of the column that bounds of time refer to.
+        As SQL sees them; their names differ, whatever the case.
+
+    Attributes
+    ----------
+    sources : sequence of TableColumn
+        What the table is made from, and what batches have; the first is the time.
     """
 
-    time_column = 0
+    sources: Sequence[TableColumn]
 
     def __init__(self, path: str, columns: Sequence[TableColumn]) -> None:
         self.path = path
@@ -73,8 +75,12 @@ class Table(ABC):
 
     @property
     def fields(self) -> list[Field]:
-        """The Arrow schema; the names are positions."""
-        return [Field(f"c{i}", FORMATS[c.type]) for i, c in enumerate(self.columns)]
+        """The Arrow schema of the sources; the names are positions."""
+        return [Field(f"c{i}", FORMATS[c.type]) for i, c in enumerate(self.sources)]
+
+    @abstractmethod
+    def expressions(self) -> list[str]:
+        """Return the SQL that makes each column from the sources ``c0``, ``c1``, ..."""
 
     @abstractmethod
     def batches(
