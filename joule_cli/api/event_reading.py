@@ -67,28 +67,30 @@ class EventReading:
         return self._list().__await__()
 
     def __aiter__(self) -> AsyncGenerator[Any, None]:
-        return self._events() if self._block_size is None else self._read(self._block_size)
+        if self._block_size is None:
+            return self._events()
+        return self._read(self._block_size, self._limit)
 
     async def _list(self) -> list[Event]:
-        if self._limit is None:
-            self._limit = DEFAULT_LIMIT
-        return [event async for event in self._events()]
+        limit = DEFAULT_LIMIT if self._limit is None else self._limit
+        async with aclosing(self._read(DEFAULT_BLOCK, limit)) as blocks:
+            return [event async for events in blocks for event in events]
 
     async def _events(self) -> AsyncGenerator[Event, None]:
-        async with aclosing(self._read()) as blocks:
+        async with aclosing(self._read(DEFAULT_BLOCK, self._limit)) as blocks:
             async for events in blocks:
                 for event in events:
                     yield event
 
-    async def _read(self, block_size: int = DEFAULT_BLOCK) -> AsyncGenerator[list[Event], None]:
+    async def _read(self, block_size: int, limit: int | None) -> AsyncGenerator[list[Event], None]:
         from joule_cli.series.event_filter import parse_filter
 
-        _check_number(self._limit, "limit")
+        _check_number(limit, "limit")
         _check_number(block_size, "block_size")
         window = Window(
             *self._bounds, parse_filter(self._json_filter), bool(self._ongoing), self._latest
         )
-        async with aclosing(self._blocks(self._stream, window, self._limit, block_size)) as blocks:
+        async with aclosing(self._blocks(self._stream, window, limit, block_size)) as blocks:
             async for events in blocks:
                 yield events
 

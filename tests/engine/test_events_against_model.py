@@ -167,6 +167,7 @@ class Events(RuleBasedStateMachine):
         ongoing=st.booleans(),
         limit=st.sampled_from([None, None, 1, 3, 40]),
         size=st.sampled_from([1, 7, 100, 5000]),
+        latest=st.booleans(),
     )
     def read(
         self,
@@ -176,8 +177,9 @@ class Events(RuleBasedStateMachine):
         ongoing: bool,
         limit: int | None,
         size: int,
+        latest: bool,
     ) -> None:
-        self.run(self.compare(which, window, groups, ongoing, limit, size))
+        self.run(self.compare(which, window, groups, ongoing, limit, size, latest=latest))
 
     async def compare(
         self,
@@ -187,14 +189,19 @@ class Events(RuleBasedStateMachine):
         ongoing: bool,
         limit: int | None,
         size: int,
+        *,
+        latest: bool = False,
     ) -> None:
         stream, model = self.streams[which], self.models[which]
         expected = model.select(window, groups, ongoing=ongoing)
         n_events = await self.node.event_stream_count(stream, *window, groups, ongoing)
         assert n_events == len(expected)
-        wanted = [(e.id, e.start, e.end, repr(e.content)) for e in expected[:limit]]
+        chosen = expected[-(limit or 0) :] if latest else expected[:limit]
+        wanted = [(e.id, e.start, e.end, repr(e.content)) for e in chosen]
         found = []
-        reading = self.node.event_stream_read(stream, *window, limit, groups, ongoing, size)
+        reading = self.node.event_stream_read(
+            stream, *window, limit, groups, ongoing, size, latest=latest
+        )
         async for block in reading:
             assert len(block) == min(size, len(wanted) - len(found))
             found += [(e.id, e.start_time, e.end_time, repr(e.content)) for e in block]
