@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 LOCAL: Final = "local"
 
 #: What serves the addresses of each scheme, as ``module:class``; loaded on use.
-SCHEMES: Final = {"file": "joule_cli.engine.node:EmbeddedNode"}
+SCHEMES: Final = {
+    "file": "joule_cli.engine.node:EmbeddedNode",
+    "http": "joule_cli.remote.node:RemoteNode",
+    "https": "joule_cli.remote.node:RemoteNode",
+    "unix": "joule_cli.remote.node:RemoteNode",
+}
+#: Where `joule_cli.api.Node` looks for a node when it is given no address.
+DEFAULT_URL: Final = "http://localhost:8088"
+
+#: Authorities that all nodes are verified by, beside the registry.
+_CA_FILE: Final = "ca.crt"
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 
@@ -29,8 +39,25 @@ class _OpensFile(Protocol):
     def __call__(self, name: str, path: Path) -> Node: ...
 
 
+class _Connects(Protocol):
+    def __call__(
+        self,
+        name: str,
+        url: str,
+        *,
+        key: str,
+        ca_file: Path | None,
+        insecure: bool,
+        timeout_s: float = ...,
+    ) -> Node: ...
+
+
 def get_node(
-    name: str = "", *, url: str | None = None, environ: Mapping[str, str] | None = None
+    name: str = "",
+    *,
+    url: str | None = None,
+    environ: Mapping[str, str] | None = None,
+    timeout_s: float | None = None,
 ) -> Node:
     """Return a node, without contacting it yet.
 
@@ -43,21 +70,32 @@ def get_node(
     name
         Name of a stored node.
     url
-        ``file:PATH``, ``file:///PATH`` or a bare path.
+        ``http://HOST:PORT``, ``https://HOST``, ``unix:PATH`` of a socket, ``file:PATH``,
+        ``file:///PATH`` or a bare path.
     environ
         `None` for the environment of the process.
+    timeout_s
+        Seconds that a node may send nothing before a call fails, 0 for no limit; one minute by
+        default. A file has none.
 
     Raises
     ------
     ConfigurationError
         No such stored node, an address of an unknown kind, or unreadable files.
+
+    Notes
+    -----
+    The key of a stored node is stored with it. For an address it is ``JOULE_API_KEY``, else that
+    of a stored node with the same address. HTTPS is verified by the authorities of the system and
+    those in the file that is stored with the node, else in ``JOULE_CA_FILE``, else in ``ca.crt``
+    beside the stored nodes.
     """
     environ = os.environ if environ is None else environ
     if url is not None:
-        return _open(url, name or None, environ)
+        return _open(url, name, environ, timeout_s)
     name = name or environ.get("JOULE_NODE", "")
     if not name and environ.get("JOULE_URL"):
-        return _open(environ["JOULE_URL"], None, environ)
+        return _open(environ["JOULE_URL"], "", environ, timeout_s)
     if not name and _has_no_place(environ):
         return _local_node(environ)
     registry = Registry.from_environment(environ)
@@ -68,7 +106,64 @@ def get_node(
         entry: NodeEntry | None = registry.get(name)
     else:
         entry = registry.default()
-    return _local_node(environ) if entry is None else _open(entry.url, entry.name, environ)
+    return _local_node(environ) if entry is None else open_entry(entry, environ, timeout_s)
+
+
+def node_at(url: str = DEFAULT_URL, loop: object = None) -> Node:
+    """Return the node at an address; this is what ``joule_cli.api.Node(url)`` calls.
+
+    Parameters
+    ----------
+    loop
+        Of no effect; a node belongs to the event loop that its first call runs in.
+
+    Raises
+    ------
+    ConfigurationError
+        The address cannot be used.
+    """
+    return get_node(url=url)
+
+
+def create_tcp_node(url: str, key: str, name: str = "node") -> Node:
+    """Return a node at an address with a key; nothing is stored.
+
+    The name that Joule 1.0.1 has for it.
+
+    Raises
+    ------
+    ConfigurationError
+        The address cannot be used.
+    """
+    return open_entry(NodeEntry(name, url, key))
+
+
+def open_entry(
+    entry: NodeEntry,
+    environ: Mapping[str, str] | None = None,
+    timeout_s: float | None = None,
+) -> Node:
+    """Return the node that an entry of the registry describes, whether it is stored or not.
+
+    Raises
+    ------
+    ConfigurationError
+        An address of an unknown kind.
+    """
+    environ = os.environ if environ is None else environ
+    if _scheme(entry.url) == "file":
+        path = _file_path(entry.url, environ)
+        return _embedded(entry.name or path.stem or LOCAL, path)
+    implementation = cast("_Connects", _implementation(_scheme(entry.url)))
+    limit = {} if timeout_s is None else {"timeout_s": timeout_s}
+    return implementation(
+        entry.name or _host(entry.url),
+        entry.url,
+        key=entry.key,
+        ca_file=_ca_file(entry, environ),
+        insecure=entry.extra.get("insecure") is True,
+        **limit,
+    )
 
 
 def get_nodes(*, environ: Mapping[str, str] | None = None) -> list[Node]:
@@ -83,7 +178,7 @@ def get_nodes(*, environ: Mapping[str, str] | None = None) -> list[Node]:
     entries = Registry.from_environment(environ).nodes()
     if not entries:
         return [_local_node(environ)]
-    return [_open(entry.url, entry.name, environ) for entry in entries]
+    return [open_entry(entry, environ) for entry in entries]
 
 
 def save_node(
@@ -94,7 +189,8 @@ def save_node(
     Parameters
     ----------
     key
-        What the node asks for; `None` keeps the key that is stored with the name.
+        What the node asks for; `None` for the key that it was opened with, else the one that is
+        stored with the name.
 
     Raises
     ------
@@ -103,7 +199,7 @@ def save_node(
     """
     registry = _registry(environ)
     if key is None:
-        key = next((entry.key for entry in registry.nodes() if entry.name == node.name), "")
+        key = node.key or next((e.key for e in registry.nodes() if e.name == node.name), "")
     registry.save(NodeEntry(node.name, node.url, key))
 
 
@@ -169,19 +265,60 @@ def _local_node(environ: Mapping[str, str]) -> Node:
     return _embedded(LOCAL, default_path(environ))
 
 
-def _open(url: str, name: str | None, environ: Mapping[str, str]) -> Node:
-    path = _file_path(url, environ)
-    return _embedded(name or path.stem or LOCAL, path)
+def _open(url: str, name: str, environ: Mapping[str, str], timeout_s: float | None) -> Node:
+    """Open an address; what is stored for it, as its key, is used."""
+    entry = NodeEntry(name, url)
+    if _scheme(url) != "file":
+        stored = _stored_at(url, environ)
+        key = environ.get("JOULE_API_KEY") or stored.key
+        entry = NodeEntry(name or stored.name, url, key, stored.extra)
+    return open_entry(entry, environ, timeout_s)
+
+
+def _stored_at(url: str, environ: Mapping[str, str]) -> NodeEntry:
+    unknown = NodeEntry("", url)
+    try:
+        entries = Registry.from_environment(environ).nodes()
+    except ConfigurationError:
+        # an address and a key are enough, as in a container without a home
+        return unknown
+    address = url.rstrip("/")
+    return next((entry for entry in entries if entry.url.rstrip("/") == address), unknown)
+
+
+def _ca_file(entry: NodeEntry, environ: Mapping[str, str]) -> Path | None:
+    chosen = entry.extra.get("ca_file") or environ.get("JOULE_CA_FILE")
+    if chosen:
+        return Path(str(chosen))
+    try:
+        common = Registry.from_environment(environ).directory / _CA_FILE
+    except ConfigurationError:
+        return None
+    return common if common.is_file() else None
+
+
+def _host(url: str) -> str:
+    """Return a name for a node that has none: its host and port, or the name of its socket."""
+    from urllib.parse import urlsplit
+
+    return urlsplit(url).netloc or url.rstrip("/").rpartition("/")[2] or LOCAL
+
+
+def _scheme(url: str) -> str:
+    """Return the kind of an address; a bare path is a file."""
+    found = _SCHEME.fullmatch(url)
+    scheme = "file" if found is None else found[1].lower()
+    if scheme not in SCHEMES:
+        raise ConfigurationError(
+            f"nodes at [{scheme}:] are not supported: {url}",
+            hint="give the address as http://HOST:PORT, https://HOST, unix:PATH or file:PATH",
+        )
+    return scheme
 
 
 def _file_path(url: str, environ: Mapping[str, str]) -> Path:
     found = _SCHEME.fullmatch(url)
-    scheme, rest = ("file", url) if found is None else (found[1].lower(), found[2])
-    if scheme not in SCHEMES:
-        works = " or ".join(f"{scheme}:PATH" for scheme in SCHEMES)
-        raise ConfigurationError(
-            f"nodes at [{scheme}:] are not supported: {url}", hint=f"give the address as {works}"
-        )
+    rest = url if found is None else found[2]
     if found is not None and rest.startswith("//"):
         from urllib.parse import unquote
 
@@ -212,6 +349,9 @@ def _absolute(path: str | Path) -> Path:
 
 
 def _embedded(name: str, path: Path) -> Node:
-    module, _, attribute = SCHEMES["file"].partition(":")
-    implementation = cast("_OpensFile", getattr(importlib.import_module(module), attribute))
-    return implementation(name, path)
+    return cast("_OpensFile", _implementation("file"))(name, path)
+
+
+def _implementation(scheme: str) -> object:
+    module, _, attribute = SCHEMES[scheme].partition(":")
+    return getattr(importlib.import_module(module), attribute)

@@ -73,9 +73,11 @@ async def open_node(settings: Settings, name: str | None = None) -> AsyncIterato
 
     # a node named by the command is looked up by its name alone
     url = settings.url if name is None else None
-    node = get_node(name or settings.node or "", url=url)
+    node = get_node(name or settings.node or "", url=url, timeout_s=settings.timeout_s)
     if not node.url.startswith("file:") and not settings.quiet and is_terminal(sys.stderr):
         click.echo(f"--connecting to [{node.name}]--", err=True)
+        if node.insecure:
+            click.echo("Warning: the certificate of this node is not checked", err=True)
     async with node:
         yield node
 

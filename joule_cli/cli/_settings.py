@@ -33,6 +33,7 @@ class Settings:
     def __init__(self) -> None:
         self.node: str | None = None
         self.url: str | None = None
+        self.timeout_s: float | None = None
         self.format: str | None = None
         self.columns: list[str] | None = None
         self.header = True
@@ -93,6 +94,8 @@ def _stores(attribute: str) -> Callable[[click.Context, click.Parameter, Any], N
                 settings.columns = [name.strip() for name in value.split(",") if name.strip()]
             case "header":
                 settings.header = False
+            case "timeout":
+                settings.timeout_s = _read_timeout(value)
             case "no_color":
                 settings.color = "never"
             case "time" | "tz":
@@ -111,6 +114,12 @@ def _check_time_option(attribute: str, value: str) -> None:
     tz = find_zone(value if attribute == "tz" else "UTC")
     if attribute == "time":
         format_time(0, value, tz)
+
+
+def _read_timeout(value: str) -> float:
+    from joule_cli.series.duration import parse_duration
+
+    return parse_duration(value, unit_us=1_000_000) / 1_000_000
 
 
 def _option(names: str, attribute: str, help: str, **attrs: Any) -> click.Option:
@@ -133,7 +142,18 @@ def common_options(short_node: bool) -> list[click.Option]:
         _option(
             "-n --node" if short_node else "--node", "node", "Name of the node.", metavar="NAME"
         ),
-        _option("--url", "url", "Address of the node, such as file:PATH.", metavar="URL"),
+        _option(
+            "--url",
+            "url",
+            "Address of the node, such as http://HOST:PORT or file:PATH.",
+            metavar="URL",
+        ),
+        _option(
+            "--timeout",
+            "timeout",
+            "Give up when a node sends nothing for this long, such as 10s; 0 for never.",
+            metavar="D",
+        ),
         _option(
             "--format",
             "format",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,16 +17,21 @@ from joule_cli.cli._output import (
     emit_block,
     emit_list,
     emit_object,
+    emit_objects,
     emit_ok,
     emit_text,
     output_format,
     show_bytes,
 )
 from joule_cli.cli._prompt import confirm_or_leave
-from joule_cli.cli._run import for_each, run, with_node
-from joule_cli.errors import ConfigurationError, JouleError
+from joule_cli.cli._run import for_each, is_terminal, open_node, run, with_node
+from joule_cli.cli._secrets import ask_secret, read_secret
+from joule_cli.cli._settings import current
+from joule_cli.errors import AuthorizationError, ConfigurationError, JouleError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from joule_cli.api.node import Node
     from joule_cli.api.registry import NodeEntry, Registry
 
@@ -76,10 +84,12 @@ async def _check_all(entries: list[NodeEntry]) -> list[dict[str, Any]]:
 async def _check(entry: NodeEntry) -> dict[str, Any]:
     import asyncio
 
-    from joule_cli.api.connect import get_node
+    from joule_cli.api.connect import open_entry
 
+    settings = current()
+    limit = _PATIENCE_S if settings.timeout_s is None else settings.timeout_s or None
     try:
-        async with asyncio.timeout(_PATIENCE_S), get_node(entry.name) as found:
+        async with asyncio.timeout(limit), open_entry(entry, timeout_s=limit) as found:
             info = await found.info()
     except JouleError as exc:
         return {"status": "error", "version": None, "error": exc.sentence()}
@@ -90,40 +100,138 @@ async def _check(entry: NodeEntry) -> dict[str, Any]:
 
 @node.command(
     "add",
-    examples=["joule node add lab /data/lab.db", "joule node add lab file:~/lab.db --default"],
+    examples=[
+        "joule node add lab /data/lab.db",
+        "joule node add meter https://meter.example/joule --key-file meter.key",
+        "joule node add here unix:/tmp/joule/api --default",
+    ],
 )
 @click.argument("name")
 @click.argument("url")
 @click.argument("key", required=False)
+@click.option("--key-file", metavar="FILE", help="Read the key from a file; - is standard input.")
+@click.option("--ca", "ca_file", metavar="FILE", help="Trust this certificate authority, too.")
+@click.option("--insecure", is_flag=True, help="Do not check the node's certificate.")
 @click.option("--default", "make_default", is_flag=True, help="Make it the default node.")
 @click.option("--no-check", is_flag=True, help="Store it without contacting it.")
 @yes_option
-def add(name: str, url: str, key: str | None, make_default: bool, no_check: bool) -> None:
+def add(
+    name: str,
+    url: str,
+    key: str | None,
+    key_file: str | None,
+    ca_file: str | None,
+    insecure: bool,
+    make_default: bool,
+    no_check: bool,
+) -> None:
     """Store a node under a name.
 
-    URL is a file, also as file:PATH. A file that does not exist is made by the first change.
+    URL is http://HOST:PORT, https://HOST, unix:PATH of a socket, or a file, also as file:PATH. A
+    file that does not exist is made by the first change.
+
+    The node is contacted first, so that a wrong address or key is not stored. Without KEY or
+    --key-file the key is JOULE_API_KEY, else the one that is stored with the name; else, at a
+    terminal, you are asked for it when the node wants one.
     """
-    from joule_cli.api.connect import get_node
+    from joule_cli.api.connect import open_entry
     from joule_cli.api.registry import NodeEntry
 
+    if key is not None and key_file is not None:
+        raise click.UsageError("KEY and --key-file exclude each other.")
     registry = _registry()
-    address = get_node(name, url=url).url
-    if not no_check:
-        run(lambda: _open(name, address))
     old = next((entry for entry in registry.nodes() if entry.name == name), None)
-    if old is not None and old.url != address:
+    given = key if key_file is None else read_secret(key_file)
+    extra = _tls_choices(url, ca_file, insecure, {} if old is None else old.extra)
+    # as the node itself writes its address
+    url = open_entry(NodeEntry(name, url, "", extra)).url
+    used = given or os.environ.get("JOULE_API_KEY", "")
+    if not used and old is not None and old.url == url:
+        used = old.key
+    entry = NodeEntry(name, url, "" if url.startswith("file:") else used, extra)
+    if not no_check:
+        entry = _contacted(entry)
+    if old is not None and old.url != url:
         confirm_or_leave(f"Replace the stored node {name} at {old.url}?")
-    registry.save(NodeEntry(name, address, key or os.environ.get("JOULE_API_KEY", "")))
+    registry.save(entry)
     if make_default:
         registry.set_default(name)
-    emit_ok(f"Added node [{name}]", {"name": name, "url": address})
+    emit_ok(f"Added node [{name}]", {"name": name, "url": url})
 
 
-async def _open(name: str, url: str) -> None:
-    from joule_cli.api.connect import get_node
+def _tls_choices(
+    url: str, ca_file: str | None, insecure: bool, old: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return what is stored about certificates; what an earlier entry had is overruled."""
+    if (ca_file is not None or insecure) and not url.lower().startswith("https:"):
+        raise click.UsageError("--ca and --insecure are for addresses that begin with https.")
+    if ca_file is not None and insecure:
+        raise click.UsageError("--ca and --insecure exclude each other.")
+    found: dict[str, Any] = {}
+    if ca_file is not None or "ca_file" in old:
+        found["ca_file"] = None if ca_file is None else str(Path(ca_file).absolute())
+    if insecure or "insecure" in old:
+        found["insecure"] = insecure
+    return found
 
-    async with get_node(name, url=url) as found:
+
+def _contacted(entry: NodeEntry) -> NodeEntry:
+    """Return the entry after its node has answered; ask for a key if the node wants one."""
+    try:
+        run(lambda: _open(entry))
+    except AuthorizationError:
+        if entry.key:
+            raise
+        if current().no_input or not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+            raise
+        key = ask_secret(f"Key of {entry.url}", "Use --key-file to give it.")
+        entry = replace(entry, key=key)
+        run(lambda: _open(entry))
+    return entry
+
+
+async def _open(entry: NodeEntry) -> None:
+    from joule_cli.api.connect import open_entry
+
+    async with open_entry(entry, timeout_s=current().timeout_s) as found:
         await found.info()
+
+
+@node.command("ping", examples=["joule node ping lab", "joule node ping lab --count 5"])
+@click.argument("name", required=False)
+@click.option("--count", type=click.IntRange(min=1), default=1, metavar="N", help="Ask N times.")
+def ping(name: str | None, count: int) -> None:
+    """Measure how long the node takes to answer.
+
+    The first answer includes the time that the connection takes.
+    """
+    settings = current()
+
+    async def answers() -> None:
+        from time import perf_counter
+
+        async with open_node(settings, name) as found:
+
+            async def ask() -> dict[str, Any]:
+                begin = perf_counter()
+                info = await found.info()
+                ms = round((perf_counter() - begin) * 1000, 3)
+                return {"name": info.name, "url": found.url, "milliseconds": ms}
+
+            records = [await ask()]
+            if output_format() in {"table", "plain"} and settings.columns is None:
+                emit_text(_pong(records[0]))
+                for _ in range(count - 1):
+                    emit_text(_pong(await ask()))
+                return
+            records += [await ask() for _ in range(count - 1)]
+            emit_objects(records, lambda _: None)
+
+    run(answers)
+
+
+def _pong(record: dict[str, Any]) -> str:
+    return f"{record['name']} at {record['url']} answered in {record['milliseconds']:.1f} ms"
 
 
 @node.command("delete", examples=["joule node delete lab"])

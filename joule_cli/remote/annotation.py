@@ -36,6 +36,10 @@ class RemoteAnnotations(RemoteState, AnnotationActions):
         annotation.id, annotation.stream_id = stored.id, stored.stream_id
         return stored
 
+    async def annotation_find(self, annotation: AnnotationRef) -> Annotation:
+        key = _existing_key(annotation)
+        return _read(await self.session.put(endpoints.ANNOTATION, {"id": key}, about=key))
+
     async def annotation_update(self, annotation: Annotation) -> Annotation:
         _require_annotation(annotation)
         key = annotation_key(annotation)
@@ -43,9 +47,7 @@ class RemoteAnnotations(RemoteState, AnnotationActions):
         return _read(await self.session.put(endpoints.ANNOTATION, body, about=key))
 
     async def annotation_delete(self, annotation: AnnotationRef) -> None:
-        key = annotation_key(annotation)
-        if not 0 < key < 2**63:
-            raise AnnotationNotFound("annotation does not exist", object=str(key))
+        key = _existing_key(annotation)
         require_ok(await self.session.delete(endpoints.ANNOTATION, key_params(key), about=key))
 
     async def annotation_get(
@@ -66,6 +68,13 @@ class RemoteAnnotations(RemoteState, AnnotationActions):
             endpoints.ANNOTATIONS_INFO, key_params(key, "stream_"), about=key
         )
         return read_object(answer, _info, "start", "end", "count")
+
+
+def _existing_key(annotation: AnnotationRef) -> int:
+    key = annotation_key(annotation)
+    if not 0 < key < 2**63:
+        raise AnnotationNotFound("annotation does not exist", object=str(key))
+    return key
 
 
 def _read(answer: Any) -> Annotation:

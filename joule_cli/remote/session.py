@@ -80,7 +80,7 @@ class Session:
         self.address = address
         self.timeout_s = timeout_s
         self._key = key
-        self._ca_file = ca_file
+        self.ca_file = ca_file
         self._insecure = insecure
         self._client: aiohttp.ClientSession | None = None
         self._closed = False
@@ -248,13 +248,13 @@ class Session:
         if self._insecure:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        elif self._ca_file is not None:
+        elif self.ca_file is not None:
             try:
-                context.load_verify_locations(cafile=self._ca_file)
+                context.load_verify_locations(cafile=self.ca_file)
             except (OSError, ssl.SSLError) as exc:
                 reason = exc.strerror or "it holds no certificate"
                 raise ConfigurationError(
-                    f"cannot read the certificate authority: {reason}", object=str(self._ca_file)
+                    f"cannot read the certificate authority: {reason}", object=str(self.ca_file)
                 ) from exc
         return context
 

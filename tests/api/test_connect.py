@@ -110,7 +110,14 @@ async def test_the_address_of_a_node_leads_back_to_it(environ):
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("http://localhost:8088", r"nodes at \[http:\] are not supported"),
+        ("ftp://localhost:8088", r"nodes at \[ftp:\] are not supported"),
+        ("http://", "has no host"),
+        ("http://user:secret@host", "has a user name"),
+        ("http://host:99999", "out of range"),
+        ("http://host?a=b", "more than a host"),
+        ("http://a b", "blanks"),
+        ("unix:relative", "names no socket"),
+        ("unix:", "names no socket"),
         ("postgresql://x", r"nodes at \[postgresql:\]"),
         ("file://otherhost/a.db", "on this machine"),
         ("file:", "names no file"),
@@ -123,13 +130,102 @@ async def test_the_address_of_a_node_leads_back_to_it(environ):
 async def test_addresses_refused(environ, url, reason):
     with pytest.raises(ConfigurationError, match=reason) as caught:
         get_node(url=url, environ=environ)
-    assert "http" in url or caught.value.sentence()
+    assert "secret" not in caught.value.sentence()
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "shown"),
+    [
+        ("http://localhost:8088", "localhost:8088", "http://localhost:8088"),
+        ("HTTP://Lab.example/joule/", "Lab.example", "http://lab.example/joule"),
+        ("https://[::1]:443", "[::1]:443", "https://[::1]:443"),
+        ("unix:/run/joule/api", "api", "unix:/run/joule/api"),
+        ("unix:///run/a%20b", "a%20b", "unix:/run/a b"),
+    ],
+)
+async def test_addresses_of_sockets(environ, url, name, shown):
+    async with get_node(url=url, environ=environ) as node:
+        assert where(node) == (name, shown)
+    async with get_node("lab", url=url, environ=environ) as node:
+        assert where(node) == ("lab", shown)
+
+
+class TestKeys:
+    """Which key, authority and time limit a node is opened with."""
+
+    @pytest.fixture
+    def stored(self, environ):
+        registry = Registry.from_environment(environ)
+        registry.save(NodeEntry("far", "https://far.example", "stored-key", {"insecure": True}))
+        return registry
+
+    async def test_a_stored_node_has_its_key(self, environ, stored):
+        node = get_node("far", environ=environ | {"JOULE_API_KEY": "other"})
+        assert (node.key, node.insecure) == ("stored-key", True)
+        assert "stored-key" not in repr(node)
+
+    async def test_an_address_takes_the_key_of_the_environment(self, environ, stored):
+        node = get_node(url="http://x", environ=environ | {"JOULE_API_KEY": "k"})
+        assert (node.key, node.insecure) == ("k", False)
+        named = environ | {"JOULE_URL": "http://x", "JOULE_API_KEY": "k"}
+        assert get_node(environ=named).key == "k"
+
+    async def test_an_address_that_is_stored_has_its_key(self, environ, stored):
+        node = get_node(url="https://far.example/", environ=environ)
+        assert (node.name, node.key, node.insecure) == ("far", "stored-key", True)
+        assert get_node(url="https://other.example", environ=environ).key == ""
+
+    async def test_no_home_is_needed_for_an_address(self, monkeypatch):
+        monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+        node = get_node(environ={"JOULE_URL": "http://x", "JOULE_API_KEY": "k"})
+        assert node.key == "k"
+
+    async def test_which_authority_is_trusted(self, environ, stored):
+        def ca_file(**variables):
+            return get_node("plain", environ=environ | variables).session.ca_file
+
+        stored.save(NodeEntry("plain", "https://plain.example"))
+        assert ca_file() is None
+        common = stored.directory / "ca.crt"
+        common.write_text("")
+        assert ca_file() == common
+        assert ca_file(JOULE_CA_FILE="/other.crt") == Path("/other.crt")
+        stored.save(NodeEntry("plain", "https://plain.example", "", {"ca_file": "/own.crt"}))
+        assert ca_file(JOULE_CA_FILE="/other.crt") == Path("/own.crt")
+
+    async def test_time_limit(self, environ, stored):
+        assert get_node("far", environ=environ).session.timeout_s == 60
+        assert get_node("far", environ=environ, timeout_s=0).session.timeout_s == 0
+
+    async def test_a_key_that_is_none(self, environ):
+        for key in ("a\nb", "ключ"):
+            with pytest.raises(ConfigurationError, match="characters that no key has"):
+                get_node(url="http://x", environ=environ | {"JOULE_API_KEY": key})
+
+
+async def test_the_first_line_of_the_reference(monkeypatch, tmp_path):
+    monkeypatch.setenv("JOULE_USER_CONFIG_DIR", str(tmp_path))
+    monkeypatch.delenv("JOULE_API_KEY", raising=False)
+    node = Node()
+    assert isinstance(node, Node)
+    assert where(node) == ("localhost:8088", "http://localhost:8088")
+    assert where(Node("http://lab:1", loop=None)) == ("lab:1", "http://lab:1")
+    with pytest.raises(ConfigurationError):
+        Node("ftp://x")
+
+
+async def test_a_node_of_an_address_and_a_key(monkeypatch, tmp_path):
+    monkeypatch.setenv("JOULE_USER_CONFIG_DIR", str(tmp_path))
+    node = joule.api.create_tcp_node("http://lab:1", "k", "lab")
+    assert (where(node), node.key) == (("lab", "http://lab:1"), "k")
+    save_node(node)
+    assert get_node("lab").key == "k"
 
 
 async def test_an_unknown_scheme_names_those_that_work(environ):
     with pytest.raises(ConfigurationError) as caught:
-        get_node(url="unix:/run/x", environ=environ)
-    assert "file:PATH" in caught.value.hint
+        get_node(url="ssh:/run/x", environ=environ)
+    assert "unix:PATH or file:PATH" in caught.value.hint
 
 
 async def test_a_stored_node_is_found_by_its_name(environ):
@@ -196,29 +292,6 @@ class TestDefaultPath:
         with pytest.raises(ConfigurationError, match="specify JOULE_DATA_DIR"):
             default_path({})
         assert get_node(environ={"JOULE_DATA_DIR": "/d"}).url == "file:/d/joule.db"
-
-
-@pytest.mark.parametrize(
-    ("module", "names"),
-    [
-        (
-            "api",
-            "Annotation AnnotationInfo BaseNode DataStream DataStreamInfo Element Event EventBucket "
-            "EventStream EventStreamInfo Folder Node "
-            "NodeInfo delete_node get_node get_nodes save_node set_default_node",
-        ),
-        (
-            "models",
-            "Annotation AnnotationInfo DataStream DataStreamInfo Element Event EventBucket "
-            "EventStream EventStreamInfo Folder InputPipe "
-            "LocalPipe NodeInfo OutputPipe Pipe pipes",
-        ),
-    ],
-)
-def test_what_programs_import(module, names):
-    facade = getattr(joule, module)
-    assert sorted(facade.__all__) == sorted(names.split())
-    assert all(getattr(facade, name) is not None for name in names.split())
 
 
 def test_unknown_names_of_the_models_are_errors():
