@@ -30,6 +30,7 @@ API = [
     "Node",
     "NodeInfo",
     "Proxy",
+    "create_tcp_node",
     "delete_node",
     "get_node",
     "get_nodes",

@@ -3,7 +3,14 @@
 Source: Joule API reference.
 """
 
-from joule_cli.api.connect import delete_node, get_node, get_nodes, save_node, set_default_node
+from joule_cli.api.connect import (
+    create_tcp_node,
+    delete_node,
+    get_node,
+    get_nodes,
+    save_node,
+    set_default_node,
+)
 from joule_cli.api.node import Node
 from joule_cli.model import (
     Annotation,
@@ -50,6 +57,7 @@ __all__ = [
     "Node",
     "NodeInfo",
     "Proxy",
+    "create_tcp_node",
     "delete_node",
     "get_node",
     "get_nodes",

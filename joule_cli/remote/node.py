@@ -75,6 +75,7 @@ class RemoteNode(
     ) -> None:
         address = parse_address(url)
         super().__init__(name, address.url)
+        self.key = key
         self.insecure = insecure and address.is_secure
         self.session = Session(
             address, key=key, ca_file=ca_file, insecure=insecure, timeout_s=timeout_s
