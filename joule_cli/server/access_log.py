@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from aiohttp.abc import AbstractAccessLogger
+from aiohttp.http_exceptions import HttpProcessingError
 
 if TYPE_CHECKING:
     from aiohttp.web import BaseRequest, StreamResponse
@@ -30,6 +31,18 @@ _SHOWN: Final = frozenset(
 _LONGEST = 500
 
 access_logger = logging.getLogger("joule_cli.access")
+http_logger = logging.getLogger("joule_cli.server.http")
+
+
+def _hide_heads(record: logging.LogRecord) -> bool:
+    """Leave out what is wrong with the head of a request: it shows the head, keys included."""
+    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+        record.exc_info = None
+        record.levelno, record.levelname = logging.WARNING, "WARNING"
+    return True
+
+
+http_logger.addFilter(_hide_heads)
 
 
 class AccessLogger(AbstractAccessLogger):

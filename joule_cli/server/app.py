@@ -17,8 +17,9 @@ from joule_cli.server import (
     master,
     module,
     proxy,
+    reverse_proxy,
 )
-from joule_cli.server.access_log import AccessLogger, access_logger
+from joule_cli.server.access_log import AccessLogger, access_logger, http_logger
 from joule_cli.server.auth import authentication
 from joule_cli.server.peers import PEERS, Peers
 from joule_cli.server.pending import PENDING, PendingKeys
@@ -42,6 +43,7 @@ _GROUPS: Final = (
     proxy,
     master,
     follower,
+    reverse_proxy,
 )
 
 #: A filter of events in a query may be long.
@@ -61,6 +63,8 @@ def make_app(node: Node, *, keys: Keys, settings: ServerSettings) -> web.Applica
         app.add_routes(group.routes)
     app.on_startup.append(info.ensure_identity)
     app.on_startup.append(follower.limit_joins)
+    if settings.proxies:
+        app.cleanup_ctx.append(reverse_proxy.client)
     return app
 
 
@@ -73,6 +77,7 @@ def make_runner(app: web.Application) -> web.AppRunner:
         app,
         access_log_class=AccessLogger,
         access_log=access_logger,
+        logger=http_logger,
         keepalive_timeout=app[SETTINGS].idle_timeout_s,
         shutdown_timeout=app[SETTINGS].stop_timeout_s,
         max_line_size=_LONGEST_LINE_BYTES,
