@@ -290,6 +290,8 @@ def converted_errors(path: str) -> Iterator[None]:
             raise
         if exc.errno == errno.ENOSPC:
             raise DiskFullError("no space left on the disk", object=path) from exc
+        if isinstance(exc, PermissionError):
+            raise StorageError(_cannot_open(path), object=path) from exc
         raise StorageError(f"the file cannot be used ({exc.strerror})", object=path) from exc
 
 
