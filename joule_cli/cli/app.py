@@ -28,6 +28,10 @@ GROUPS = {
     ),
     "annotation": ("joule_cli.cli.annotation:annotation", "Read and write notes on streams."),
     "db": ("joule_cli.cli.db:db", "Ask in SQL, or connect to the database behind the node."),
+    "module": ("joule_cli.cli.module:module", "See what the modules of a node do."),
+    "proxy": ("joule_cli.cli.proxy:proxy", "See the web interfaces behind a node."),
+    "master": ("joule_cli.cli.master:master", "Choose who may control a node."),
+    "follower": ("joule_cli.cli.follower:follower", "See which nodes a node can control."),
     "admin": ("joule_cli.cli.admin:admin", "Check, back up and repair the node's own file."),
     "help": ("joule_cli.cli.help:help_", "Explain a command or a topic."),
 }

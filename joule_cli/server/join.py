@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from joule_cli.api.opening import open_address
+from joule_cli.api.connect import open_entry
+from joule_cli.api.registry import NodeEntry
 from joule_cli.errors import ApiError, ConfigurationError, JouleError
 from joule_cli.server.auth import KEY_HEADER, over_unix_socket
 from joule_cli.server.refusals import Refusal
@@ -285,13 +286,10 @@ async def call_back(location: str, key: str, *, ca_file: Path | None) -> str:
     ApiError
         ``no route to node at <location>``, whatever went wrong.
     """
+    extra = {} if ca_file is None else {"ca_file": str(ca_file)}
     try:
-        async with (
-            asyncio.timeout(2 * _CALL_BACK_S),
-            open_address(
-                "follower", location, key=key, ca_file=ca_file, timeout_s=_CALL_BACK_S
-            ) as node,
-        ):
+        found = open_entry(NodeEntry("follower", location, key, extra), timeout_s=_CALL_BACK_S)
+        async with asyncio.timeout(2 * _CALL_BACK_S), found as node:
             return (await node.info()).name
     except (JouleError, TimeoutError) as exc:
         raise ApiError(f"no route to node at {location}") from exc

@@ -24,11 +24,13 @@ class FollowerActions(ABC):
 
     async def follower_list(self) -> list[Node]:
         """Return the followers as nodes that are ready for use; close each after use."""
-        from joule_cli.api.opening import open_address
+        from joule_cli.api.connect import create_tcp_node
 
         return [
-            open_address(found.name, found.location, key=found.key)
+            create_tcp_node(found.location, found.key, found.name)
             for found in await self.follower_records()
+            # a node that says otherwise must not make this one open files
+            if found.location.startswith(("http://", "https://"))
         ]
 
     @abstractmethod

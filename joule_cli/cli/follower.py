@@ -1,0 +1,104 @@
+"""`joule follower`: what a node can control."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from joule_cli.cli._lazy import group
+from joule_cli.cli._options import safe_options
+from joule_cli.cli._output import Column, emit_list, emit_ok, emit_text, output_format
+from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._run import PARTLY_DONE, with_node
+from joule_cli.cli._secrets import MASK
+from joule_cli.cli._settings import current
+from joule_cli.errors import ApiError, FollowerNotFound
+
+if TYPE_CHECKING:
+    from joule_cli.api.node import Node
+    from joule_cli.model import Follower
+
+_COLUMNS = (
+    Column("name"),
+    Column("location"),
+    Column("id", kind="number", shown=False),
+    Column("key", shown=False),
+)
+#: Versions of the original node that forget every follower when one is deleted.
+_FORGET_ALL = ((0, 9), (1, 0, 1))
+
+
+@group("follower", examples=["joule follower list", "joule follower delete pumphouse"])
+def follower() -> None:
+    """See which nodes a node can control."""
+
+
+@follower.command("list", examples=["joule follower list", "joule follower list --json"])
+@click.option("--show-secrets", is_flag=True, help="Show the keys as well.")
+@with_node
+async def list_(node: Node, show_secrets: bool) -> None:
+    """List the nodes that this one holds a key of."""
+    found = await node.follower_records()
+    records = [_record(each, show_secrets) for each in found]
+    if output_format() not in {"table", "plain"} or current().columns is not None:
+        emit_list(records, _COLUMNS)
+    elif not found:
+        emit_text("This node cannot control any other nodes")
+    else:
+        emit_text("This node can control:")
+        for each in found:
+            key = f"\t{each.key}" if show_secrets else ""
+            emit_text(f"\t{each.name}\t{each.location}{key}")
+
+
+def _record(follower: Follower, show_secrets: bool) -> dict[str, Any]:
+    value = follower.to_json()
+    return value if show_secrets else {**value, "key": MASK}
+
+
+@follower.command("delete", examples=["joule follower delete pumphouse --yes"])
+@click.argument("name")
+@safe_options
+@with_node
+async def delete(node: Node, name: str, dry_run: bool) -> None:
+    """Forget a node that this one can control.
+
+    The key stays valid there, until the master is deleted on that side. A Joule node up to 1.0.1
+    forgets all of its followers, so that this must be confirmed if it has others.
+    """
+    before = await node.follower_records()
+    doomed = [each for each in before if each.name == name]
+    if not doomed:
+        raise FollowerNotFound("follower not found", object=name)
+    all_of_them = len(before) > 1 and _forgets_all((await node.info()).version)
+    if all_of_them:
+        doomed = before
+    if dry_run:
+        emit_list((_record(each, False) for each in doomed), _COLUMNS)
+        return
+    names = ", ".join(each.name for each in doomed)
+    question = f"Forget {names}?"
+    if all_of_them:
+        question = f"This version of the node forgets all followers: {names}. Go on?"
+    confirm_or_leave(question, always=all_of_them)
+    await node.follower_delete(name)
+    left = {each.name for each in await node.follower_records()}
+    lost = [each.name for each in before if each.name != name and each.name not in left]
+    if name in left:
+        raise ApiError("the node still has this follower", object=name)
+    emit_ok(f"Follower [{name}] removed", {"deleted": [name], "also_deleted": lost})
+    if lost:
+        if not all_of_them:
+            click.echo(
+                f"Error: the node has forgotten other followers as well: {', '.join(lost)}",
+                err=True,
+            )
+        raise click.exceptions.Exit(0 if all_of_them else PARTLY_DONE)
+
+
+def _forgets_all(version: str) -> bool:
+    numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+    first, last = _FORGET_ALL
+    return first <= numbers <= last
