@@ -8,6 +8,7 @@ from aiohttp import web
 
 from joule_cli.server import (
     annotation,
+    data,
     data_stream,
     event_data,
     event_stream,
@@ -36,6 +37,7 @@ _GROUPS: Final = (
     info,
     folder,
     data_stream,
+    data,
     event_stream,
     event_data,
     annotation,

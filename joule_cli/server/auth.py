@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
 
 KEY_HEADER: Final = "X-API-KEY"
+#: For web interfaces behind the node, as a browser sends no header on its own account.
+KEY_COOKIE: Final = "X-API-KEY"
 #: Set by a reverse proxy on requests that it has not authenticated itself.
 AUTH_REQUIRED_HEADER: Final = "X-Auth-Required"
 #: What a node that this one joins calls, to see that the key works that it was sent.
@@ -64,6 +66,8 @@ async def _has_key(request: web.Request, keys: Keys) -> bool:
     if call == ("POST", endpoints.FOLLOWER):
         return True  # a node that joins has no key yet; the one of its own is in the body
     key = request.headers.get(KEY_HEADER, "")
+    if not key and request.path.startswith(endpoints.INTERFACE):
+        key = request.cookies.get(KEY_COOKIE, "")
     if not key or not key.isascii():
         return False
     master = await keys.find(key)
