@@ -8,7 +8,7 @@ from joule_cli.api.actions.folder import FolderActions
 from joule_cli.api.references import folder_key
 from joule_cli.engine import metadata, space, tree
 from joule_cli.engine.base import EngineState
-from joule_cli.engine.validation import check_name, check_optional_text
+from joule_cli.engine.validation import DEEPEST, check_name, check_optional_text
 from joule_cli.errors import ConflictError, LockedError, NameTakenError
 
 if TYPE_CHECKING:
@@ -59,6 +59,8 @@ class EmbeddedFolders(EngineState, FolderActions):
                 raise NameTakenError(_TAKEN, object=name)
             if parent in tree.folders_below(connection, folder_id):
                 raise ConflictError("cannot place a parent in a child folder", object=name)
+            if tree.depth(connection, parent) + 1 + tree.height(connection, folder_id) > DEEPEST:
+                raise ConflictError(f"folders can be nested {DEEPEST} deep at most", object=name)
             connection.execute("UPDATE folder SET parent_id = ? WHERE id = ?", (parent, folder_id))
             metadata.touch_folder(connection, former, now)
             metadata.touch_folder(connection, folder_id, now)

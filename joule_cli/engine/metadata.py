@@ -10,7 +10,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from joule_cli.engine.validation import INT64_MAX, is_unicode, path_segments
+from joule_cli.engine.validation import DEEPEST, INT64_MAX, is_unicode, path_segments
 from joule_cli.errors import FolderNotFound, InvalidReference, StreamNotFound
 from joule_cli.model import DataStream, Element
 
@@ -112,6 +112,8 @@ def create_folder_path(connection: apsw.Connection, path: str, now: int) -> int:
     names = path_segments(path)
     if names is None:
         raise InvalidReference(f"invalid path [{printable(path)}]")
+    if len(names) > DEEPEST:
+        raise InvalidReference(f"folders can be nested {DEEPEST} deep at most")
     folder = root_id(connection)
     created = False
     for name in names:

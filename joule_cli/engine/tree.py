@@ -70,6 +70,38 @@ def folders_below(connection: apsw.Connection, folder_id: int) -> set[int]:
     return {row[0] for row in connection.execute(_FOLDERS_BELOW, (folder_id,))}
 
 
+def depth(connection: apsw.Connection, folder_id: int) -> int:
+    """Return how many folders are above a folder."""
+    return int(
+        connection.execute(
+            """
+            WITH RECURSIVE above (id) AS (
+              VALUES (?) UNION ALL SELECT parent_id FROM folder JOIN above USING (id)
+              WHERE parent_id NOT NULL
+            )
+            SELECT count(*) - 1 FROM above
+            """,
+            (folder_id,),
+        ).get
+    )
+
+
+def height(connection: apsw.Connection, folder_id: int) -> int:
+    """Return how many folders are below one another in a folder."""
+    return int(
+        connection.execute(
+            """
+            WITH RECURSIVE below (id, level) AS (
+              VALUES (?, 0) UNION ALL
+              SELECT folder.id, level + 1 FROM folder JOIN below ON folder.parent_id = below.id
+            )
+            SELECT max(level) FROM below
+            """,
+            (folder_id,),
+        ).get
+    )
+
+
 def streams_below(
     connection: apsw.Connection, folder_id: int, table: str = "data_stream"
 ) -> set[int]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 #: Largest integer that the node's file holds.
 INT64_MAX = 2**63 - 1
+#: Folders below one another; a tree is read and sent as nested objects.
+DEEPEST = 100
 
 
 def path_segments(path: str) -> list[str] | None:

@@ -36,6 +36,15 @@ class AnnotationContract:
             assert (found.title, found.content) == ("Valve", "see log")
             assert (found.start, found.end) == (1_000, 2_000)
 
+    async def test_annotation_is_found_by_its_id(self, node: Node):
+        await noted(node, 1, 2)
+        first, second = await node.annotation_get("/a/flow")
+        assert (await node.annotation_find(second.id)).to_json() == second.to_json()
+        assert (await node.annotation_find(first)).to_json() == first.to_json()
+        for unknown in (0, -1, 999_999, 2**70):
+            with pytest.raises(AnnotationNotFound):
+                await node.annotation_find(unknown)
+
     async def test_point_annotation_without_content(self, node: Node):
         await noted(node)
         created = await node.annotation_create(Annotation("t", -5, content=None), "/a/flow")

@@ -55,6 +55,18 @@ class FolderContract:
         assert [path for path, _ in folder.streams("/a")] == ["/a/r", "/a/b/c/s"]
         assert [e.name for _, s in folder.streams() for e in s.elements] == ["e0", "e1"] * 2
 
+    async def test_tree_has_a_greatest_depth(self, node: Node):
+        await node.folder_create("/a" * 100)
+        assert len(list((await node.folder_root()).walk())) == 101
+        with pytest.raises(InvalidReference, match="100 deep at most"):
+            await node.folder_create("/b" * 101)
+        with pytest.raises(InvalidReference, match="100 deep at most"):
+            await node.data_stream_create(flow(), "/b" * 101)
+        await node.folder_create("/x/y")
+        with pytest.raises(ConflictError, match="100 deep at most"):
+            await node.folder_move("/x", "/a" * 99)
+        await node.folder_move("/x", "/a" * 98)
+
     async def test_create_returns_the_folder_that_exists(self, node: Node):
         first = await node.folder_create("/a/b", description="kept")
         again = await node.folder_create("/a/b")
