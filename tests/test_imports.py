@@ -21,19 +21,7 @@ HEAVY = {
     "socket",
     "zstandard",
 }
-GROUPS = [
-    "node",
-    "folder",
-    "stream",
-    "data",
-    "annotation",
-    "db",
-    "module",
-    "proxy",
-    "master",
-    "follower",
-    "admin",
-]
+GROUPS = ["node", "folder", "stream", "data", "annotation", "db", "admin"]
 
 _PROBE = """
 import sys

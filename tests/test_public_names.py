@@ -109,6 +109,7 @@ MODELS = [
     "pipes",
 ]
 UTILITIES = [
+    "ConnectionInfo",
     "datetime_to_timestamp",
     "human_to_timestamp",
     "interval_difference",

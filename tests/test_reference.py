@@ -412,6 +412,8 @@ CALLS = {
     "data_decimate": {"stream": NO},
     "data_drop_decimations": {"stream": NO},
     "annotation_info": {"stream": NO},
+    "db_connect": {},
+    "db_connection_info": {},
 }
 
 

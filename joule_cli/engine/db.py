@@ -41,7 +41,7 @@ class EmbeddedDb(EngineState, DbActions):
         except ImportError as exc:
             raise MissingExtraError(
                 "db_connect needs SQLAlchemy, which is not installed",
-                hint="pip install 'joule-cli[db]'",
+                hint="install it with: pip install 'joule-cli[db]'",
             ) from exc
         info = await self.db_connection_info()
         if not self.database.path.exists():

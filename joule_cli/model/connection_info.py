@@ -49,7 +49,8 @@ class ConnectionInfo:
         from urllib.parse import quote
 
         if self.is_file:
-            return f"sqlite:///file:{quote(self.database)}?mode=ro&uri=true"
+            # SQLite reads a URI out of the one that SQLAlchemy reads
+            return f"sqlite:///file:{quote(quote(self.database))}?mode=ro&uri=true"
         shown = quote(self.password, "") if password is None else password
         host = f"[{self.host}]" if ":" in self.host else self.host
         return (

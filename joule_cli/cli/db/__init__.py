@@ -5,8 +5,11 @@ from __future__ import annotations
 from joule_cli.cli._lazy import group
 
 COMMANDS = {
-    "query": ("joule_cli.cli.db.query:query", "Ask in SQL; every stream is a table."),
-    "info": ("joule_cli.cli.db.info:info", "Show where the node keeps its data."),
+    "query": ("joule_cli.cli.db.query:query", "Run a query in SQL and print its rows."),
+    "info": (
+        "joule_cli.cli.db.info:info",
+        "Show host, port, database and user; for a node in a file, the file.",
+    ),
     "connect": ("joule_cli.cli.db.connect:connect", "Start psql on the node's database."),
 }
 

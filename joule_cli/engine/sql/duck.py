@@ -54,7 +54,7 @@ def load() -> Any:
     except ImportError as exc:
         raise MissingExtraError(
             "SQL over samples needs DuckDB, which is not installed",
-            hint="pip install 'joule-cli[sql]'",
+            hint="install it with: pip install 'joule-cli[sql]'",
         ) from exc
 
 
