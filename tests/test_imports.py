@@ -21,7 +21,19 @@ HEAVY = {
     "socket",
     "zstandard",
 }
-GROUPS = ["node", "folder", "stream", "data", "annotation", "db", "admin"]
+GROUPS = [
+    "node",
+    "folder",
+    "stream",
+    "data",
+    "annotation",
+    "db",
+    "module",
+    "proxy",
+    "master",
+    "follower",
+    "admin",
+]
 
 _PROBE = """
 import sys
