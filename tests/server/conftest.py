@@ -63,9 +63,9 @@ class Client:
             found = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status, found, (await response.read()).decode())
 
-    async def get(self, path: str, **query: str) -> Any:
-        """Return the JSON of a successful read; parameters with - are written with _."""
-        answer = await self.send("GET", path, {k.replace("_", "-"): v for k, v in query.items()})
+    async def get(self, path: str, /, **query: str) -> Any:
+        """Return the JSON of a successful read."""
+        answer = await self.send("GET", path, query)
         assert answer.status == 200, answer.text
         return answer.json
 
