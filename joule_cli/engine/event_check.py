@@ -9,6 +9,7 @@ import orjson
 
 from joule_cli.engine.event_metadata import KEY_SHIFT, LAST_EVENT_ID, key_range
 from joule_cli.engine.event_validation import check_event_fields
+from joule_cli.engine.stores.sqlite import event_tally
 from joule_cli.engine.stores.sqlite.events import reach
 from joule_cli.errors import ApiError
 
@@ -57,6 +58,10 @@ def check_stream(connection: apsw.Connection, stream_id: int) -> list[Finding]:
         found.append(
             Finding(None, f"has the event {largest & LAST_EVENT_ID}, but gave out {last_id} ids")
         )
+    found.extend(
+        Finding(bucket << event_tally.BUCKET_BITS, "has a wrong number of events on record")
+        for bucket in event_tally.problems(connection, stream_id)
+    )
     return found
 
 

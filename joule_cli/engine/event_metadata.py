@@ -81,6 +81,7 @@ def update(connection: apsw.Connection, stream_id: int, stream: EventStream) -> 
 def delete_stream(connection: apsw.Connection, stream_id: int) -> None:
     """Delete an event stream with its events."""
     connection.execute("DELETE FROM event WHERE key BETWEEN ? AND ?", key_range(stream_id))
+    connection.execute("DELETE FROM event_tally WHERE stream_id = ?", (stream_id,))
     connection.execute("DELETE FROM event_stream WHERE id = ?", (stream_id,))
 
 

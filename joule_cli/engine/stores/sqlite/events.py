@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from joule_cli.engine.event_metadata import KEY_SHIFT, LAST_EVENT_ID, key_range
 from joule_cli.engine.stores.base import EventStore, StoredEvent
+from joule_cli.engine.stores.sqlite import event_tally
 from joule_cli.engine.stores.sqlite.event_filter import condition_sql, register_functions
 from joule_cli.engine.validation import INT64_MAX
 from joule_cli.errors import ApiError, StreamNotFound
@@ -91,8 +92,13 @@ class SqliteEventStore(EventStore):
     async def count(self, stream_id: int, window: Window) -> int:
         def run(connection: apsw.Connection) -> int:
             matches, values = _filtered(connection, window)
+            parts = list(_ongoing(connection, stream_id, window))
             total = 0
-            for part, bindings in _parts(connection, stream_id, window):
+            if window.filter:
+                parts += _inside(stream_id, window)
+            else:
+                total = event_tally.count(connection, stream_id, window.start, window.end)
+            for part, bindings in parts:
                 query = f"SELECT count(*) FROM {part} AND {matches}"  # noqa: S608
                 total += connection.execute(query, bindings | values).get
             return total
@@ -102,11 +108,12 @@ class SqliteEventStore(EventStore):
     async def remove(self, stream_id: int, window: Window) -> int:
         def run(connection: apsw.Connection) -> int:
             matches, values = _filtered(connection, window)
-            before = connection.total_changes()
+            removed = 0
             for part, bindings in list(_parts(connection, stream_id, window)):
-                query = f"DELETE FROM {part} AND {matches}"  # noqa: S608
-                connection.execute(query, bindings | values)
-            return connection.total_changes() - before
+                query = f"DELETE FROM {part} AND {matches} RETURNING start"  # noqa: S608
+                starts = (start for (start,) in connection.execute(query, bindings | values))
+                removed += event_tally.subtract(connection, stream_id, starts)
+            return removed
 
         return await self._database.write(run)
 
@@ -302,7 +309,7 @@ def _write(
     if stored is None:
         raise StreamNotFound("stream does not exist", object=str(stream_id))
     last_id, keep_us = stored
-    known = _known_ids(connection, stream_id, {e.id for e in events if e.id is not None})
+    known = _known_starts(connection, stream_id, {e.id for e in events if e.id is not None})
     # events without an id come first, then those with an id that the stream does not have
     new = [i for i, e in enumerate(events) if e.id is None]
     if len(new) < len(events):
@@ -320,14 +327,18 @@ def _write(
             for i, e in ((i, events[i]) for i in new)
         ),
     )
+    # of several with one id, the last one stays
+    updates = {e.id: e for e in events if e.id in known}
     connection.executemany(
         'UPDATE event SET reach = ?, start = ?, "end" = ?, content = ? WHERE key = ?',
         (
-            (reach(e.start, e.end), e.start, e.end, e.content, base | e.id)
-            for e in events
-            if e.id in known
+            (reach(e.start, e.end), e.start, e.end, e.content, base | number)
+            for number, e in updates.items()
         ),
     )
+    event_tally.subtract(connection, stream_id, known.values())
+    event_tally.add(connection, stream_id, (e.start for e in updates.values()))
+    event_tally.add(connection, stream_id, (events[i].start for i in new))
     last_id += len(new)
     connection.execute(
         "UPDATE event_stream SET last_event_id = ? WHERE id = ?", (last_id, stream_id)
@@ -337,21 +348,27 @@ def _write(
     return ids
 
 
-def _known_ids(connection: apsw.Connection, stream_id: int, ids: set[int]) -> set[int]:
+def _known_starts(
+    connection: apsw.Connection, stream_id: int, ids: set[int]
+) -> dict[int | None, int]:
+    """Return those of the ids that the stream has, with the start that each event has now."""
     base = stream_id << KEY_SHIFT
-    query = "SELECT 1 FROM event WHERE key = ?"
-    return {
-        number
+    query = "SELECT start FROM event WHERE key = ?"
+    found = {
+        number: connection.execute(query, (base | number,)).fetchone()
         for number in ids
-        if 0 < number <= LAST_EVENT_ID and connection.execute(query, (base | number,)).fetchone()
+        if 0 < number <= LAST_EVENT_ID
     }
+    return {number: row[0] for number, row in found.items() if row is not None}
 
 
 def _drop_ended(connection: apsw.Connection, stream_id: int, limit: int) -> None:
     """Remove the events that ended before a time."""
-    connection.execute(
-        'DELETE FROM event WHERE stream_id = ?1 AND start < ?2 AND "end" < ?2', (stream_id, limit)
+    rows = connection.execute(
+        'DELETE FROM event WHERE stream_id = ?1 AND start < ?2 AND "end" < ?2 RETURNING start',
+        (stream_id, limit),
     )
+    event_tally.subtract(connection, stream_id, (start for (start,) in rows))
 
 
 def _histogram(
