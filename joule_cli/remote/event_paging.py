@@ -76,7 +76,8 @@ async def first_page(
     params = target | window_params(window.start, window.end, ongoing=window.ongoing)
     params |= {"limit": str(limit), "return-subset": "1", OPEN_ENDED: "1"}
     answer = await session.get(endpoints.EVENT_DATA, params, about=target.get("path"))
-    return sorted(_read(answer, uuid), key=lambda e: (e.start_time, e.id or 0))
+    events = sorted(_read(answer, uuid), key=lambda e: (e.start_time, e.id or 0))
+    return events[:limit]
 
 
 def window_params(start: int | None, end: int | None, *, ongoing: bool) -> Params:

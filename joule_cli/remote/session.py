@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import ssl
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -307,10 +308,15 @@ class Session:
                 hint="name its authority with: joule node add NAME URL --ca FILE",
             ) from exc
         except aiohttp.ClientConnectorError as exc:
-            reason = exc.os_error.strerror or str(exc.os_error)
-            raise NodeUnreachableError(f"Cannot contact node at [{url}]: {reason}") from exc
+            raise NodeUnreachableError(
+                f"Cannot contact node at [{url}]: {_reason(exc.os_error)}"
+            ) from exc
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError) as exc:
-            raise TransferCutError(f"node [{url}] closed the connection without an answer") from exc
+            tls_hint = "if it speaks TLS, its address begins with https"
+            raise TransferCutError(
+                f"node [{url}] closed the connection without an answer",
+                hint=tls_hint if url.startswith("http:") else None,
+            ) from exc
         except aiohttp.ClientPayloadError as exc:
             if _is_garbage(exc):
                 raise ProtocolError(f"Invalid node response: {exc}", object=url) from exc
@@ -338,6 +344,13 @@ def _is_garbage(error: aiohttp.ClientPayloadError) -> bool:
 def _tls_reason(error: aiohttp.ClientConnectorCertificateError) -> str:
     found = error.certificate_error
     return getattr(found, "verify_message", None) or str(found)
+
+
+def _reason(error: OSError) -> str:
+    if error.errno is not None and error.errno > 0:
+        # asyncio puts the address in place of the reason
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
 
 
 def _encoded(body: Any) -> bytes:
