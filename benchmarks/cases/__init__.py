@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.cases import baselines, commands, engine, events, growth, small_writes, startup
+from benchmarks.cases import baselines, commands, engine, events, growth, small_writes, sql, startup
 
 if TYPE_CHECKING:
     from benchmarks.bench import Sizes
@@ -18,6 +18,7 @@ def all_cases(sizes: Sizes) -> list[Case]:
         *small_writes.cases(sizes),
         *events.cases(),
         *commands.cases(),
+        *sql.cases(),
         *startup.cases(),
         *growth.cases(sizes),
     ]

@@ -76,6 +76,7 @@ class Query:
         self._connection = engine.connection
         self._tables: dict[str, Table] = {}  # by the name in the query
         self._failure: BaseException | None = None
+        self._interrupted = False
 
     def start(self) -> list[QueryColumn]:
         """Plan the query, begin to run it and return its columns.
@@ -108,7 +109,8 @@ class Query:
         return rows
 
     def interrupt(self) -> None:
-        """Make what runs end with an error."""
+        """Make what runs end with an error, and begin nothing more."""
+        self._interrupted = True
         self._connection.interrupt()
 
     def close(self) -> None:
@@ -204,6 +206,9 @@ class Query:
 
     def _run(self, body: Callable[[], object]) -> None:
         """Run something that may scan; what a scan failed with comes before DuckDB's words."""
+        if self._interrupted:
+            # an interruption between two statements would be lost
+            raise QueryError("the query was interrupted")
         try:
             with converted_errors(self._duck, ""):
                 body()
