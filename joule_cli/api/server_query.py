@@ -1,0 +1,177 @@
+"""A query that runs on the PostgreSQL server behind a node, for nodes that have one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from joule_cli.api.query import QueryColumn, QueryResult
+from joule_cli.errors import QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import Engine
+
+T = TypeVar("T")
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TIMESTAMPTZ, _JSON = 1184, frozenset({114, 3802})
+#: The cursor, and what psycopg puts before the query, which positions count from.
+_CURSOR = "joule_query"
+_DECLARED = f'DECLARE "{_CURSOR}" CURSOR FOR '
+#: bool, int8, int2, int4, float4, float8, numeric
+_NUMBERS = frozenset({16, 20, 21, 23, 700, 701, 1700})
+
+
+async def query_server(engine: Engine, sql: str, tz: str | None = None) -> QueryResult:
+    """Run SQL in a transaction that the server keeps from changing anything.
+
+    Parameters
+    ----------
+    engine
+        Of SQLAlchemy with psycopg; disposed of with the result.
+    tz
+        The zone of times without one; by default the server's.
+
+    Raises
+    ------
+    QueryError
+        The server refuses the query; the hint shows the place.
+    """
+    result = _ServerResult(engine)
+    try:
+        await result.start(sql, tz)
+    except BaseException:
+        await result.close()
+        raise
+    return result
+
+
+class _ServerResult(QueryResult):
+    """Rows through a cursor on the server, read by a thread of its own."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__([])
+        self._engine = engine
+        self._thread = ThreadPoolExecutor(1, "joule-query")
+        self._connection: Any = None
+        self._rows: Any = None
+        self._open = True
+
+    async def start(self, sql: str, tz: str | None) -> None:
+        self.columns = await self._call(lambda: self._start(sql, tz))
+
+    async def read(self, max_rows: int = 10_000) -> list[tuple[Any, ...]]:
+        if not self._open:
+            raise QueryError("the query is closed")
+        return await self._call(lambda: self._read(max_rows))
+
+    async def close(self) -> None:
+        if not self._open:
+            return
+        self._open = False
+        self._cancel()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
+        finally:
+            self._thread.shutdown()
+
+    def _start(self, sql: str, tz: str | None) -> list[QueryColumn]:
+        with _Converted(sql):
+            self._connection = self._engine.raw_connection()
+            driver = self._connection.driver_connection
+            driver.read_only = True
+            if tz is not None:
+                driver.execute("SELECT set_config('TimeZone', %s, true)", [tz])
+            self._rows = driver.cursor(name=_CURSOR)
+            self._rows.execute(sql.rstrip().rstrip(";"))
+            return [_column(entry) for entry in self._rows.description]
+
+    def _read(self, max_rows: int) -> list[tuple[Any, ...]]:
+        with _Converted(""):
+            kinds = [column.kind for column in self.columns]
+            return [
+                tuple(_value(cell, kind) for cell, kind in zip(row, kinds, strict=True))
+                for row in self._rows.fetchmany(max_rows)
+            ]
+
+    def _cancel(self) -> None:
+        if self._connection is not None:
+            self._connection.driver_connection.cancel()
+
+    def _close(self) -> None:
+        from psycopg import Error
+
+        if self._rows is not None:
+            # the transaction may have failed or been cancelled, and ends here anyhow
+            with suppress(Error):
+                self._rows.close()
+        if self._connection is not None:
+            self._connection.close()
+        self._engine.dispose()
+
+    async def _call(self, body: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, body)
+        except asyncio.CancelledError:
+            self._cancel()
+            raise
+
+
+class _Converted:
+    """Raises this project's errors, with the place in the text, in place of the server's."""
+
+    def __init__(self, sql: str) -> None:
+        self._sql = sql
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, exc: BaseException | None, traceback: object) -> None:
+        from psycopg import Error
+        from sqlalchemy.exc import DBAPIError
+
+        cause = exc.orig if isinstance(exc, DBAPIError) else exc
+        if not isinstance(cause, Error):
+            return
+        message = cause.diag.message_primary or str(cause).partition("\n")[0]
+        position = cause.diag.statement_position
+        place = None if position is None else _place(self._sql, int(position) - len(_DECLARED))
+        raise QueryError(message, hint=place) from exc
+
+
+def _place(sql: str, position: int) -> str | None:
+    """Return the line that an error is about, with a caret below the place."""
+    if not 0 < position <= len(sql):
+        return None
+    before = sql[: position - 1]
+    number, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1)
+    label = f"LINE {number}: "
+    return f"{label}{sql.splitlines()[number - 1]}\n{' ' * (len(label) + column)}^"
+
+
+def _column(entry: Any) -> QueryColumn:
+    oid = entry.type_code
+    kind: Literal["time", "number", "json", "text"] = "text"
+    if oid == _TIMESTAMPTZ:
+        kind = "time"
+    elif oid in _NUMBERS:
+        kind = "number"
+    elif oid in _JSON or entry.type_display.endswith("[]"):
+        kind = "json"
+    return QueryColumn(entry.name, entry.type_display, kind)
+
+
+def _value(cell: Any, kind: str) -> Any:
+    if cell is None or kind == "number":
+        return cell
+    if kind == "time":
+        return (cell - _EPOCH) // timedelta(microseconds=1)
+    if kind == "json":
+        return json.dumps(cell, ensure_ascii=False, default=str)
+    return "\\x" + bytes(cell).hex() if isinstance(cell, bytes | memoryview) else str(cell)
