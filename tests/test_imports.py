@@ -32,6 +32,7 @@ GROUPS = [
     "proxy",
     "master",
     "follower",
+    "archive",
     "admin",
 ]
 

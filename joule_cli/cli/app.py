@@ -32,6 +32,10 @@ GROUPS = {
     "proxy": ("joule_cli.cli.proxy:proxy", "See the web interfaces behind a node."),
     "master": ("joule_cli.cli.master:master", "Choose who may control a node."),
     "follower": ("joule_cli.cli.follower:follower", "See which nodes a node can control."),
+    "archive": (
+        "joule_cli.cli.archive:archive",
+        "Inspect archives, and import them into a node.",
+    ),
     "admin": ("joule_cli.cli.admin:admin", "Check, back up and repair the node's own file."),
     "help": ("joule_cli.cli.help:help_", "Explain a command or a topic."),
 }

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from joule_cli.server import (
     annotation,
+    archive,
     data,
     data_stream,
     event_data,
@@ -46,6 +47,7 @@ _GROUPS: Final = (
     master,
     follower,
     reverse_proxy,
+    archive,
 )
 
 #: A filter of events in a query may be long.

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from joule_cli.model import Proxy
+    from joule_cli.model import ArchiveLog, Proxy
 
 #: JSON bodies may have this many bytes; a Joule 1.0.1 node takes no more.
 JSON_LIMIT_BYTES = 1024 * 1024
@@ -36,6 +36,10 @@ class ServerSettings:
         A certificate authority that calls of other nodes trust besides the system's.
     proxies
         Web interfaces that this node stands in front of.
+    import_archive
+        Imports an archive from a file, by the importers of this node; `None` without any.
+    archive_directory
+        Where uploaded archives are kept; `None` to keep none.
     json_limit_bytes
         Largest JSON body.
     idle_timeout_s
@@ -57,6 +61,8 @@ class ServerSettings:
     base_uri: str = ""
     ca_file: Path | None = None
     proxies: tuple[Proxy, ...] = ()
+    import_archive: Callable[[Path], Awaitable[ArchiveLog]] | None = None
+    archive_directory: Path | None = None
     json_limit_bytes: int = JSON_LIMIT_BYTES
     idle_timeout_s: float = 75.0
     body_timeout_s: float = 60.0
