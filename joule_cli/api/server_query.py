@@ -9,7 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from joule_cli.api.query import QueryColumn, QueryResult
+from joule_cli.api.query import QueryColumn, QueryResult, QueryTable
 from joule_cli.errors import QueryError
 
 if TYPE_CHECKING:
@@ -21,6 +21,11 @@ T = TypeVar("T")
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMPTZ, _JSON = 1184, frozenset({114, 3802})
+_TABLES = """
+SELECT table_schema || '.' || table_name, column_name, data_type FROM information_schema.columns
+WHERE table_schema NOT IN ('pg_catalog', 'information_schema')
+ORDER BY table_schema, table_name, ordinal_position
+"""
 #: The cursor, and what psycopg puts before the query, which positions count from.
 _CURSOR = "joule_query"
 _DECLARED = f'DECLARE "{_CURSOR}" CURSOR FOR '
@@ -50,6 +55,16 @@ async def query_server(engine: Engine, sql: str, tz: str | None = None) -> Query
         await result.close()
         raise
     return result
+
+
+async def server_tables(engine: Engine) -> list[QueryTable]:
+    """List the tables of the database that the user may read, as ``schema.table``."""
+    tables: dict[str, list[tuple[str, str]]] = {}
+    async with await query_server(engine, _TABLES) as result:
+        async for rows in result:
+            for name, column, kind in rows:
+                tables.setdefault(name, []).append((column, kind))
+    return [QueryTable(name, columns) for name, columns in tables.items()]
 
 
 class _ServerResult(QueryResult):
@@ -86,8 +101,8 @@ class _ServerResult(QueryResult):
             self._connection = self._engine.raw_connection()
             driver = self._connection.driver_connection
             driver.read_only = True
-            if tz is not None:
-                driver.execute("SELECT set_config('TimeZone', %s, true)", [tz])
+            if tz is not None and tz.lower() != "local":
+                driver.execute("SELECT set_config('TimeZone', %s, true)", [_zone(tz)])
             self._rows = driver.cursor(name=_CURSOR)
             self._rows.execute(sql.rstrip().rstrip(";"))
             return [_column(entry) for entry in self._rows.description]
@@ -153,6 +168,13 @@ def _place(sql: str, position: int) -> str | None:
     number, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1)
     label = f"LINE {number}: "
     return f"{label}{sql.splitlines()[number - 1]}\n{' ' * (len(label) + column)}^"
+
+
+def _zone(tz: str) -> str:
+    """Return a zone as PostgreSQL takes it, where offsets count westwards."""
+    if tz[:1] not in {"+", "-"}:
+        return tz
+    return f"<{tz}>{'-' if tz[0] == '+' else '+'}{tz[1:]}"
 
 
 def _column(entry: Any) -> QueryColumn:

@@ -30,22 +30,23 @@ class RemoteDb(RemoteState, DbActions):
         return read_object(answer, self._connection, *keys)
 
     async def db_connect(self) -> Engine:
-        info = await self.db_connection_info()
-        try:
-            from sqlalchemy import create_engine
-
-            return create_engine(info.to_dsn())
-        except ImportError as exc:
-            raise MissingExtraError(
-                "db_connect needs SQLAlchemy and a PostgreSQL driver, which are not installed",
-                hint="pip install 'joule-cli[db]'",
-            ) from exc
+        return _engine(await self.db_connection_info())
 
     async def db_query(self, sql: str, tz: str | None = None) -> QueryResult:
-        raise _no_queries()
+        from joule_cli.api.server_query import query_server
+
+        return await query_server(await self._server(), sql, tz)
 
     async def db_tables(self) -> list[QueryTable]:
-        raise _no_queries()
+        from joule_cli.api.server_query import server_tables
+
+        return await server_tables(await self._server())
+
+    async def _server(self) -> Engine:
+        info = await self.db_connection_info()
+        if info.is_file:
+            raise _no_queries()
+        return _engine(info)
 
     def _connection(self, data: dict[str, Any]) -> ConnectionInfo:
         host = str(data["host"])
@@ -57,6 +58,18 @@ class RemoteDb(RemoteState, DbActions):
             # the node's own name for the place means this machine here
             host=self.session.address.host if _is_loopback(host) else host,
         )
+
+
+def _engine(info: ConnectionInfo) -> Engine:
+    try:
+        from sqlalchemy import create_engine
+
+        return create_engine(info.to_dsn())
+    except ImportError as exc:
+        raise MissingExtraError(
+            "db_connect needs SQLAlchemy and a PostgreSQL driver, which are not installed",
+            hint="install it with: pip install 'joule-cli[db]'",
+        ) from exc
 
 
 def _is_loopback(host: str) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from joule_cli.api.server_query import query_server
+from joule_cli.api.server_query import query_server, server_tables
 from joule_cli.errors import QueryError
 
 sqlalchemy = pytest.importorskip("sqlalchemy")
@@ -44,7 +44,7 @@ def server(tmp_path_factory):
         )
         try:
             psql = (binaries / "psql", "-h", folder, "-U", "joule", "-d", "postgres")
-            _as_postgres(*psql, "-c", "CREATE SEQUENCE numbers")
+            _as_postgres(*psql, "-c", "CREATE SEQUENCE numbers; CREATE TABLE t (a int)")
             yield f"postgresql+psycopg://joule@/postgres?host={folder}"
         finally:
             _as_postgres(binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
@@ -77,6 +77,13 @@ async def test_values(server):
 async def test_the_zone(server):
     _, rows = await ask(server, "SELECT TIMESTAMPTZ '2024-01-01'", "Europe/Berlin")
     assert rows == [(1704063600000000,)]
+    _, rows = await ask(server, "SELECT TIMESTAMPTZ '2024-01-01'", "+01:00")
+    assert rows == [(1704063600000000,)]
+
+
+async def test_tables(server):
+    (table,) = await server_tables(sqlalchemy.create_engine(server))
+    assert table == ("public.t", [("a", "integer")])
 
 
 async def test_many_rows(server):
