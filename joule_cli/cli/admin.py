@@ -20,13 +20,19 @@ from joule_cli.cli._output import (
 )
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
-from joule_cli.errors import FormatError
+from joule_cli.errors import ApiError, AuthorizationError, FormatError
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
+    from joule_cli.api.registry import NodeEntry
+    from joule_cli.model import NodeInfo
 
 _PROBLEMS = (Column("path"), Column("time", kind="time"), Column("problem"))
 _FILE = click.Path(path_type=Path)
+#: Where a node is served unless told otherwise, directly or behind a web server.
+_ADDRESSES = ("http://localhost:8088", "https://localhost/joule", "http://localhost/joule")
+#: Seconds for a node on this machine to answer.
+_PATIENCE_S = 10.0
 
 
 @group("admin", examples=["joule admin check", "joule admin backup /backup/joule.db"])
@@ -127,6 +133,89 @@ async def erase(node: Node, links: bool, dry_run: bool) -> None:
     if await _agreed(node, f"Delete everything in {node.url}?", dry_run=dry_run):
         await administration(node).erase(links=links)
         emit_ok()
+
+
+@admin.command(
+    "authorize",
+    examples=[
+        "joule admin authorize",
+        "joule --url file:lab.db admin authorize --url http://192.0.2.1:8088",
+    ],
+)
+@click.option("-u", "--url", metavar="URL", help="Where the node is served.")
+@click.option("--user", metavar="NAME", help="Name of the user; by default that of the login.")
+@with_node
+async def authorize(node: Node, url: str | None, user: str | None) -> None:
+    """Give the user of this machine a key for the node while it is served, and store it.
+
+    The node is a file here, chosen before the command with --node or --url. Without an address,
+    this machine is searched for it. A key that the user had before is no longer valid.
+    """
+    import os
+
+    from joule_cli.api.registry import NodeEntry, Registry
+    from joule_cli.daemon import peers
+
+    masters = peers(node)
+    registry = Registry.from_environment(os.environ)
+    address = await _served_at(url)
+    name = user or os.environ.get("SUDO_USER") or os.environ.get("LOGNAME") or _login()
+    added = await masters.add_master("USER", name, replace=True)
+    entry = NodeEntry("", address, added.key or "")
+    try:
+        served = await _info_of(entry)
+        await _require_same(node, served.uuid, address)
+    except BaseException:
+        # nobody else knows the key yet
+        await node.master_delete("user", name)
+        raise
+    registry.save(NodeEntry(served.name, address, entry.key))
+    emit_ok(
+        f"Access to node [{served.name}] granted to user [{name}]",
+        {"name": served.name, "url": address, "user": name},
+    )
+
+
+async def _served_at(url: str | None) -> str:
+    """Return the address of a node that asks for a key."""
+    from joule_cli.api.registry import NodeEntry
+
+    for address in _ADDRESSES if url is None else [url]:
+        try:
+            await _info_of(NodeEntry("", address))
+        except AuthorizationError:
+            return address
+        except ApiError:
+            if url is not None:
+                raise
+        else:
+            if url is not None:
+                raise ApiError("a node that asks for no key is served here", object=url)
+    raise ApiError(
+        "no node is served on this machine", hint="name its address with --url, or start it"
+    )
+
+
+async def _info_of(entry: NodeEntry) -> NodeInfo:
+    from joule_cli.api.connect import open_entry
+
+    async with open_entry(entry, timeout_s=_PATIENCE_S) as served:
+        return await served.info()
+
+
+async def _require_same(node: Node, uuid: str, address: str) -> None:
+    if uuid != (await node.info()).uuid:
+        raise ApiError(f"another node is served at [{address}]", object=node.url)
+
+
+def _login() -> str:
+    import os
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def _require(file: Path, *, exists: bool) -> None:
