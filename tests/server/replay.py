@@ -319,7 +319,7 @@ def _kind_of(found: dict[str, Any]) -> str | None:
         "event_fields": "event_stream",
         "display_type": "element",
         "title": "annotation",
-        "key": "master",
+        "grantor_id": "master",
         "location": "follower",
     }
     if "event_stream_id" in found:

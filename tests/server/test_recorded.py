@@ -13,9 +13,13 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
+from joule_cli.daemon import peers
+from joule_cli.engine.master import insert_master
 from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import DataStream, Element
+from joule_cli.server.proxy_config import make_proxies
 from joule_cli.server.settings import ServerSettings
+from tests.server.others import OtherNodes
 from tests.server.replay import Answer, Difference, Replay, read_recording
 from tests.serving import serve
 
@@ -26,15 +30,11 @@ if TYPE_CHECKING:
 #: Beginnings of paths that are not answered yet.
 NOT_ANSWERED = {
     "/data": "rows",
-    "/module": "modules",
-    "/prox": "proxies",
-    "/app": "proxies",
-    "/interface": "proxies",
-    "/master": "peers",
-    "/follower": "peers",
-    "/nilms": "peers",
-    "/archive": "archives",
 }
+
+#: Ports of the other nodes of the recorded joins, and the port where nobody listens.
+OTHERS = (18091, 18092)
+NOBODY = 18099
 
 #: Requests that are not sent, because the answer would change what the later ones find.
 NOT_SENT = {
@@ -42,7 +42,19 @@ NOT_SENT = {
     "event_create_err_category_colon": "A14: a category may contain a colon",
     "event_write_err_end_null": "our node has events without an end",
     **dict.fromkeys(
-        ("auth_new_user_key", "auth_deleted_user_key"), "the key is given out by /master.json"
+        (
+            "modules",
+            "modules_statistics_0",
+            "modules_statistics_1",
+            "module_by_name",
+            "module_by_id",
+            "module_name_wins",
+            "module_logs_name",
+            "module_logs_id",
+            "app_list",
+            "app_auth_module",
+        ),
+        "our node runs no modules",
     ),
     **dict.fromkeys(
         (
@@ -85,6 +97,16 @@ _JSON = fault("400: invalid json")
 _NO_FOLDER = fault("404: folder does not exist")
 
 INSTEAD = {
+    "module_err_id_text": fault("400: parameter id must be an int"),
+    "app_auth_err_no_header": fault("400: invalid id"),
+    "master_add_err_key_in_use": fault("400: API Key is already in use"),
+    "follower_add_err_bad_json": _JSON,
+    "interface_path": Instead(502, "502: the interface [peerweb]", "our node serves interfaces"),
+    "masters_after_failed_join": Instead(200, "[{", "a listed defect: the entry was left behind"),
+    "master_delete_after_failed_join": Instead(
+        404, "404: joule_node [http://127.0.0.1:", "a listed defect: the entry was left behind"
+    ),
+    "followers_after_delete": Instead(200, '[{"id": 2, "name": "fake-b"', "A2: all were deleted"),
     "db_connection": Instead(
         400,
         "400: this node keeps its data in a file, there is no SQL server to connect to",
@@ -161,8 +183,9 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
 
 async def _send_all(folder: Path) -> dict[str, Outcome]:
     found: dict[str, Outcome] = {}
-    async with _served(folder) as replay:
-        for line in SENT:
+    others = OtherNodes(line for line in LINES if "direction" in line)
+    async with others.serve(OTHERS, NOBODY), _served(folder) as replay:
+        for line in map(others.moved, SENT):
             for recorded, path in FOLDERS.get(line["name"], {}).items():
                 await replay.learn_folder(recorded, path)
             answer = await replay.send(line)
@@ -172,13 +195,21 @@ async def _send_all(folder: Path) -> dict[str, Outcome]:
                 found[line["name"]] = (answer, exc)
             else:
                 found[line["name"]] = (answer, None)
+    assert others.differences == []
+    assert others.expected == []
     return found
 
 
 @asynccontextmanager
 async def _served(folder: Path) -> AsyncIterator[Replay]:
     """A node as the recorded one was at the beginning."""
-    settings = ServerSettings(name="peer", importer_key="TESTIMPORTKEY", stop_timeout_s=1)
+    settings = ServerSettings(
+        name="peer",
+        importer_key="TESTIMPORTKEY",
+        port=8090,
+        proxies=make_proxies([("peerweb", "http://127.0.0.1:8099")]),
+        stop_timeout_s=1,
+    )
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         node = await enter(EmbeddedNode("peer", folder / "peer.db"))
@@ -189,7 +220,11 @@ async def _served(folder: Path) -> AsyncIterator[Replay]:
             stream = await node.data_stream_create(DataStream(name, elements=elements), "/live")
             await enter(await node.data_write(stream))
             live.append(stream)
-        keys = {"TESTKEY": 1}
+        # shorter than a key may be, so that it is put there directly
+        await node.database.write(
+            lambda connection: insert_master(connection, "USER", "peeruser", "TESTKEY", None)
+        )
+        keys = peers(node)
         socket = folder / "api"
         served = await enter(serve(node, keys=keys, settings=settings))
         await enter(serve(node, keys=keys, settings=settings, unix=socket))
