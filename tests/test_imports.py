@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 
@@ -80,3 +82,19 @@ def test_a_list_in_a_pipe_does_not_load_what_draws_and_parses(tmp_path):
         line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
     }
     assert loaded & {"aiohttp", "dateutil", "h5py", "rich"} == set()
+
+
+def test_choosing_among_remote_nodes_does_not_load_what_speaks_http(tmp_path):
+    nodes = [{"name": "far", "url": "https://far.example", "key": "k"}]
+    (tmp_path / "nodes.json").write_text(json.dumps(nodes))
+    for command in (["node", "list"], ["node", "default"], ["node", "default", "far"]):
+        probe = _PROBE.format(args=command)
+        done = subprocess.run(
+            [sys.executable, "-c", probe],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "JOULE_USER_CONFIG_DIR": str(tmp_path)},
+        )
+        assert "far" in done.stdout
+        assert set(done.stderr.split()) & {"aiohttp", "asyncio", "numpy", "ssl"} == set()

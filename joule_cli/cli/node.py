@@ -39,7 +39,11 @@ if TYPE_CHECKING:
 _PATIENCE_S = 2.0
 
 
-@group("node", examples=["joule node add lab file:~/lab.db --default", "joule node info"])
+@group(
+    "node",
+    lazy={"serve": ("joule_cli.cli.node_serve:serve", "Serve a node in a file over HTTP.")},
+    examples=["joule node add lab file:~/lab.db --default", "joule node info"],
+)
 def node() -> None:
     """Choose and describe the nodes that commands use."""
 
@@ -89,7 +93,9 @@ async def _check(entry: NodeEntry) -> dict[str, Any]:
     settings = current()
     limit = _PATIENCE_S if settings.timeout_s is None else settings.timeout_s or None
     try:
-        async with asyncio.timeout(limit), open_entry(entry, timeout_s=limit) as found:
+        # made before the clock runs: the first remote node loads what speaks HTTP
+        found = open_entry(entry, timeout_s=limit or 0)
+        async with asyncio.timeout(limit), found:
             info = await found.info()
     except JouleError as exc:
         return {"status": "error", "version": None, "error": exc.sentence()}

@@ -154,7 +154,11 @@ def test_a_node_that_is_gone_or_silent(joule):
         checked = json.loads(joule.ok("node", "list", "--check", "--timeout", "0.2", "--json"))
         assert checked[0]["status"] == "error"
         assert "0.2 s" in checked[0]["error"] or "no answer" in checked[0]["error"]
-    gone = joule("folder", "list", "--url", url, "--json")
+    with socket.socket() as bound:
+        # nobody listens, and nobody else gets the port
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        gone = joule("folder", "list", "--url", url, "--json")
     assert (gone.status, gone.error()["code"]) == (1, "node_unreachable_error")
     assert "Connection refused" in gone.error()["message"]
     assert joule("folder", "list", "--timeout", "long").status == 1
