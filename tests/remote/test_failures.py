@@ -65,11 +65,12 @@ async def failure(behaviour: Behaviour, **options: Any) -> ApiError:
 
 
 async def test_nobody_listens():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    async with RemoteNode("gone", f"http://127.0.0.1:{port}") as node:
-        with pytest.raises(NodeUnreachableError, match="Cannot contact node at") as caught:
-            await node.info()
+    with socket.socket() as bound:
+        # bound, so that nobody else gets the port
+        bound.bind(("127.0.0.1", 0))
+        async with RemoteNode("gone", f"http://127.0.0.1:{bound.getsockname()[1]}") as node:
+            with pytest.raises(NodeUnreachableError, match="Cannot contact node at") as caught:
+                await node.info()
     assert type(caught.value) is NodeUnreachableError
     assert "Connect call failed" not in caught.value.sentence()
 
