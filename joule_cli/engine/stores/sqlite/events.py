@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from joule_cli.engine.event_metadata import KEY_SHIFT, LAST_EVENT_ID, key_range
 from joule_cli.engine.stores.base import EventStore, StoredEvent
@@ -19,6 +19,7 @@ from joule_cli.engine.stores.sqlite.event_filter import condition_sql, register_
 from joule_cli.engine.validation import INT64_MAX
 from joule_cli.errors import ApiError, StreamNotFound
 from joule_cli.model import EventBucket, EventStreamInfo
+from joule_cli.series.buckets import Buckets, check_width
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -43,9 +44,6 @@ ENDLESS = 16
 _FETCH = 500
 #: Contents of a block weigh no more than this, whatever its number of events.
 _BLOCK_BYTES = 16 * 1024 * 1024
-#: Monday 2000-01-03 UTC, from where the buckets of a histogram count; as in Joule 1.0.1.
-_BUCKET_ORIGIN = 946_857_600_000_000
-_BUCKETS, _MOST_BUCKETS = 99, 100_000
 
 
 def reach(start: int, end: int | None) -> int:
@@ -328,7 +326,7 @@ def _write(
         ),
     )
     # of several with one id, the last one stays
-    updates = {e.id: e for e in events if e.id in known}
+    updates = {e.id: e for e in events if e.id is not None and e.id in known}
     connection.executemany(
         'UPDATE event SET reach = ?, start = ?, "end" = ?, content = ? WHERE key = ?',
         (
@@ -374,39 +372,31 @@ def _drop_ended(connection: apsw.Connection, stream_id: int, limit: int) -> None
 def _histogram(
     connection: apsw.Connection, stream_id: int, window: Window, width: int | None
 ) -> list[EventBucket]:
-    _check_width(width)
+    if width is not None:
+        check_width(width)
     known = _info(connection, stream_id)
     low = window.start if window.start is not None else known.start
     high = window.end if window.end is not None else known.end
     if low is None or high is None or high < low:
         return []
-    if width is None:
-        width = max(round((high - low) / _BUCKETS), 1)
-    first = low - (low - _BUCKET_ORIGIN) % width
-    if first < EARLIEST or high - first > LATEST:
+    buckets = Buckets.over(low, high, width)
+    if buckets.first < EARLIEST or high - buckets.first > LATEST:
         raise ApiError("[start] and [end] are too far apart for a histogram")
-    n_buckets = (high - first) // width + 1
-    if n_buckets > _MOST_BUCKETS:
-        raise ApiError(f"[width] gives {n_buckets:,} buckets, more than {_MOST_BUCKETS:,}")
     matches, bindings = _filtered(connection, window)
+    bindings |= {"stream": stream_id, "low": low, "high": high}
+    bindings |= {"first": buckets.first, "width": buckets.width}
     counts = dict(
         connection.execute(
             "SELECT (start - :first) / :width, count(*) FROM event INDEXED BY event_start "  # noqa: S608
             f"WHERE stream_id = :stream AND start BETWEEN :low AND :high AND {matches} "
             "GROUP BY 1",
-            bindings
-            | {"first": first, "width": width, "stream": stream_id, "low": low, "high": high},
+            bindings,
         )
     )
     return [
-        EventBucket(first + i * width, first + (i + 1) * width, counts.get(i, 0))
-        for i in range(n_buckets)
+        EventBucket(start, start + buckets.width, counts.get(i, 0))
+        for i, start in enumerate(buckets.starts())
     ]
-
-
-def _check_width(width: Any) -> None:
-    if width is not None and (not isinstance(width, int) or width < 1):
-        raise ApiError("[width] must be an integer > 0")
 
 
 def _info(connection: apsw.Connection, stream_id: int) -> EventStreamInfo:
