@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,28 +11,25 @@ from joule_cli.errors import (
     ApiError,
     DataError,
     JouleError,
+    LayoutMismatchError,
     ProtocolError,
     StreamInUseError,
+    StreamNotFound,
     SubscriptionError,
-    TransferCutError,
 )
 from joule_cli.model import DataStream
 from joule_cli.pipes import LocalPipe, SinkPipe
-from joule_cli.pipes.local import QUEUED_BLOCKS
 from joule_cli.remote.answers import read_integer, require_ok
 from joule_cli.remote.base import RemoteState
 from joule_cli.remote.data_stream import read_stream
 from joule_cli.remote.references import find_stream
+from joule_cli.remote.rows import Download
 from joule_cli.remote.session import LONG_WORK
 from joule_cli.remote.upload import Upload
-from joule_cli.series.layout import Layout
-from joule_cli.wire import codec, endpoints
-from joule_cli.wire.frames import DECIMATION_HEADER, LAYOUT_HEADER, FrameDecoder
+from joule_cli.wire import endpoints
 from joule_cli.wire.params import bounds_params, key_params
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from joule_cli.api.references import StreamRef
     from joule_cli.pipes import Pipe
     from joule_cli.wire.params import Params
@@ -41,6 +37,9 @@ if TYPE_CHECKING:
 
 class RemoteData(RemoteState, DataActions):
     """Rows of data streams of a remote node."""
+
+    #: Whether the node may tell a number of rows without sending them.
+    _counts_rows = True
 
     @cached_property
     def _readers(self) -> dict[asyncio.Task[None], LocalPipe]:
@@ -59,7 +58,7 @@ class RemoteData(RemoteState, DataActions):
         *,
         decimation_level: int | None = None,
     ) -> Pipe:
-        _check_bounds(start, end)
+        start, end = _check_bounds(start, end)
         if max_rows is not None and max_rows <= 0:
             raise DataError("[max-rows] must be > 0")
         if decimation_level is not None and decimation_level <= 0:
@@ -86,7 +85,9 @@ class RemoteData(RemoteState, DataActions):
     async def data_subscribe(self, stream: StreamRef) -> Pipe:
         model = await self._model(find_stream(stream))
         if not model.is_destination:
-            raise SubscriptionError(f"DataStream [{model.name}] is not being produced")
+            raise SubscriptionError(
+                f"DataStream [{model.name}] is not being produced", object=model.name
+            )
         return await self._receive(model, _id_params(model) | {"subscribe": "1"})
 
     async def data_write(
@@ -98,25 +99,30 @@ class RemoteData(RemoteState, DataActions):
         *,
         end_interval: bool = True,
     ) -> Pipe:
-        _check_bounds(start, end)
+        start, end = _check_bounds(start, end)
         if merge_gap < 0:
             raise DataError("merge-gap must be >= 0")
         model = await self._model(find_stream(stream))
+        _check_layout(stream, model)
         if model.is_destination:
-            raise StreamInUseError(f"DataStream [{model.name}] is already being produced")
+            raise StreamInUseError(
+                f"DataStream [{model.name}] is already being produced", object=model.name
+            )
         if start is not None or end is not None:
             await self.data_delete(model, start, end)
         params = _id_params(model) | {"merge-gap": str(int(merge_gap))}
         sink = Upload(self.session, params, model, end_interval=end_interval)
+        await sink.begin()
         pipe = SinkPipe(model.layout, sink, model.name, model)
         self._writers.add(pipe)
         sink.on_close = lambda: self._writers.discard(pipe)
+        sink.on_unknown = pipe.fail
         return pipe
 
     async def data_delete(
         self, stream: StreamRef, start: int | None = None, end: int | None = None
     ) -> None:
-        _check_bounds(start, end)
+        start, end = _check_bounds(start, end)
         key = find_stream(stream)
         params = bounds_params(start, end) | key_params(key)
         require_ok(await self.session.delete(endpoints.DATA, params, about=key, patience=LONG_WORK))
@@ -124,7 +130,7 @@ class RemoteData(RemoteState, DataActions):
     async def data_intervals(
         self, stream: StreamRef, start: int | None = None, end: int | None = None
     ) -> list[list[int]]:
-        _check_bounds(start, end)
+        start, end = _check_bounds(start, end)
         key = find_stream(stream)
         params = key_params(key) | bounds_params(start, end)
         found = await self.session.get(endpoints.DATA_INTERVALS, params, about=key)
@@ -135,8 +141,19 @@ class RemoteData(RemoteState, DataActions):
     async def data_count(
         self, stream: StreamRef, start: int | None = None, end: int | None = None
     ) -> int:
+        start, end = _check_bounds(start, end)
+        if self._counts_rows:
+            key = find_stream(stream)
+            params = key_params(key) | bounds_params(start, end)
+            try:
+                answer = await self.session.get(endpoints.DATA_COUNT, params, about=key)
+                return read_integer(answer, "count")
+            except StreamNotFound:
+                # of the stream, or of the endpoint, which a Joule 1.0.1 node does not have
+                pass
         number = 0
         async with await self.data_read(stream, start, end) as pipe:
+            self._counts_rows = False
             async for rows, _ in pipe.blocks():
                 number += len(rows)
         return number
@@ -148,7 +165,7 @@ class RemoteData(RemoteState, DataActions):
         start: int | None = None,
         end: int | None = None,
     ) -> int:
-        _check_bounds(start, end)
+        start, end = _check_bounds(start, end)
         if max_gap <= 0:
             raise DataError("max_gap must be a positive integer")
         key = find_stream(stream)
@@ -183,34 +200,10 @@ class RemoteData(RemoteState, DataActions):
 
     async def _receive(self, model: DataStream, params: Params) -> Pipe:
         """Ask for rows and return the pipe that they come through."""
-        async with AsyncExitStack() as stack:
-            response = await stack.enter_async_context(
-                self.session.open(
-                    "GET",
-                    endpoints.DATA,
-                    params,
-                    headers={"Accept-Encoding": "identity"},
-                    statuses=(200, 400),
-                    about=model.name,
-                    patience=0 if "subscribe" in params else 1,
-                )
-            )
-            if response.status == 400:
-                # JSON is what a refused read never is: the storage is there, the rows are not
-                if response.content_type == codec.MEDIA_TYPE:
-                    return _empty_pipe(model)
-                raise await self.session.refusal(response, endpoints.DATA, model.name)
-            pipe = _new_pipe(model, response)
-            transfer = stack.pop_all()
-        task = asyncio.create_task(_feed(pipe, response, transfer))
-        self._readers[task] = pipe
-        task.add_done_callback(lambda task: self._readers.pop(task, None))
-
-        async def stop() -> None:
-            task.cancel()
-            await asyncio.wait([task])
-
-        pipe.close_cb = stop
+        pipe, task = await Download(self.session, model, params).open()
+        if task is not None:
+            self._readers[task] = pipe
+            task.add_done_callback(lambda task: self._readers.pop(task, None))
         return pipe
 
     async def _close_pipes(self) -> None:
@@ -231,48 +224,29 @@ class RemoteData(RemoteState, DataActions):
             raise failures[0]
 
 
-def _new_pipe(model: DataStream, response: aiohttp.ClientResponse) -> LocalPipe:
-    layout = response.headers.get(LAYOUT_HEADER, "")
-    level = response.headers.get(DECIMATION_HEADER, "")
-    try:
-        Layout.parse(layout)
-        decimation_level = int(level)
-    except ValueError as exc:
-        raise ProtocolError(f"Invalid node response: rows of layout [{layout}]") from exc
-    pipe = LocalPipe(layout, model.name, stream=model, write_limit=QUEUED_BLOCKS)
-    pipe.decimation_level = decimation_level
-    return pipe
-
-
-def _empty_pipe(model: DataStream) -> LocalPipe:
-    pipe = LocalPipe(model.layout, model.name, stream=model)
-    pipe.close_nowait()
-    return pipe
-
-
-async def _feed(pipe: LocalPipe, response: aiohttp.ClientResponse, stack: AsyncExitStack) -> None:
-    """Move the rows of an answer into a pipe; hand a failure to the reader."""
-    decoder = FrameDecoder(pipe.layout)
-    try:
-        async with stack:
-            async for part in response.content.iter_any():
-                await pipe.hand_over(decoder.decode(part))
-        if decoder.cut_bytes:
-            pipe.fail(TransferCutError("the node sent only a part of the last row"))
-        # the reader's close stops this task; the writer's only ends the rows
-        pipe.close_cb = None
-        pipe.close_nowait()
-    except Exception as error:  # noqa: BLE001  # raised by the reader's next call, as it is
-        pipe.fail(error)
-
-
 def _id_params(model: DataStream) -> Params:
     return key_params(find_stream(model))
 
 
-def _check_bounds(start: int | None, end: int | None) -> None:
+def _check_bounds(start: int | None, end: int | None) -> tuple[int | None, int | None]:
+    """Refuse empty ranges; turn bounds beyond every timestamp into open ones."""
     if start is not None and end is not None and start >= end:
         raise DataError("[start] must be before [end]")
+    if start is not None:
+        start = None if start <= -(2**63) else min(int(start), 2**63 - 1)
+    if end is not None:
+        end = None if end >= 2**63 else max(int(end), -(2**63) + 1)
+    return start, end
+
+
+def _check_layout(given: StreamRef, found: DataStream) -> None:
+    """Refuse a stream object that is not, or no longer, what the node has."""
+    if isinstance(given, DataStream) and given.elements and given.layout != found.layout:
+        raise LayoutMismatchError(
+            f"DataStream [{found.name}] configured for [{given.layout}] "
+            f"but destination is [{found.layout}]",
+            object=found.name,
+        )
 
 
 def _is_interval(value: Any) -> bool:

@@ -22,6 +22,8 @@ STREAM_ANNOTATIONS: Final = "/stream/annotations.json"
 DATA: Final = "/data"
 DATA_JSON: Final = "/data.json"
 DATA_INTERVALS: Final = "/data/intervals.json"
+#: Exact number of rows in a range; a Joule 1.0.1 node has no such endpoint.
+DATA_COUNT: Final = "/data/count.json"
 DATA_CONSOLIDATE: Final = "/data/consolidate.json"
 DATA_DECIMATE: Final = "/data/decimate.json"
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 #: Headers of a response that carries rows.
 LAYOUT_HEADER, DECIMATION_HEADER = "joule-layout", "joule-decimation"
+#: Header of a request for decimated rows with all digits. Without it they are float32, as from a
+#: Joule 1.0.1 node, which knows no such header.
+PRECISE_HEADER = "joule-precise"
 
 
 class FrameEncoder:
@@ -30,6 +33,11 @@ class FrameEncoder:
     def __init__(self, layout: str) -> None:
         self._dtype = Layout.parse(layout).dtype
         self._token = interval_token(layout).tobytes()
+
+    @property
+    def row_bytes(self) -> int:
+        """Size of one row, and of a break."""
+        return self._dtype.itemsize
 
     def encode(self, items: Iterable[Item]) -> list[bytes | memoryview]:
         """Return buffers to be sent one after the other; blocks of rows are not copied.
@@ -65,13 +73,17 @@ class FrameDecoder:
         """Return blocks of rows, and `None` for each break, in order; the arrays are read-only."""
         size = self._dtype.itemsize
         items: list[Item] = []
+        begin = 0
         if self._cut_row:
-            missing = size - len(self._cut_row)
-            row, data = self._cut_row + data[:missing], data[missing:]
+            begin = size - len(self._cut_row)
+            row = self._cut_row + data[:begin]
             if len(row) < size:
                 self._cut_row = row
                 return items
             items += split_at_tokens(np.frombuffer(row, self._dtype))
-        n_rows = len(data) // size
-        self._cut_row = bytes(data[n_rows * size :])
-        return items + split_at_tokens(np.frombuffer(data, self._dtype, count=n_rows))
+        n_rows = (len(data) - begin) // size
+        self._cut_row = bytes(data[begin + n_rows * size :])
+        if n_rows:
+            rows = np.frombuffer(data, self._dtype, count=n_rows, offset=begin)
+            items += split_at_tokens(rows)
+        return items

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.contracts.annotation import AnnotationContract
+from tests.contracts.data import DataContract
 from tests.contracts.data_stream import DataStreamContract
 from tests.contracts.event import EventContract, OpenEventContract
 from tests.contracts.event_filter import EventFilterContract
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 class NodeContract(
     FolderContract,
     DataStreamContract,
+    DataContract,
     AnnotationContract,
     EventStreamContract,
     EventContract,

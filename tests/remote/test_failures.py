@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import socket
 import struct
 from contextlib import asynccontextmanager
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from joule_cli.pipes import Pipe
     from tests.certificates import Certificates
     from tests.remote.hostile import Behaviour
 
@@ -410,15 +408,8 @@ async def test_an_upload_that_is_refused_early():
             writer.close()
 
     async with facing(refuse) as (node, server):
-        pipe = await node.data_write(FLOW)
         with pytest.raises(ApiError, match="no room"):
-            await write_for_ever(pipe)
-        await pipe.close()
-
-
-async def write_for_ever(pipe: Pipe) -> None:
-    for second in itertools.count():
-        await pipe.write([[second * 1_000_000 + i, 1.0] for i in range(100)])
+            await node.data_write(FLOW)
 
 
 # -- the node object
