@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from joule_cli.model import DataStream
     from joule_cli.pipes import LocalPipe, Pipe
 
+#: Blocks of a read that wait for its reader, before the next batch comes: many may stand still.
+_QUEUED_BLOCKS = 1
+_LEVELS = frozenset(4**power for power in range(1, 32))
+
 # numpy and all that needs it loads in the methods: listing folders must not wait for it
 
 
@@ -53,22 +57,30 @@ class EmbeddedData(EngineState, DataActions):
         start: int | None = None,
         end: int | None = None,
         max_rows: int | None = None,
+        *,
+        decimation_level: int | None = None,
     ) -> Pipe:
         from joule_cli.pipes import LocalPipe
-        from joule_cli.pipes.local import QUEUED_BLOCKS
 
         start, end = check_bounds(start, end)
         if max_rows is not None and max_rows <= 0:
             raise DataError("[max-rows] must be > 0")
-        model, stored = await self._find(stream)
-        layout, level = stored.layout, 1
-        if max_rows is None:
-            batches = self.store.read(stored, start, end)
-        else:
+        if decimation_level is not None and decimation_level <= 0:
+            raise DataError("[decimation-level] must be > 0")
+        model, stored, written = await self._find_written(stream)
+        level = 1 if decimation_level is None else decimation_level
+        if decimation_level is None and max_rows is not None:
             level, batches = await self.store.read_at_most(stored, start, end, max_rows)
-            layout = layout if level == 1 else layout.decimated
-        pipe = LocalPipe(str(layout), model.name, stream=model, write_limit=QUEUED_BLOCKS)
+        elif level == 1:
+            batches = self.store.read(stored, start, end)
+        elif level in _LEVELS:
+            batches = self.store.read_level(stored, start, end, level)
+        else:
+            batches = _nothing()
+        layout = stored.layout if level == 1 else stored.layout.decimated
+        pipe = LocalPipe(str(layout), model.name, stream=model, write_limit=_QUEUED_BLOCKS)
         pipe.decimation_level = level
+        pipe.never_written = not written
         task = asyncio.create_task(_feed(pipe, batches))
         self._readers[task] = pipe
         task.add_done_callback(lambda task: self._readers.pop(task, None))
@@ -103,6 +115,8 @@ class EmbeddedData(EngineState, DataActions):
         start: int | None = None,
         end: int | None = None,
         merge_gap: int = 0,
+        *,
+        end_interval: bool = True,
     ) -> Pipe:
         from joule_cli.engine.live import ProducerSink
         from joule_cli.pipes import SinkPipe
@@ -120,7 +134,9 @@ class EmbeddedData(EngineState, DataActions):
             self.producers.release(stored.id)
             raise
         session = self.store.session(stored, int(merge_gap))
-        sink = ProducerSink(session, stored, self.producers, self._subscribers)
+        sink = ProducerSink(
+            session, stored, self.producers, self._subscribers, end_interval=end_interval
+        )
         pipe = SinkPipe(str(stored.layout), sink, model.name, model)
         self._writers.add(pipe)
         sink.on_close = lambda: self._writers.discard(pipe)
@@ -180,13 +196,22 @@ class EmbeddedData(EngineState, DataActions):
         return [_stored(model) for model in await self.database.read(load)]
 
     async def _find(self, stream: StreamRef) -> tuple[DataStream, StoredStream]:
+        model, stored, _ = await self._find_written(stream)
+        return model, stored
+
+    async def _find_written(self, stream: StreamRef) -> tuple[DataStream, StoredStream, bool]:
+        """Return a stream, and whether it has ever had rows."""
         key = stream_key(stream)
 
-        def find(connection: apsw.Connection) -> DataStream:
-            return metadata.load_stream(connection, metadata.find_stream(connection, key))
+        def find(connection: apsw.Connection) -> tuple[DataStream, bool]:
+            stream_id = metadata.find_stream(connection, key)
+            revision = connection.execute(
+                "SELECT revision FROM data_stream WHERE id = ?", (stream_id,)
+            ).get
+            return metadata.load_stream(connection, stream_id), revision > 0
 
-        model = await self.database.read(find)
-        return model, _stored(model)
+        model, written = await self.database.read(find)
+        return model, _stored(model), written
 
     async def _close_pipes(self) -> None:
         """Store what pipes have in their caches, then fail them: the node is closing."""
@@ -207,6 +232,13 @@ class EmbeddedData(EngineState, DataActions):
             raise failures[0]
 
 
+async def _nothing() -> AsyncGenerator[list[Item], None]:
+    """Read what does not exist."""
+    nothing: tuple[list[Item], ...] = ()
+    for items in nothing:
+        yield items
+
+
 def _stored(model: DataStream) -> StoredStream:
     from joule_cli.engine.stores.base import StoredStream
     from joule_cli.series.layout import Layout
@@ -220,7 +252,12 @@ async def _feed(pipe: LocalPipe, batches: AsyncGenerator[list[Item], None]) -> N
     try:
         async with aclosing(batches):
             async for items in batches:
+                if len(items) == 1 and items[0] is None:
+                    pipe.ends_in_gap = True
+                    break
                 await pipe.hand_over(items)
+                # nothing is decoded ahead for a reader that has enough
+                await pipe.wait_for_room()
         # the reader's close stops this task; the writer's only ends the rows
         pipe.close_cb = None
         pipe.close_nowait()

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Threads that read and decode. Two keep a small machine busy without crowding it.
+#: Threads that read, and as many that decode and encode: a short read is not kept waiting by
+#: long work. Two keep a small machine busy without crowding it.
 _READERS = 2
 
 
@@ -44,6 +45,7 @@ class Database:
         self._create = create
         self._waiter = Waiter(str(path))
         self._readers = ThreadPoolExecutor(_READERS, "joule-read")
+        self._workers = ThreadPoolExecutor(_READERS, "joule-work")
         self._writer = ThreadPoolExecutor(1, "joule-write")
         self._idle: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
         self._write_connection: apsw.Connection | None = None
@@ -86,8 +88,8 @@ class Database:
         return await self._submit(self._readers, run)
 
     async def compute(self, body: Callable[[], T]) -> T:
-        """Run work without the file, such as encoding, in a reading thread."""
-        return await self._submit(self._readers, body)
+        """Run work without the file, such as encoding, in a thread for it."""
+        return await self._submit(self._workers, body)
 
     async def close(self) -> None:
         """Wait for running calls, then close every connection."""
@@ -100,6 +102,7 @@ class Database:
     def _shutdown(self) -> None:
         self._writer.shutdown()
         self._readers.shutdown()
+        self._workers.shutdown()
         while not self._idle.empty():
             self._idle.get().close()
         if self._write_connection is not None:

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     from joule_cli.engine.stores.base import Item, StoredStream, WriteSession
     from joule_cli.model import DataStream
     from joule_cli.pipes import Pipe
+    from joule_cli.series.layout import Rows
 
-#: Blocks that a subscriber may fall behind before it is cut off.
-_BACKLOG = 256
+#: Blocks, and bytes, that a subscriber may fall behind before it is cut off.
+_BACKLOG, _BACKLOG_BYTES = 1024, 16 * 1024 * 1024
 
 
 class ProducerSink:
@@ -28,11 +29,14 @@ class ProducerSink:
         stream: StoredStream,
         producers: Producers,
         subscribers: dict[int, set[LocalPipe]],
+        *,
+        end_interval: bool,
     ) -> None:
         self._session = session
         self._stream = stream
         self._producers = producers
         self._subscribers = subscribers
+        self._end_interval = end_interval
         self.on_close: Callable[[], None] = lambda: None
 
     async def write(self, items: Sequence[Item]) -> None:
@@ -43,7 +47,7 @@ class ProducerSink:
                     if item is None:
                         pipe.close_interval_nowait()
                     else:
-                        pipe.write_nowait(item)
+                        _pass_on(pipe, item)
             except PipeError:
                 # no room: a subscriber that stands still must not hold up the producer
                 pipe.fail(SubscriptionError("the subscriber is too slow", object=pipe.name))
@@ -51,13 +55,20 @@ class ProducerSink:
 
     async def close(self) -> None:
         try:
-            await self._session.close()
+            await self._session.close(end_interval=self._end_interval)
         finally:
             self._producers.release(self._stream.id)
             self.on_close()
             for pipe in self._subscribers.pop(self._stream.id, set()):
                 pipe.close_cb = None
                 pipe.close_nowait()
+
+
+def _pass_on(pipe: LocalPipe, rows: Rows) -> None:
+    # a block larger than the limit still gets through to a reader that keeps up
+    if pipe.is_full or 0 < pipe.waiting_bytes > _BACKLOG_BYTES - rows.nbytes:
+        raise PipeError("no room in the pipe")
+    pipe.write_nowait(rows)
 
 
 def subscribe(

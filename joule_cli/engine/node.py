@@ -75,7 +75,7 @@ class EmbeddedNode(
 
     async def info(self) -> NodeInfo:
         uuid = await self._node_uuid()
-        return await self.database.compute(lambda: self._node_info(uuid))
+        return await self.database.outside(lambda _: self._node_info(uuid))
 
     async def close(self) -> None:
         try:

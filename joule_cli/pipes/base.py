@@ -12,11 +12,13 @@ from joule_cli.pipes.blocks import flatten_rows, join_rows
 from joule_cli.series.layout import Layout, Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
     import numpy as np
 
     from joule_cli.model.data_stream import DataStream
+    from joule_cli.pipes.blocks import Item
 
 CloseCallback: TypeAlias = Callable[[], Awaitable[None]]
 
@@ -52,6 +54,11 @@ class Pipe:
         This pipe was closed, by either side.
     decimation_level : int
         Stored rows for each row of this pipe: 1, 4, 16, ...
+    ends_in_gap : bool
+        Set when the end is reached: an interval break follows the last row inside the range that
+        was read, and rows of the stream follow behind the range.
+    never_written : bool
+        The pipe is empty because the stream has never had any rows.
     subscribers : list of Pipe
         Pipes that receive a copy of what is written.
     close_cb : coroutine function or None
@@ -83,6 +90,8 @@ class Pipe:
         self.stream = stream
         self.closed = False
         self.decimation_level = 1
+        self.ends_in_gap = False
+        self.never_written = False
         self.subscribers: list[Pipe] = []
         self.close_cb: CloseCallback | None = None
         self._layout = layout
@@ -261,6 +270,14 @@ class Pipe:
             What the other side passed to `fail`.
         """
         raise PipeError(_NO_WRITE)
+
+    async def hand_over(self, items: Sequence[Item]) -> None:
+        """Write blocks of rows, and breaks (`None`), that the caller gives up.
+
+        Where the kind of pipe allows it, the blocks are not copied and get through together.
+        """
+        for item in items:
+            await (self.close_interval() if item is None else self.write(item))
 
     async def close_interval(self) -> None:
         """Mark a break after the rows written so far.

@@ -96,6 +96,17 @@ class LocalPipe(ReadingPipe, WritingPipe):
                 await self._copy_to_subscribers(items)
                 self._interval_open = items[-1] is not None
 
+    async def wait_for_room(self) -> None:
+        """Wait until `write` would not wait, or would raise."""
+        while self.is_full and self._failure is None and not self.closed:
+            self._room.clear()
+            await self._room.wait()
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Memory of the rows that were written and not read yet."""
+        return sum(item.nbytes for item in self._pending if item is not None)
+
     def read_nowait(self, flatten: bool = False) -> Any:
         """Return what `read` would without waiting, an empty array if there is nothing yet.
 

@@ -63,6 +63,14 @@ class SinkPipe(WritingPipe):
         super().__init__(name, Pipe.DIRECTION.OUTPUT, None, stream, layout)
         self._sink = sink
 
+    async def hand_over(self, items: Sequence[Item]) -> None:
+        """Write blocks of rows and breaks with one call of the sink."""
+        async with self._turn:
+            self._check_writable()
+            if items:
+                await self._forward(items)
+                self._interval_open = items[-1] is not None
+
     async def close_interval(self) -> None:  # docstring inherited
         if not self._cache_lines:
             await super().close_interval()

@@ -60,7 +60,8 @@ def decimate(rows: Rows, size: int, layout: Layout) -> Rows:
     Returns
     -------
     Rows
-        (ceil(n / size),) of ``layout.decimated.dtype``. Means accumulate in float64.
+        (ceil(n / size),) of ``layout.decimated.dtype``. Means accumulate in float64; the mean of
+        infinities of both signs is NaN.
 
     Notes
     -----
@@ -72,7 +73,7 @@ def decimate(rows: Rows, size: int, layout: Layout) -> Rows:
     # one contiguous plane for each element: strided reductions run several times slower
     planes = np.ascontiguousarray(rows["data"].T)
     data = out["data"].reshape(len(out), 3, layout.width)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         for part, group in ((slice(0, full), size), (slice(full, n), n - full)):
             if part.start < part.stop:
                 cut = planes[:, part].reshape(layout.width, -1, group)
@@ -106,7 +107,7 @@ def regroup(level_rows: Rows, counts: Counts, starts: npt.NDArray[np.intp]) -> R
     width = level_rows.dtype["data"].shape[0] // 3
     means = level_rows["data"][:, :width].astype(np.float64)
     total = np.add.reduceat(counts, starts)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         weighted = np.add.reduceat(
             means * (counts / np.repeat(total, _lengths(starts, counts)))[:, None], starts
         )

@@ -176,11 +176,13 @@ class Replay:
         if body is not None:
             chunks = line.get("request_chunks")
             data = io.BytesIO(body) if chunks is None else _chunks(body, chunks)
+        # set by whoever sends the body in chunks
+        headers = {k: v for k, v in request["headers"].items() if k.lower() != "transfer-encoding"}
         async with session.request(
             request["method"],
             url,
             data=data,
-            headers=request["headers"],
+            headers=headers,
             skip_auto_headers=("Content-Type",),
             allow_redirects=False,
         ) as response:

@@ -25,6 +25,8 @@ class DataActions(ABC):
         start: int | None = None,
         end: int | None = None,
         max_rows: int | None = None,
+        *,
+        decimation_level: int | None = None,
     ) -> Pipe:
         """Read stored rows.
 
@@ -34,6 +36,9 @@ class DataActions(ABC):
             Give at most this many rows, decimated by the smallest sufficient power of four. A
             range with at least one row always gives at least one row. Decimated rows never span
             an interval break, unless there are more intervals than `max_rows`.
+        decimation_level
+            Decimate by this power of four, whatever `max_rows` is. The pipe of another number,
+            which no level has, is empty.
 
         Returns
         -------
@@ -44,7 +49,7 @@ class DataActions(ABC):
         Raises
         ------
         DataError
-            `max_rows` is not positive.
+            `max_rows` or `decimation_level` is not positive.
 
         Notes
         -----
@@ -99,6 +104,8 @@ class DataActions(ABC):
         start: int | None = None,
         end: int | None = None,
         merge_gap: int = 0,
+        *,
+        end_interval: bool = True,
     ) -> Pipe:
         """Write rows.
 
@@ -109,13 +116,15 @@ class DataActions(ABC):
         merge_gap
             Continue the preceding interval when the first row follows its last by at most this
             many µs (plus one); 0 always begins a new interval.
+        end_interval
+            Let `Pipe.close` end the interval. Without it, rows that follow the last one may run
+            into the same interval, unless `Pipe.close_interval` was called behind it.
 
         Returns
         -------
         Pipe
             An output pipe. On our own node rows are durable when `Pipe.write` returns (with a
-            cache: when `Pipe.flush_cache` or `Pipe.close` returns), and `Pipe.close` ends the
-            interval.
+            cache: when `Pipe.flush_cache` or `Pipe.close` returns).
 
         Raises
         ------
@@ -125,7 +134,7 @@ class DataActions(ABC):
         Notes
         -----
         Rows must have strictly increasing timestamps that the stream does not hold yet, and
-        finite values; `Pipe.write` raises `NonMonotonicError`, `DuplicateTimestampError` or
+        no value that is NaN; `Pipe.write` raises `NonMonotonicError`, `DuplicateTimestampError` or
         `InvalidValuesError`, and nothing of the refused block is stored. Wire: ``POST /data``.
         """
 

@@ -70,7 +70,9 @@ class DataStore(ABC):
     ) -> AsyncGenerator[list[Item], None]:
         """Give all rows in batches, with a break wherever one lies between two rows.
 
-        Rows committed after the call began may or may not be given; none is given twice.
+        A break behind the last row is given too, in a batch of its own, if it lies inside the
+        range and rows of the stream follow it. Rows committed after the call began may or may not
+        be given; none is given twice.
         """
 
     @abstractmethod
@@ -87,6 +89,18 @@ class DataStore(ABC):
         batches
             As from `read`. There are breaks unless they had to be crossed. Rows committed after
             the call began are not given.
+        """
+
+    @abstractmethod
+    def read_level(
+        self, stream: StoredStream, start: int | None, end: int | None, level: int
+    ) -> AsyncGenerator[list[Item], None]:
+        """Read decimated rows, each for `level` rows of one interval; the last may be for fewer.
+
+        Parameters
+        ----------
+        level
+            A power of four above 1.
         """
 
     @abstractmethod

@@ -22,6 +22,7 @@ All functions expect to run inside a transaction of the caller.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -233,3 +234,12 @@ def expire(connection: apsw.Connection, stream_id: int, keep_us: int, now: int) 
 def bump(connection: apsw.Connection, stream_id: int) -> None:
     """Tell open sessions, in any process, that the stream's chunks have changed."""
     connection.execute("UPDATE data_stream SET revision = revision + 1 WHERE id = ?", (stream_id,))
+
+
+@contextmanager
+def bumping(connection: apsw.Connection, stream_id: int) -> Iterator[None]:
+    """Call `bump` if the block has changed anything: a stream at 0 has never had rows."""
+    before = connection.total_changes()
+    yield
+    if connection.total_changes() != before:
+        bump(connection, stream_id)

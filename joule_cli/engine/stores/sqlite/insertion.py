@@ -102,9 +102,11 @@ def _mix(
     taken = old["timestamp"][np.minimum(places, len(old) - 1)] == rows["timestamp"]
     if taken.any():
         time = int(rows["timestamp"][int(np.argmax(taken))])
-        raise DuplicateTimestampError(
+        error = DuplicateTimestampError(
             f"a row at {time} already exists in the stream", object=stream.name
         )
+        error.timestamp = time
+        raise error
     mixed = np.insert(old, places, rows)
     levels = levels_kept(connection, chunk, stream.id)
     chunks.remove(connection, stream.id, chunk.start, chunk.start)

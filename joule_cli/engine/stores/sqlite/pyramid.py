@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from joule_cli.engine.stores.base import Decimation
 from joule_cli.engine.stores.sqlite import chunks
-from joule_cli.engine.stores.sqlite.reading import BATCH_ROWS, Cursor, clipped
+from joule_cli.engine.stores.sqlite.reading import Cursor, batch_rows, clipped
 from joule_cli.pipes.blocks import join_rows
 from joule_cli.series.decimation import (
     FACTOR,
@@ -140,23 +140,23 @@ class LevelReader:
     """One decimated read: call `batch` in read transactions until it is `done`."""
 
     def __init__(self, stream: StoredStream, cursor: Cursor, decimation: Decimation) -> None:
-        self._stream = stream
+        self.stream = stream
         self._layout = stream.layout
-        self._cursor = cursor
+        self.cursor = cursor
         self._level = decimation.level
         self._across = decimation.across_breaks
         self._within = 0  # rows of the open interval that earlier batches have joined
-        self._n_chunks, self._most_rows = _BATCH_CHUNKS, BATCH_ROWS
+        self._n_chunks, self._most_rows = _BATCH_CHUNKS, batch_rows(stream.layout)
 
     @property
     def done(self) -> bool:
-        return self._cursor.position >= self._cursor.end
+        return self.cursor.position >= self.cursor.end
 
     def batch(self, connection: apsw.Connection) -> list[Item]:
         """Return the next decimated rows and breaks."""
         entries, sources, last = self._load(connection)
         if not entries:
-            self._cursor.position = self._cursor.end
+            self.cursor.position = self.cursor.end
             return []
         counts = np.array([e[2] for e in entries], np.int64)
         closed = np.array([e[3] and not self._across for e in entries], np.bool_)
@@ -172,12 +172,12 @@ class LevelReader:
                 return []
         items = self._items(entries[:size], sources, counts[:size], closed[:size], firsts[:size])
         if last:
-            self._cursor.position = self._cursor.end
+            self.cursor.position = self.cursor.end
         elif size < len(entries):
-            self._cursor.position, self._within = entries[size][0], int(offset[size])
+            self.cursor.position, self._within = entries[size][0], int(offset[size])
         else:
-            self._cursor.position, self._within = entries[-1][1] + 1, 0
-        self._cursor.after_break = bool(closed[size - 1])
+            self.cursor.position, self._within = entries[-1][1] + 1, 0
+        self.cursor.pass_by(entries[size - 1][1], closed=bool(closed[size - 1]))
         return items
 
     def _load(
@@ -188,13 +188,13 @@ class LevelReader:
         An entry is ``(start, last, n_rows, closed, body_id, summary)``. Sources are given for
         the chunks with more rows than the level, and for those whose summary does not fit.
         """
-        position, end, level = self._cursor.position, self._cursor.end, self._level
+        position, end, level = self.cursor.position, self.cursor.end, self._level
         entries = list(
             islice(
                 connection.execute(
                     "SELECT start, last, n_rows, closed, body_id, summary FROM chunk "
                     "WHERE stream_id = ? AND start BETWEEN ? AND ? AND last >= ? ORDER BY start",
-                    _bounds(connection, self._stream, self._cursor),
+                    _bounds(connection, self.stream, self.cursor),
                 ),
                 self._n_chunks,
             )
@@ -235,8 +235,8 @@ class LevelReader:
         if (
             summary is not None
             and self._level >= chunks.FINE
-            and start >= self._cursor.position
-            and last < self._cursor.end
+            and start >= self.cursor.position
+            and last < self.cursor.end
         ):
             coarse = self._level >= chunks.COARSE and n_rows > chunks.COARSE
             size = chunks.COARSE if coarse else chunks.FINE
@@ -244,11 +244,11 @@ class LevelReader:
                 "SELECT iif(?, coarse, fine) FROM body WHERE id = ?", (coarse, body_id)
             ).get
             counts = group_counts(n_rows, size)
-            rows = chunks.decoded(blob, len(counts), self._layout.decimated, self._stream, start)
+            rows = chunks.decoded(blob, len(counts), self._layout.decimated, self.stream, start)
             return _Source(rows, counts, self._level // size)
         blob = connection.execute("SELECT rows FROM body WHERE id = ?", (body_id,)).get
-        rows = chunks.decoded(blob, n_rows, self._layout, self._stream, start)
-        rows = clipped(rows, self._cursor.position, self._cursor.end)
+        rows = chunks.decoded(blob, n_rows, self._layout, self.stream, start)
+        rows = clipped(rows, self.cursor.position, self.cursor.end)
         return _Source(
             decimate(rows, self._level, self._layout), group_counts(len(rows), self._level), 1
         )
@@ -263,7 +263,7 @@ class LevelReader:
     ) -> list[Item]:
         """Put the sources of a batch in a row, join each group, and cut at the breaks."""
         rows, weights, heads, breaks = [], [], [], []
-        before = np.concatenate([[self._cursor.after_break], closed[:-1]])
+        before = np.concatenate([[self.cursor.after_break], closed[:-1]])
         position = 0
         for index in [*sorted(i for i in sources if i < len(entries)), len(entries)]:
             if position < index:

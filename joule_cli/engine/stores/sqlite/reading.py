@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     import apsw
 
     from joule_cli.engine.stores.base import Item, StoredStream
-    from joule_cli.series.layout import Rows
+    from joule_cli.series.layout import Layout, Rows
 
 #: Chunks from this size on are given as they are, smaller ones joined.
 _LARGE = 8192
-#: Rows of a batch: enough to make a thread change cheap, little enough for memory.
-BATCH_ROWS = 131072
+#: Rows and bytes of a batch: enough to make a thread change cheap, little enough for memory.
+_BATCH_ROWS, _BATCH_BYTES = 131072, 3 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -39,11 +39,24 @@ class Cursor:
         What is still to be read: ``[position, end)``; `end` is fixed when the read begins.
     after_break
         Rows were given, and a break follows them.
+    in_gap
+        The same, and the break is inside the range.
     """
 
     position: int
     end: int
     after_break: bool = False
+    in_gap: bool = False
+
+    def pass_by(self, last: int, *, closed: bool) -> None:
+        """Note that the rows up to `last` were given, and whether a break follows them."""
+        self.after_break = closed
+        self.in_gap = closed and last + 1 < self.end
+
+
+def batch_rows(layout: Layout) -> int:
+    """Return how many rows of a layout make a batch."""
+    return max(min(_BATCH_ROWS, _BATCH_BYTES // layout.row_bytes), 1)
 
 
 def begin(
@@ -100,16 +113,17 @@ class RowReader:
         """Return the next chunks and move the cursor behind them."""
         cursor = self.cursor
         found: list[Fetched] = []
-        taken = 0
+        taken, enough = 0, batch_rows(self.stream.layout)
         for start, last, n_rows, closed, blob in _bodies(connection, self.stream, cursor):
             bounds = (
                 cursor.position if start < cursor.position else None,
                 cursor.end if last >= cursor.end else None,
             )
             found.append(Fetched(start, n_rows, blob, bounds, cursor.after_break))
-            cursor.after_break, cursor.position = bool(closed), last + 1
+            cursor.pass_by(last, closed=bool(closed))
+            cursor.position = last + 1
             taken += n_rows
-            if taken >= BATCH_ROWS:
+            if taken >= enough:
                 break
         else:
             cursor.position = cursor.end

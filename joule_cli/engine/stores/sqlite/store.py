@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from joule_cli.engine.stores.base import DataStore, Item, StoredStream
+from joule_cli.engine.stores.base import DataStore, Decimation, Item, StoredStream
 from joule_cli.engine.stores.sqlite import chunks, editing, pyramid, reading
 from joule_cli.engine.stores.sqlite.session import SqliteSession
 from joule_cli.series.intervals import Interval
@@ -60,25 +61,23 @@ class SqliteDataStore(DataStore):
         reader, fetched, items = await self._database.read(begin)
         if items is not None:
             yield items
+            if reader.cursor.in_gap:
+                yield [None]
             return
-        following: asyncio.Task[list[reading.Fetched]] | None = None
-        try:
-            while fetched:
-                following = (
-                    None if reader.done else asyncio.create_task(self._database.read(reader.fetch))
-                )
-                yield await self._decode(reader, fetched)
-                fetched = [] if following is None else await following
-        finally:
-            if following is not None:
-                following.cancel()
-                await asyncio.wait([following])
+        while fetched:
+            yield await self._decode(reader, fetched)
+            if not reader.done:
+                fetched = await self._database.read(reader.fetch)
+        if reader.cursor.in_gap:
+            yield [None]
 
     async def _decode(
         self, reader: reading.RowReader, fetched: list[reading.Fetched]
     ) -> list[Item]:
+        """Decode what was fetched, and let go of it: the consumer may take long."""
         middle = len(fetched) // 2
         halves = [half for half in (fetched[:middle], fetched[middle:]) if half]
+        fetched.clear()
         jobs = (self._database.compute(partial(reader.decode, half)) for half in halves)
         return [item for items in await asyncio.gather(*jobs) for item in items]
 
@@ -100,6 +99,19 @@ class SqliteDataStore(DataStore):
         level, reader, first = await self._database.read(begin)
         return level, self._following(first, reader)
 
+    async def read_level(
+        self, stream: StoredStream, start: int | None, end: int | None, level: int
+    ) -> AsyncGenerator[list[Item], None]:
+        def begin(connection: apsw.Connection) -> tuple[_Reader, list[list[Item]]]:
+            cursor = reading.begin(connection, stream, start, end)
+            reader = pyramid.LevelReader(stream, cursor, Decimation(level, across_breaks=False))
+            return reader, _first_batches(connection, reader)
+
+        reader, first = await self._database.read(begin)
+        async with aclosing(self._following(first, reader)) as batches:
+            async for items in batches:
+                yield items
+
     async def _following(
         self, first: list[list[Item]], reader: _Reader
     ) -> AsyncGenerator[list[Item], None]:
@@ -107,6 +119,8 @@ class SqliteDataStore(DataStore):
             yield items
         while not reader.done:
             yield await self._database.read(reader.batch)
+        if reader.cursor.in_gap:
+            yield [None]
 
     async def count(self, stream: StoredStream, start: int | None, end: int | None) -> int:
         return await self._database.read(lambda c: reading.count(c, stream, start, end))
@@ -119,8 +133,8 @@ class SqliteDataStore(DataStore):
 
     async def delete(self, stream: StoredStream, start: int | None, end: int | None) -> None:
         def run(connection: apsw.Connection) -> None:
-            editing.delete(connection, stream, start, end)
-            chunks.bump(connection, stream.id)
+            with chunks.bumping(connection, stream.id):
+                editing.delete(connection, stream, start, end)
 
         await self._database.write(run)
 
@@ -156,9 +170,9 @@ class SqliteDataStore(DataStore):
         def run(connection: apsw.Connection) -> int | None:
             found = chunks.directory(connection, stream.id, position, None)
             some = list(islice(found, _LEVELS_AT_ONCE + 1))
-            for chunk in some[:_LEVELS_AT_ONCE]:
-                editing.make_levels(connection, stream, chunk)
-            chunks.bump(connection, stream.id)
+            with chunks.bumping(connection, stream.id):
+                for chunk in some[:_LEVELS_AT_ONCE]:
+                    editing.make_levels(connection, stream, chunk)
             return some[-1].start if len(some) > _LEVELS_AT_ONCE else None
 
         while (following := await self._database.write(run)) is not None:
@@ -166,8 +180,8 @@ class SqliteDataStore(DataStore):
 
     async def drop_levels(self, stream: StoredStream) -> None:
         def run(connection: apsw.Connection) -> None:
-            editing.drop_levels(connection, stream)
-            chunks.bump(connection, stream.id)
+            with chunks.bumping(connection, stream.id):
+                editing.drop_levels(connection, stream)
 
         await self._database.write(run)
 
@@ -176,7 +190,8 @@ def _first_batches(connection: apsw.Connection, reader: _Reader) -> list[list[It
     """Read in one transaction what fits into memory."""
     batches: list[list[Item]] = []
     n_rows = 0
-    while not reader.done and n_rows < reading.BATCH_ROWS and len(batches) < _BATCHES_AT_ONCE:
+    enough = reading.batch_rows(reader.stream.layout)
+    while not reader.done and n_rows < enough and len(batches) < _BATCHES_AT_ONCE:
         items = reader.batch(connection)
         n_rows += sum(len(item) for item in items if item is not None)
         batches.append(items)
