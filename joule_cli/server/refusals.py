@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -22,6 +22,8 @@ _log = logging.getLogger(__name__)
 
 #: A reason phrase is for people who look at the traffic; the body has all of the text.
 _LONGEST_REASON = 200
+#: Seconds in which a client may go on sending what was refused.
+_LINGERING_S = 10.0
 
 
 class Refusal(Exception):
@@ -115,13 +117,30 @@ async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
             raise
         return _finish(request, Refusal(400, "400: the client is gone"))
     except Refusal as exc:
-        return _finish(request, exc)
+        failure = exc
     except JouleError as exc:
-        return _finish(request, refusal(exc))
+        failure = refusal(exc)
     except Exception:  # noqa: BLE001  (logged with its traceback)
         # nothing above could answer, and what a client may learn of it is not more than this
         _log.exception("%s %s failed", request.method, request.rel_url.raw_path)
-        return _finish(request, Refusal(500, "500: Internal Server Error"))
+        failure = Refusal(500, "500: Internal Server Error")
+    response = _finish(request, failure)
+    if not request.content.is_eof():
+        await response.prepare(request)
+        await response.write_eof()
+        await _let_go(request)
+    return response
+
+
+async def _let_go(request: web.Request) -> None:
+    """Take the rest of a body: a client that still sends it can only then read the answer.
+
+    The HTTP library would do so as well, but not notice when the client is gone.
+    """
+    with suppress(OSError, web.RequestPayloadError, TimeoutError):
+        async with asyncio.timeout(_LINGERING_S):
+            while await request.content.readany():
+                pass
 
 
 def _finish(request: web.Request, failure: Refusal) -> web.StreamResponse:
