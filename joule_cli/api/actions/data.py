@@ -123,19 +123,27 @@ class DataActions(ABC):
         Returns
         -------
         Pipe
-            An output pipe. On our own node rows are durable when `Pipe.write` returns (with a
-            cache: when `Pipe.flush_cache` or `Pipe.close` returns).
+            An output pipe. In a node file, rows are durable when `Pipe.write` returns (with a
+            cache: when `Pipe.flush_cache` or `Pipe.close` returns). On a node behind a socket
+            that holds when `Pipe.close` returns: a write returns when its rows wait to be sent,
+            and rows are stored, and seen by others, while more are written.
 
         Raises
         ------
         StreamInUseError
             Another producer is writing to the stream.
+        LayoutMismatchError
+            `stream` is an object of another layout than the stream of a node behind a socket.
 
         Notes
         -----
-        Rows must have strictly increasing timestamps that the stream does not hold yet, and
-        no value that is NaN; `Pipe.write` raises `NonMonotonicError`, `DuplicateTimestampError` or
-        `InvalidValuesError`, and nothing of the refused block is stored. Wire: ``POST /data``.
+        Rows must have strictly increasing timestamps that the stream does not hold yet, and no
+        value that is NaN; `Pipe.write` raises `NonMonotonicError`, `DuplicateTimestampError` or
+        `InvalidValuesError`, and nothing of the refused block is stored. What only a node behind
+        a socket can know, a timestamp that exists above all, is raised by a later write or by
+        `Pipe.close`; batches of rows that it stored before stay. A pipe that failed stores
+        nothing more, and nothing is sent a second time: read what is there, then write the rest.
+        Wire: ``POST /data``.
         """
 
     @abstractmethod
@@ -174,7 +182,8 @@ class DataActions(ABC):
 
         Notes
         -----
-        An extension; on a Joule 1.0.1 node it reads the range.
+        An extension. Wire: ``GET /data/count.json``; on a Joule 1.0.1 node, which does not have
+        it, the rows are read.
         """
 
     @abstractmethod
