@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from joule_cli.engine.admin import Administration
@@ -10,11 +11,13 @@ from joule_cli.engine.peers import FilePeers
 from joule_cli.errors import ApiError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
     from pathlib import Path
 
     from joule_cli.api.node import Node
     from joule_cli.model import ArchiveLog
+    from joule_cli.server.listeners import SocketAddress, TcpAddress
+    from joule_cli.server.settings import ServerSettings
 
 
 def administration(node: Node) -> Administration:
@@ -56,3 +59,35 @@ def archive_importer(node: Node, directory: Path) -> Callable[[Path], Awaitable[
 
     importers = read_importers(directory)
     return lambda path: import_archive(node, path, importers)
+
+
+@asynccontextmanager
+async def served(
+    node: Node, settings: ServerSettings, addresses: Iterable[TcpAddress | SocketAddress]
+) -> AsyncIterator[list[str]]:
+    """Serve the file of an embedded node during a block, which gets the URLs.
+
+    At its end, no more requests are taken, and those that are open are finished, or cut off after
+    a while with what they have stored; closing the node is left to the caller.
+
+    Raises
+    ------
+    ApiError
+        The node is reached over a socket.
+    ConflictError
+        Another process serves the file.
+    ConfigurationError
+        An address cannot be used.
+    """
+    from joule_cli.engine.serving import only_server
+    from joule_cli.server.app import make_app
+    from joule_cli.server.runner import Server
+
+    if not isinstance(node, EmbeddedNode):
+        raise ApiError("only a node in a file of this machine can be served", object=node.url)
+    with only_server(node.path):
+        server = Server(make_app(node, keys=peers(node), settings=settings))
+        try:
+            yield await server.start(addresses)
+        finally:
+            await server.stop()

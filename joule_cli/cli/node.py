@@ -41,7 +41,12 @@ _PATIENCE_S = 2.0
 
 @group(
     "node",
-    lazy={"serve": ("joule_cli.cli.node_serve:serve", "Serve a node in a file over HTTP.")},
+    lazy={
+        "serve": (
+            "joule_cli.cli.node_serve:serve",
+            "Serve a node in a file over HTTP, until SIGTERM or Ctrl-C.",
+        )
+    },
     examples=["joule node add lab file:~/lab.db --default", "joule node info"],
 )
 def node() -> None:

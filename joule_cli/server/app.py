@@ -23,6 +23,7 @@ from joule_cli.server import (
 )
 from joule_cli.server.access_log import AccessLogger, access_logger, http_logger
 from joule_cli.server.auth import authentication
+from joule_cli.server.in_flight import REQUESTS, Requests, follow
 from joule_cli.server.peers import PEERS, Peers
 from joule_cli.server.pending import PENDING, PendingKeys
 from joule_cli.server.refusals import refuse
@@ -57,9 +58,10 @@ _LONGEST_HEADER_BYTES = 8 * 1024
 
 def make_app(node: Node, *, keys: Keys, settings: ServerSettings) -> web.Application:
     """Return the application that serves a node; closing the node is left to the caller."""
-    app = web.Application(middlewares=[refuse, authentication(keys)])
+    app = web.Application(middlewares=[refuse, follow, authentication(keys)])
     app[NODE] = node
     app[SETTINGS] = settings
+    app[REQUESTS] = Requests()
     app[PENDING] = PendingKeys()
     if isinstance(keys, Peers):
         app[PEERS] = keys

@@ -12,6 +12,7 @@ from joule_cli.errors import ApiError, CorruptChunkError, DecimationError, Stora
 from joule_cli.series.layout import Layout
 from joule_cli.server.body import json_response, ok
 from joule_cli.server.data_json import JsonRows
+from joule_cli.server.in_flight import REQUESTS
 from joule_cli.server.refusals import Refusal, start
 from joule_cli.server.state import NODE
 from joule_cli.server.upload import receive
@@ -191,7 +192,7 @@ async def write(request: web.Request) -> web.Response:
     except BaseException:
         await pipe.close()
         raise
-    await receive(request.content, pipe)
+    await receive(request.content, pipe, request.app[REQUESTS].read_by)
     return ok()
 
 

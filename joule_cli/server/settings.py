@@ -47,6 +47,8 @@ class ServerSettings:
         new or kept alive.
     body_timeout_s
         Time for a JSON body to arrive.
+    connection_limit
+        Connections at the same time, for each listener.
     stop_timeout_s
         Time that open requests have to finish when the server stops.
     clock
@@ -66,5 +68,6 @@ class ServerSettings:
     json_limit_bytes: int = JSON_LIMIT_BYTES
     idle_timeout_s: float = 75.0
     body_timeout_s: float = 60.0
+    connection_limit: int = 512
     stop_timeout_s: float = 10.0
     clock: Callable[[], int] = _time_now

@@ -21,6 +21,8 @@ from joule_cli.server.refusals import Refusal
 from joule_cli.wire.status import wire_status
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from aiohttp import StreamReader
 
     from joule_cli.pipes import Pipe
@@ -35,11 +37,21 @@ _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
-async def receive(content: StreamReader, pipe: Pipe) -> None:
+async def receive(
+    content: StreamReader,
+    pipe: Pipe,
+    begun: Callable[[asyncio.Task[None]], None] = lambda reading: None,
+) -> None:
     """Store the rows of a body while they arrive, and close the pipe.
 
     All that has arrived is stored as soon as the rows before it are: a slow client waits for
     nobody, and a fast one gets large commits. A row that is cut off by the end is dropped.
+
+    Parameters
+    ----------
+    begun
+        Gets the task that reads the body. When it is cancelled, what has arrived is still stored
+        and passed on before this is cancelled, too.
 
     Raises
     ------
@@ -49,6 +61,7 @@ async def receive(content: StreamReader, pipe: Pipe) -> None:
     size = pipe.dtype.itemsize
     inflow = _Inflow(content, size * batch_rows(size))
     receiving = asyncio.create_task(inflow.run())
+    begun(receiving)
     try:
         async with pipe:
             last: int | None = None

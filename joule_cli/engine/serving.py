@@ -1,0 +1,47 @@
+"""At most one server for a node file."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from joule_cli.engine.connection import converted_errors
+from joule_cli.errors import ConflictError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def only_server(path: Path) -> Iterator[None]:
+    """Be the only server of a node file during a block.
+
+    Two would do the file no harm, but subscribers at one would miss the rows sent to the other.
+    The kernel releases the lock of a process that dies. It is of another kind than those of
+    producers on the same file, and neither disturbs the other.
+
+    Raises
+    ------
+    ConflictError
+        Another process serves the file.
+    """
+    # whatever name the file is called by
+    lock = f"{path.resolve()}-lock"
+    with converted_errors(str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise ConflictError(
+                "another process serves this node",
+                object=str(path),
+                hint="stop it first; commands may use the file while it is served",
+            ) from exc
+        yield
+    finally:
+        os.close(descriptor)
