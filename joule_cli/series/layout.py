@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -119,7 +120,8 @@ def _from_structured(data: npt.NDArray[np.void], layout: Layout) -> Rows:
         raise LayoutMismatchError(
             f"wrong dtype for 1D (structured) array {data.dtype} != req type {layout.dtype}"
         )
-    values = data["data"].reshape(len(data), -1)
+    # not -1, which NumPy cannot work out for no rows
+    values = data["data"].reshape(len(data), math.prod(data.dtype["data"].shape))
     if values.shape[1] != layout.width or data["timestamp"].dtype.kind not in "iu":
         raise LayoutMismatchError(
             f"wrong dtype for 1D (structured) array {data.dtype} != req type {layout.dtype}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -32,6 +33,7 @@ from joule_cli.errors import (
 from joule_cli.model import DataStream, Element
 from joule_cli.remote.node import RemoteNode
 from tests.contracts.data import PATH, T, add, pieces_of, read, rows_at
+from tests.contracts.pipe_contract import drain, expected, write_sequence
 from tests.contracts.streams import flow
 from tests.remote.conftest import connect
 from tests.remote.hostile import answer, hostile
@@ -661,6 +663,33 @@ async def test_rows_are_visible_before_the_pipe_is_closed(pair: tuple[EmbeddedNo
         await pipe.write(rows_at([1, 2]))
         assert len(await live.read()) == 2
         assert await own.data_count(PATH) == 2
+
+
+async def test_any_blocks_and_breaks_arrive_as_written(pair: tuple[EmbeddedNode, RemoteNode]):
+    """Stored and live, whatever is consumed of each read."""
+    _, node = pair
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    for number in range(30):
+        sequence = [
+            None if chance.random() < 0.3 else chance.choice((0, 1, 7, 40, 5000))
+            for _ in range(chance.randrange(20))
+        ]
+        takes = [chance.choice((0, 1, 30, 4000)) for _ in range(7)] + [10**6]
+        stream = await node.data_stream_create(flow(f"s{number}", datatype="int32"), "/a")
+        writer = await node.data_write(stream)
+        if chance.random() < 0.5:
+            writer.enable_cache(chance.choice((1, 7, 50)))
+        live = await node.data_subscribe(stream)
+        _, got = await asyncio.gather(write_sequence(writer, sequence), drain(live, takes))
+        stored = await drain(await node.data_read(stream), takes)
+        wanted = expected(sequence)
+        while wanted and wanted[-1] is None:
+            wanted.pop()
+        assert [got[: len(wanted)], stored] == [wanted, wanted]
+        assert set(got[len(wanted) :]) <= {None}
+        await live.close()
 
 
 async def test_two_clients_and_one_stream(pair: tuple[EmbeddedNode, RemoteNode]):

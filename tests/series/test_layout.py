@@ -103,7 +103,16 @@ def test_integers_beyond_2_to_53_are_kept():
     assert rows["data"][:, 0].tolist() == [2**64 - 1, 0]
 
 
-@pytest.mark.parametrize("data", [[], np.empty((0, 3)), np.empty(0)])
+@pytest.mark.parametrize(
+    "data",
+    [
+        [],
+        np.empty((0, 3)),
+        np.empty(0),
+        np.empty(0, Layout("int16", 2).dtype),
+        np.empty(0, [("timestamp", "<i8"), ("data", "<f4", (2, 1))]),
+    ],
+)
 def test_no_rows(data):
     rows = as_rows(data, Layout("float32", 2))
     assert (rows.shape, rows.dtype) == ((0,), Layout("float32", 2).dtype)
