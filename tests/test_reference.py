@@ -396,7 +396,7 @@ CALLS = {
         "max_rows": None,
         "decimation_level": None,
     },
-    "data_subscribe": {"stream": NO},
+    "data_subscribe": {"stream": NO, "follow": False},
     "data_write": {
         "stream": NO,
         "start": None,
@@ -448,7 +448,7 @@ CALLS = {
 
 
 #: Parameters that the reference does not have; they are given by name.
-EXTENSIONS = {"decimation_level", "end_interval"}
+EXTENSIONS = {"decimation_level", "end_interval", "follow"}
 
 
 @pytest.mark.parametrize("name", CALLS)

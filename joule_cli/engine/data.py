@@ -11,13 +11,16 @@ from joule_cli.api.actions.data import DataActions
 from joule_cli.api.references import StreamRef, stream_key
 from joule_cli.engine import metadata, space
 from joule_cli.engine.base import EngineState
+from joule_cli.engine.watch import FileWatch
 from joule_cli.errors import DataError, JouleError, StorageError
+from joule_cli.model.data_stream import KEEP_NONE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     import apsw
 
+    from joule_cli.engine.live import Subscribers
     from joule_cli.engine.stores.base import Item, StoredStream
     from joule_cli.engine.stores.sqlite.store import SqliteDataStore
     from joule_cli.model import DataStream
@@ -48,8 +51,12 @@ class EmbeddedData(EngineState, DataActions):
         return set()
 
     @cached_property
-    def _subscribers(self) -> dict[int, set[LocalPipe]]:
+    def _subscribers(self) -> Subscribers:
         return {}
+
+    @cached_property
+    def _watch(self) -> FileWatch:
+        return FileWatch(self.database)
 
     async def data_read(
         self,
@@ -81,6 +88,10 @@ class EmbeddedData(EngineState, DataActions):
         pipe = LocalPipe(str(layout), model.name, stream=model, write_limit=_QUEUED_BLOCKS)
         pipe.decimation_level = level
         pipe.never_written = not written
+        self._start_feeding(pipe, batches)
+        return pipe
+
+    def _start_feeding(self, pipe: LocalPipe, batches: AsyncGenerator[list[Item], None]) -> None:
         task = asyncio.create_task(_feed(pipe, batches))
         self._readers[task] = pipe
         task.add_done_callback(lambda task: self._readers.pop(task, None))
@@ -90,7 +101,6 @@ class EmbeddedData(EngineState, DataActions):
             await asyncio.wait([task])
 
         pipe.close_cb = stop
-        return pipe
 
     async def data_read_array(
         self,
@@ -103,11 +113,42 @@ class EmbeddedData(EngineState, DataActions):
         async with await self.data_read(stream, start, end, max_rows) as pipe:
             return await pipe.read_all(flatten=flatten, maxrows=max_rows, error_on_overflow=True)
 
-    async def data_subscribe(self, stream: StreamRef) -> Pipe:
+    async def data_subscribe(self, stream: StreamRef, *, follow: bool = False) -> Pipe:
         from joule_cli.engine.live import subscribe
+        from joule_cli.pipes import LocalPipe
 
         model, stored = await self._find(stream)
-        return subscribe(self._subscribers, self.producers, model, stored)
+        here = self.producers.owns(stored.id) and not follow
+        nowhere = not (follow or self.producers.active(stored.id))
+        if here or nowhere or model.keep_us == KEEP_NONE:
+            return subscribe(self._subscribers, self.producers, model, stored, stays=follow)
+        batches = await self._follow(stored, ends=not follow)
+        pipe = LocalPipe(str(stored.layout), model.name, stream=model, write_limit=_QUEUED_BLOCKS)
+        self._start_feeding(pipe, batches)
+        return pipe
+
+    async def _follow(
+        self, stream: StoredStream, *, ends: bool
+    ) -> AsyncGenerator[list[Item], None]:
+        """Return what anybody commits from now on; with `ends` only while somebody writes."""
+        from joule_cli.engine.stores.sqlite.following import RowFollower
+
+        follower = RowFollower(self.database, stream)
+        await follower.begin()
+
+        async def batches() -> AsyncGenerator[list[Item], None]:
+            async with aclosing(self._watch.ticks()) as ticks:
+                async for changed in ticks:
+                    # asked before the rows are read: the last ones are stored already
+                    over = ends and not self.producers.active(stream.id)
+                    if changed or over:
+                        async with aclosing(follower.new_rows()) as found:
+                            async for items in found:
+                                yield items
+                    if over:
+                        return
+
+        return batches()
 
     async def data_write(
         self,
@@ -228,6 +269,9 @@ class EmbeddedData(EngineState, DataActions):
             except JouleError as error:
                 failures.append(error)
             pipe.fail(StorageError("the node was closed", object=self.database.path.name))
+        for group in self._subscribers.values():
+            for pipe in list(group):
+                pipe.fail(StorageError("the node was closed", object=self.database.path.name))
         if failures:
             raise failures[0]
 

@@ -87,6 +87,15 @@ class Database:
 
         return await self._submit(self._readers, run)
 
+    async def ask(self, connection: apsw.Connection, body: Callable[[apsw.Connection], T]) -> T:
+        """Run `body` on a connection from `open`, one call at a time."""
+
+        def run() -> T:
+            with converted_errors(str(self.path)):
+                return body(connection)
+
+        return await self._submit(self._readers, run)
+
     async def compute(self, body: Callable[[], T]) -> T:
         """Run work without the file, such as encoding, in a thread for it."""
         return await self._submit(self._workers, body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from joule_cli.errors import PipeError, SubscriptionError
 from joule_cli.pipes import LocalPipe
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from joule_cli.pipes import Pipe
     from joule_cli.series.layout import Rows
 
+#: Who gets the rows of a stream, by its id, and whether they stay when its producer leaves.
+Subscribers: TypeAlias = "dict[int, dict[LocalPipe, bool]]"
 #: Blocks, and bytes, that a subscriber may fall behind before it is cut off.
 _BACKLOG, _BACKLOG_BYTES = 1024, 16 * 1024 * 1024
 
@@ -28,7 +30,7 @@ class ProducerSink:
         session: WriteSession,
         stream: StoredStream,
         producers: Producers,
-        subscribers: dict[int, set[LocalPipe]],
+        subscribers: Subscribers,
         *,
         end_interval: bool,
     ) -> None:
@@ -51,7 +53,7 @@ class ProducerSink:
             except PipeError:
                 # no room: a subscriber that stands still must not hold up the producer
                 pipe.fail(SubscriptionError("the subscriber is too slow", object=pipe.name))
-                self._subscribers[self._stream.id].discard(pipe)
+                self._subscribers[self._stream.id].pop(pipe, None)
 
     async def close(self) -> None:
         try:
@@ -59,9 +61,14 @@ class ProducerSink:
         finally:
             self._producers.release(self._stream.id)
             self.on_close()
-            for pipe in self._subscribers.pop(self._stream.id, set()):
-                pipe.close_cb = None
-                pipe.close_nowait()
+            group = self._subscribers.get(self._stream.id, {})
+            for pipe, stays in list(group.items()):
+                if stays:
+                    pipe.close_interval_nowait()
+                else:
+                    del group[pipe]
+                    pipe.close_cb = None
+                    pipe.close_nowait()
 
 
 def _pass_on(pipe: LocalPipe, rows: Rows) -> None:
@@ -72,20 +79,32 @@ def _pass_on(pipe: LocalPipe, rows: Rows) -> None:
 
 
 def subscribe(
-    subscribers: dict[int, set[LocalPipe]],
+    subscribers: Subscribers,
     producers: Producers,
     model: DataStream,
     stream: StoredStream,
+    *,
+    stays: bool,
 ) -> Pipe:
-    """Return a pipe with the rows that this process stores in a stream from now on."""
-    if not producers.owns(stream.id):
+    """Return a pipe with the rows that this process stores in a stream from now on.
+
+    Parameters
+    ----------
+    stays
+        Wait for a producer, and for the next one after it.
+    """
+    if not (stays or producers.owns(stream.id)):
+        if producers.active(stream.id):
+            # a stream with rows is followed in the file instead
+            text = "the stream keeps no rows, and another process writes them"
+            raise SubscriptionError(text, object=stream.name)
         raise SubscriptionError("stream is not being produced", object=stream.name)
     pipe = LocalPipe(str(stream.layout), model.name, stream=model, write_limit=_BACKLOG)
-    group = subscribers.setdefault(stream.id, set())
-    group.add(pipe)
+    group = subscribers.setdefault(stream.id, {})
+    group[pipe] = stays
 
     async def leave() -> None:
-        group.discard(pipe)
+        group.pop(pipe, None)
 
     pipe.close_cb = leave
     return pipe

@@ -27,7 +27,7 @@ from joule_cli.remote.rows import Download
 from joule_cli.remote.session import LONG_WORK
 from joule_cli.remote.upload import Upload
 from joule_cli.wire import endpoints
-from joule_cli.wire.params import bounds_params, key_params
+from joule_cli.wire.params import FOLLOW, bounds_params, key_params
 
 if TYPE_CHECKING:
     from joule_cli.api.references import StreamRef
@@ -82,13 +82,22 @@ class RemoteData(RemoteState, DataActions):
         async with await self.data_read(stream, start, end, max_rows) as pipe:
             return await pipe.read_all(flatten=flatten, maxrows=2**31)
 
-    async def data_subscribe(self, stream: StreamRef) -> Pipe:
+    async def data_subscribe(self, stream: StreamRef, *, follow: bool = False) -> Pipe:
         model = await self._model(find_stream(stream))
-        if not model.is_destination:
+        if not (follow or model.is_destination):
             raise SubscriptionError(
                 f"DataStream [{model.name}] is not being produced", object=model.name
             )
-        return await self._receive(model, _id_params(model) | {"subscribe": "1"})
+        params = _id_params(model) | {"subscribe": "1"}
+        if follow:
+            params[FOLLOW] = "1"
+        try:
+            return await self._receive(model, params)
+        except ApiError as exc:
+            if type(exc) is not ApiError or exc.status != 400:
+                raise
+            # all that a Joule 1.0.1 node can mean
+            raise SubscriptionError(exc.message, object=model.name) from exc
 
     async def data_write(
         self,

@@ -19,7 +19,7 @@ from joule_cli.server.upload import receive
 from joule_cli.wire import endpoints
 from joule_cli.wire.codec import MEDIA_TYPE
 from joule_cli.wire.frames import DECIMATION_HEADER, LAYOUT_HEADER, PRECISE_HEADER, FrameEncoder
-from joule_cli.wire.params import read_bounds, read_int, read_key
+from joule_cli.wire.params import FOLLOW, read_bounds, read_int, read_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -119,7 +119,8 @@ class _Sender:
 
 async def _subscribe(request: web.Request) -> web.StreamResponse:
     node = request.app[NODE]
-    async with await node.data_subscribe(read_key(request.query)) as pipe:
+    endless = request.query.get(FOLLOW) == "1"
+    async with await node.data_subscribe(read_key(request.query), follow=endless) as pipe:
         response = _head(pipe, pipe.row_layout)
         if request.method == hdrs.METH_HEAD:
             return response

@@ -23,6 +23,9 @@ Params = dict[str, str]
 #: Joule 1.0.1 node has none and ignores it.
 OPEN_ENDED: Final = "open-ended"
 
+#: Sent with a subscription that waits for producers. A Joule 1.0.1 node ignores it.
+FOLLOW: Final = "follow"
+
 
 def key_params(key: str | int, prefix: str = "") -> Params:
     """Return what names a stream or folder: its path or its id.

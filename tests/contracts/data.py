@@ -21,6 +21,7 @@ from joule_cli.errors import (
     StreamInUseError,
     StreamNotFound,
     SubscriptionError,
+    TransferCutError,
 )
 from joule_cli.model.data_stream import DATATYPES
 from tests.contracts.streams import flow
@@ -59,6 +60,29 @@ async def add(node: Node, *blocks: Iterable[int], **options: Any) -> None:
         for block in blocks:
             await pipe.write(rows_at(block, pipe.layout))
             await pipe.close_interval()
+
+
+class Times:
+    """Times of the rows that a live pipe gives, with `None` for each break between them."""
+
+    def __init__(self, pipe: Pipe) -> None:
+        self._pipe = pipe
+        self._waiting: list[int | None] = []
+        self._break_due = False
+
+    async def next(self, count: int) -> list[int | None]:
+        """Wait for so many rows and breaks."""
+        async with asyncio.timeout(20):
+            while len(self._waiting) < count:
+                rows = await self._pipe.read()
+                self._pipe.consume_all()
+                if len(rows) and self._break_due:
+                    self._waiting.append(None)
+                    self._break_due = False
+                self._waiting += (rows["timestamp"] - T).tolist()
+                self._break_due = self._break_due or self._pipe.end_of_interval
+        found, self._waiting = self._waiting[:count], self._waiting[count:]
+        return found
 
 
 async def pieces_of(pipe: Pipe) -> list[list[int]]:
@@ -423,3 +447,50 @@ class DataContract:
             await pipe.write(rows_at([1, 2]))
         assert await pieces_of(live) == [[1, 2]]
         assert await node.data_count(PATH) == 0
+
+    @pytest.mark.parametrize("keep_us", [-1, 0])
+    async def test_following_outlasts_producers(self, node: Node, keep_us: int):
+        await node.data_stream_create(flow(keep_us=keep_us), "/a")
+        async with await node.data_subscribe(PATH, follow=True) as live:
+            times = Times(live)
+            async with await node.data_write(PATH) as pipe:
+                await pipe.write(rows_at([1, 2]))
+                assert await times.next(2) == [1, 2]
+                await pipe.write(rows_at([3]))
+            async with await node.data_write(PATH) as pipe:
+                await pipe.write(rows_at([10]))
+                await pipe.close_interval()
+                await pipe.write(rows_at([12]))
+                assert await times.next(5) == [3, None, 10, None, 12]
+            async with await node.data_write(PATH) as pipe:
+                await pipe.write(rows_at([14]))
+            assert await times.next(2) == [None, 14]
+
+    async def test_following_begins_behind_the_last_row(self, node: Node):
+        await store(node, range(10))
+        async with await node.data_subscribe(PATH, follow=True) as live:
+            times = Times(live)
+            async with await node.data_write(PATH) as pipe:
+                await pipe.write(rows_at([20, 21]))
+            assert await times.next(2) == [20, 21]
+
+    async def test_following_shows_the_joints_of_a_merge_gap(self, node: Node):
+        await node.data_stream_create(flow(), "/a")
+        async with await node.data_subscribe(PATH, follow=True) as live:
+            times = Times(live)
+            async with await node.data_write(PATH) as pipe:
+                await pipe.write(rows_at([1]))
+            assert await times.next(1) == [1]
+            async with await node.data_write(PATH, merge_gap=5) as pipe:
+                await pipe.write(rows_at([3]))
+                assert await times.next(1) == [3]
+                await pipe.close_interval()
+                await pipe.write(rows_at([4]))
+            assert await times.next(2) == [None, 4]
+
+    async def test_a_stream_that_is_followed_is_deleted(self, node: Node):
+        await node.data_stream_create(flow(), "/a")
+        async with await node.data_subscribe(PATH, follow=True) as live:
+            await node.data_stream_delete(PATH)
+            with pytest.raises((StreamNotFound, TransferCutError)):
+                await live.read()

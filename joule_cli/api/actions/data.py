@@ -84,8 +84,20 @@ class DataActions(ABC):
         """
 
     @abstractmethod
-    async def data_subscribe(self, stream: StreamRef) -> Pipe:
+    async def data_subscribe(self, stream: StreamRef, *, follow: bool = False) -> Pipe:
         """Receive the rows that a producer writes from now on.
+
+        Parameters
+        ----------
+        follow
+            Wait for a producer if there is none, and for the next one when it ends; the pipe then
+            has no end of its own. Rows that are written before the last one of the stream are not
+            received then. A Joule 1.0.1 node wants a producer all the same.
+
+        Returns
+        -------
+        Pipe
+            An input pipe, to be closed after use. Without `follow` it ends with the producer.
 
         Raises
         ------
@@ -94,7 +106,8 @@ class DataActions(ABC):
 
         Notes
         -----
-        Wire: ``GET /data?subscribe=1``.
+        Rows that another process writes to a node file are received from the file, so not those
+        of a stream that keeps none. Wire: ``GET /data?subscribe=1``.
         """
 
     @abstractmethod
