@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING
 from benchmarks.results import CaseError
 
 if TYPE_CHECKING:
+    import resource
     from collections.abc import Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -70,7 +71,16 @@ def _run(argv: Sequence[str], env: Mapping[str, str], out: IO[bytes], err: IO[by
     if out.readable():
         out.seek(0)
         text = out.read().decode(errors="replace")
+    return Usage(wall, cpu_seconds(usage), peak_mb(usage), text)
+
+
+def cpu_seconds(usage: resource.struct_rusage) -> float:
+    """Return the time that all threads of a process took."""
+    return usage.ru_utime + usage.ru_stime
+
+
+def peak_mb(usage: resource.struct_rusage) -> float:
+    """Return the most memory that a process had."""
     # Linux counts in KiB, macOS in bytes
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    peak_mb = usage.ru_maxrss * unit / 1e6
-    return Usage(wall, usage.ru_utime + usage.ru_stime, peak_mb, text)
+    unit = 1 if sys.platform == "darwin" else 2**10
+    return usage.ru_maxrss * unit / 1e6

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from benchmarks.cases import baselines, commands, engine, events, growth, small_writes, sql, startup
+from benchmarks.cases import (
+    baselines,
+    commands,
+    engine,
+    events,
+    growth,
+    served,
+    small_writes,
+    sql,
+    startup,
+)
 
 if TYPE_CHECKING:
     from benchmarks.bench import Sizes
@@ -20,5 +30,6 @@ def all_cases(sizes: Sizes) -> list[Case]:
         *commands.cases(),
         *sql.cases(),
         *startup.cases(),
+        *served.cases(),
         *growth.cases(sizes),
     ]
