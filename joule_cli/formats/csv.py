@@ -25,8 +25,8 @@ from joule_cli.formats.lines import (
 from joule_cli.formats.numbers import (
     Array,
     has_negative_zero,
-    narrowed,
     parse_table,
+    read_floats,
     read_value,
     shorten,
     to_elements,
@@ -290,7 +290,7 @@ class CsvReader(LineReader):
             # Python reads 1_000 as a number, this format does not
             return None
         if element.kind == "f":
-            return narrowed(np.array(list(map(float, texts))), element)
+            return read_floats(texts, element)
         return to_elements(list(map(int, texts)), element)
 
     def _parse_line(self, text: str) -> ParsedLine:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import orjson
 
 from joule_cli.errors import FormatError
@@ -76,8 +75,6 @@ class CsvWriter(LineWriter):
         else:
             stamps = [quoted(options.format_time(t)).encode() for t in rows["timestamp"].tolist()]
         if options.precision is None:
-            if not np.isfinite(data).all():
-                raise FormatError("values that are not finite cannot be written", file=self.name)
             lines = shortest(data)[2:-2].split(b"],[")
         else:
             cells = fixed(data.ravel(), options.precision)

@@ -206,7 +206,8 @@ class Hdf5Reader(Reader):
         with np.errstate(invalid="ignore", over="ignore"):
             cast = values.astype(element)
         if element.kind == "f":
-            bad, what = ~np.isfinite(cast), "is not finite or out of range"
+            bad = np.isnan(values) | (np.isinf(cast) & ~np.isinf(values))
+            what = f"is not a number or out of the range of {element.name}"
         else:
             # compared as Python numbers, so that no second rounding hides the first
             bad = np.array(

@@ -422,7 +422,7 @@ class JsonWriter(LineWriter):
     """The document, one row per line; cut short it has no end."""
 
     def _set_up(self) -> None:
-        self._rows = JsonRows(self.head, self.options, self.name)
+        self._rows = JsonRows(self.head, self.options)
         self._template = "[%s" + ", %s" * self.head.layout.width + "],\n"
         self._separator = b""
 

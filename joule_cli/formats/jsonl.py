@@ -25,6 +25,7 @@ from joule_cli.formats.lines import (
 )
 from joule_cli.formats.numbers import (
     fixed,
+    is_word,
     parse_table,
     read_value,
     shorten,
@@ -51,18 +52,15 @@ def exact_json(text: str) -> Any:
     Raises
     ------
     BadLine
-        Not JSON, or a number that is not finite.
+        Not JSON.
     """
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+        # Python and others write infinities and NaN as words; `read_value` judges them
+        return json.loads(text, parse_float=Decimal, parse_constant=str)
     except json.JSONDecodeError as exc:
         raise BadLine(f"not JSON: {exc.msg[:1].lower()}{exc.msg[1:]}", exc.colno) from exc
     except RecursionError as exc:
         raise BadLine("not a row: nested too deeply") from exc
-
-
-def _refuse_constant(text: str) -> Any:
-    raise BadLine(f"{text} cannot be stored, values must be finite")
 
 
 def read_row(stamp: Any, values: list[Any], layout: Layout, times: TimeParser) -> ParsedLine:
@@ -86,7 +84,9 @@ def _time_text(value: Any) -> str:
     return str(value)
 
 
-def _number(value: Any) -> int | Decimal:
+def _number(value: Any) -> int | Decimal | str:
+    if isinstance(value, str) and is_word(value):
+        return value
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise BadLine(f"{_shown(value)} is not a number")
     return value
@@ -265,19 +265,19 @@ def flat_rows(
 
 
 class JsonRows:
-    """Writes the numbers of rows as JSON, by a template of one row."""
+    """Writes the numbers of rows as JSON, by a template of one row.
 
-    def __init__(self, head: StreamHead, options: WriteOptions, name: str) -> None:
+    Infinities and NaN, which JSON lacks, are the strings ``"inf"``, ``"-inf"`` and ``"nan"``.
+    """
+
+    def __init__(self, head: StreamHead, options: WriteOptions) -> None:
         self._order = column_order(head, options.bounds_order)
         self._options = options
-        self._name = name
 
     def fill(self, template: str, rows: Rows) -> bytes:
         """Fill `template`, with one ``%s`` for the time and one per value, with every row."""
         n, width = len(rows), len(self._order)
         data = rows["data"]
-        if not np.isfinite(data).all():
-            raise FormatError("values that are not finite cannot be written", file=self._name)
         cells: list[str] = [""] * (n * (width + 1))
         if self._options.format_time is None:
             cells[:: width + 1] = shortest(rows["timestamp"])[1:-1].decode().split(",")
@@ -288,9 +288,9 @@ class JsonRows:
         for i, position in enumerate(self._order):
             column = data[:, position]
             if self._options.precision is None:
-                cells[i + 1 :: width + 1] = shortest(column)[1:-1].decode().split(",")
+                cells[i + 1 :: width + 1] = shortest(column, quoted=True)[1:-1].decode().split(",")
             else:
-                cells[i + 1 :: width + 1] = fixed(column, self._options.precision)
+                cells[i + 1 :: width + 1] = fixed(column, self._options.precision, quoted=True)
         return ((template * n) % tuple(cells)).encode()
 
 
@@ -303,7 +303,7 @@ class JsonlWriter(LineWriter):
     """One object, or with `WriteOptions.arrays` one array, per row."""
 
     def _set_up(self) -> None:
-        self._rows = JsonRows(self.head, self.options, self.name)
+        self._rows = JsonRows(self.head, self.options)
         if self.options.arrays:
             self._template = "[%s" + ", %s" * self.head.layout.width + "]\n"
         else:

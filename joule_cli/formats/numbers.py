@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ PIECE_VALUES = 1 << 14
 
 _DIGITS = b"0123456789+-.eE"
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
-_NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
+_WORD = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 #: Integers up to here are the same in float64.
 _EXACT = float(1 << 53)
 #: The bits of a float64 below its 25 most significant ones.
@@ -71,8 +72,8 @@ def to_stamps(values: list[int | float]) -> npt.NDArray[np.int64] | None:
 def to_elements(values: list[int | float], element: np.dtype[Any]) -> Array | None:
     """Turn Python numbers into `element`; `None` when one does not fit exactly enough.
 
-    Floats become integers only when they are whole and below 2^53; floats that overflow to
-    infinity are refused.
+    Floats become integers only when they are whole and below 2^53; floats that overflow are
+    refused.
     """
     if element.kind == "f":
         return narrowed(np.array(values, dtype=np.float64), element)
@@ -93,8 +94,35 @@ def to_elements(values: list[int | float], element: np.dtype[Any]) -> Array | No
     return numbers.astype(element, copy=False)
 
 
-def narrowed(floats: npt.NDArray[np.float64], element: np.dtype[Any]) -> Array | None:
+def read_floats(texts: Sequence[str], element: np.dtype[Any]) -> Array | None:
+    """Turn texts into floats of type `element`; `None` when one needs a closer look.
+
+    Raises
+    ------
+    ValueError
+        One is not a number.
+    """
+    floats = np.array(list(map(float, texts)), np.float64)
+    infinite = np.isinf(floats)
+    if infinite.any():
+        # 1e999 is an infinity for Python too
+        infinite[infinite] = [is_word(texts[i]) for i in np.flatnonzero(infinite).tolist()]
+    return narrowed(floats, element, infinite)
+
+
+def is_word(text: str) -> bool:
+    """Tell whether a text is NaN or an infinity, written as a word."""
+    return _WORD.fullmatch(text.strip()) is not None
+
+
+def narrowed(
+    floats: npt.NDArray[np.float64],
+    element: np.dtype[Any],
+    infinite: npt.NDArray[np.bool_] | None = None,
+) -> Array | None:
     """Turn parsed float64 into `element`; `None` when one overflows or may round wrongly.
+
+    `infinite` tells where infinities are meant.
 
     Text that lies next to the middle between two float32 can become that very middle in float64,
     and then the wrong float32: about one in 10^8 of the shortest texts does. Middles have 25
@@ -102,7 +130,10 @@ def narrowed(floats: npt.NDArray[np.float64], element: np.dtype[Any]) -> Array |
     """
     with np.errstate(over="ignore"):
         stored = floats.astype(element, copy=False)
-    if not np.isfinite(stored).all():
+    fits = np.isfinite(stored)
+    if infinite is not None:
+        fits |= infinite
+    if not fits.all():
         return None
     if element.itemsize == 4:
         few_bits = (floats.view(np.uint64) & np.uint64(_BELOW_25_BITS)) == 0
@@ -124,19 +155,19 @@ def _rounded_once(value: str | int | float | Decimal, number: float) -> float:
 
 
 def read_value(value: str | int | float | Decimal, element: np.dtype[Any]) -> int | float:
-    """Read one number for `element`.
+    """Read one number for `element`; infinities are written as words, of floats only.
 
     Raises
     ------
     ValueError
-        Not a number, not finite, not whole or out of the type's range; the text says which.
+        Not a number, not whole or out of the type's range; the text says which.
     """
     if isinstance(value, str):
         value = value.strip()
         if not value:
             raise ValueError("the value is missing")
-        if _NOT_FINITE.fullmatch(value):
-            raise ValueError(f"{value} cannot be stored, values must be finite")
+        if is_word(value):
+            return _read_word(value, element)
         if not _NUMBER.fullmatch(value):
             raise ValueError(f"{shorten(value)} is not a number")
     if element.kind == "f":
@@ -153,6 +184,15 @@ def read_value(value: str | int | float | Decimal, element: np.dtype[Any]) -> in
     if not limits.min <= whole <= limits.max:
         raise ValueError(f"{shorten(str(value))} is out of the range of {element.name}")
     return whole
+
+
+def _read_word(word: str, element: np.dtype[Any]) -> float:
+    number = float(word)
+    if math.isnan(number):
+        raise ValueError(f"{word} cannot be stored, values must be numbers")
+    if element.kind != "f":
+        raise ValueError(f"{word} cannot be stored as {element.name}")
+    return number
 
 
 def _integer(value: str | int | float | Decimal) -> int:
@@ -189,38 +229,52 @@ def pieces(block: bytes, size: int = PIECE_BYTES) -> list[bytes]:
     return out
 
 
-def shortest(values: Array) -> bytes:
+def shortest(values: Array, *, quoted: bool = False) -> bytes:
     """Write numbers as the shortest text that reads back to the same value of their type.
 
     Parameters
     ----------
     values
         Any shape, contiguous or not, of any element type.
+    quoted
+        Put infinities and NaN, for which JSON has no numbers, between quotation marks.
 
     Returns
     -------
     bytes
-        JSON, nested as the array is; whole numbers without ``.0``, negative zero as ``-0.0``.
+        JSON, nested as the array is; whole numbers without ``.0``, negative zero as ``-0.0``,
+        and ``inf``, ``-inf`` and ``nan``.
     """
-    text: bytes = orjson.dumps(np.ascontiguousarray(values), option=orjson.OPT_SERIALIZE_NUMPY)
+    values = np.ascontiguousarray(values)
+    text: bytes = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
     if values.dtype.kind != "f":
         return text
+    if b"null" in text:
+        form = '"%s"' if quoted else "%s"
+        words = [(form % value).encode() for value in values[~np.isfinite(values)].tolist()]
+        text = b"".join(chain(*zip_longest(text.split(b"null"), words, fillvalue=b"")))
     text = text.replace(b".0,", b",").replace(b".0]", b"]")
     if b"-0," in text or b"-0]" in text:
         text = text.replace(b"-0,", b"-0.0,").replace(b"-0]", b"-0.0]")
     return text
 
 
-def fixed(values: Array, precision: int) -> list[str]:
+def fixed(values: Array, precision: int, *, quoted: bool = False) -> list[str]:
     """Write each number with `precision` decimals; integers exactly.
 
     Parameters
     ----------
     values
         (n,) of an element type.
+    quoted
+        Put infinities and NaN between quotation marks.
     """
     if values.dtype.kind == "f":
-        return [f"{value:.{precision}f}" for value in values.tolist()]
+        out = [f"{value:.{precision}f}" for value in values.tolist()]
+        if quoted:
+            for i in np.flatnonzero(~np.isfinite(values)).tolist():
+                out[i] = f'"{out[i]}"'
+        return out
     zeros = f".{'0' * precision}" if precision else ""
     return [f"{value}{zeros}" for value in values.tolist()]
 

@@ -74,15 +74,14 @@ def joined(items: Iterable[np.ndarray | None], layout: Layout) -> np.ndarray:
 
 @st.composite
 def any_rows(draw, datatype: str) -> tuple[Layout, np.ndarray]:
-    """Rows with any timestamps and any finite values, by their bits."""
+    """Rows with any timestamps and any values but NaN, by their bits."""
     layout = Layout(datatype, draw(st.integers(1, 4)))
     stamps = sorted(draw(st.sets(st.integers(INT64.min, INT64.max - 1), max_size=12)))
     rows = np.zeros(len(stamps), layout.dtype)
     rows["timestamp"] = stamps
     size = rows["data"].nbytes
     bits = np.frombuffer(draw(st.binary(min_size=size, max_size=size)), layout.element)
-    bits = np.where(np.isfinite(bits), bits, 0)
-    flat = bits.copy()
+    flat = np.where(np.isnan(bits), 0, bits)
     special = special_values(layout.element)[: len(flat)]
     if draw(st.booleans()):
         flat[: len(special)] = special
@@ -93,7 +92,16 @@ def any_rows(draw, datatype: str) -> tuple[Layout, np.ndarray]:
 def special_values(element: np.dtype) -> list:
     if element.kind == "f":
         info = np.finfo(element)
-        return [-0.0, info.smallest_subnormal, -info.smallest_subnormal, info.max, info.min, 0.1]
+        return [
+            -0.0,
+            np.inf,
+            -np.inf,
+            info.smallest_subnormal,
+            -info.smallest_subnormal,
+            info.max,
+            info.min,
+            0.1,
+        ]
     limits = np.iinfo(element)
     return [limits.min, limits.max, limits.max - 1, min(limits.max, 2**53 + 1)]
 

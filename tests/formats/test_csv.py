@@ -186,9 +186,11 @@ def test_annotations_describe_the_stream():
         assert told.stream.elements[0].to_json() == head.elements[0].to_json()
 
 
-def test_values_that_are_not_finite_are_refused():
-    with pytest.raises(FormatError, match="not finite"):
-        csv_of(rows_of("float32_1", [np.nan]))
+def test_infinities_and_nan_are_words():
+    rows = rows_of("float32_2", [np.inf, 1.5], [-np.inf, np.nan])
+    lines = ["1700000000000000,inf,1.5", "1700000000000001,-inf,nan"]
+    assert csv_of(rows, header="none").splitlines() == lines
+    assert csv_of(rows, header="none", precision=1).splitlines() == lines
 
 
 # reading
@@ -282,6 +284,14 @@ def test_an_interval_column_of_any_place():
     assert spans(read(quoted, interval_column=0)) == spans(items)
 
 
+def test_infinities_are_read_in_any_case():
+    assert table("t,x,y\n1,inf,2\n2,-Infinity,0.5\n3,+INF, inf\n") == [
+        [1, [np.inf, 2]],
+        [2, [-np.inf, 0.5]],
+        [3, [np.inf, np.inf]],
+    ]
+
+
 def test_comments_and_breaks():
     text = "# about\ntimestamp,x\n# more\n1,1\n# interval break\n#\n2,1\n"
     assert [span.start for span in spans(read(text))] == [1, 2]
@@ -295,8 +305,11 @@ def test_comments_and_breaks():
         ("t,x\n1,2\n2,abc\n", {}, "-:3:3: 'abc' is not a number"),
         ("t,x\n1,2\n2,\n", {}, "-:3:3: the value is missing"),
         ("t,x\n1,2\n,5\n", {}, "-:3:1: the time is missing"),
-        ("t,x,y\n1,2,3\n2,NaN,3\n", {}, "-:3:3: NaN cannot be stored, values must be finite"),
-        ("t,x\n1,2\n2,inf\n", {}, "-:3:3: inf cannot be stored, values must be finite"),
+        ("t,x,y\n1,2,3\n2,NaN,3\n", {}, "-:3:3: NaN cannot be stored, values must be numbers"),
+        ("t,x\n1,2\n2,inf\n", {"datatype": "int8"}, "-:3:3: inf cannot be stored as int8"),
+        ("t,x\n1,inf\n2,1e999\n", {}, "-:3:3: '1e999' is out of the range of float64"),
+        ("t,x\n1,inf\n2,1e39\n", {"datatype": "float32"},
+         "-:3:3: '1e39' is out of the range of float32"),
         ("t,x\n1,2\n1,3\n", {}, "-:3: the timestamp 1 is repeated"),
         ("t,x\n2,2\n1,3\n", {}, "-:3: the timestamp 1 is before 2, the one above it"),
         ("t,x\n1,2\n2,\"3\n", {}, "-:3:3: the quotation mark is not closed"),

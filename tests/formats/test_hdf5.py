@@ -220,20 +220,26 @@ def test_without_intervals_the_file_is_one(path):
         ([1, 2], [1, 1.5], "row 2: the time 1.5 is not a whole number of µs"),
         ([1, 2], [1, np.nan], "row 2: the time nan is not a whole number of µs"),
         ([1, 2], [1, 1e300], "row 2: the time 1e+300 is not a whole number of µs"),
-        ([1, np.nan], [1, 2], "row 2, column 1: nan is not finite or out of range"),
-        ([[1, 2], [3, -np.inf]], [1, 2], "row 2, column 2: -inf is not finite or out of range"),
+        ([1, np.nan], [1, 2],
+         "row 2, column 1: nan is not a number or out of the range of float64"),
         ([1, 2], [[1, 2], [3, 4]], "the times are not one column of numbers"),
         ([b"a", b"b"], [1, 2], "the data is not a table of numbers"),
         ([[[1]]], [1], "the data is not a table of numbers"),
         (np.empty((1, 0)), [1], "the data has no columns"),
     ],
-)
+)  # fmt: skip
 def test_bad_contents(path, data, stamps, sentence):
     foreign(path, np.array(data), np.array(stamps))
     assert failure(path) == sentence
 
 
 def test_values_outside_of_the_type(path):
+    foreign(path, np.array([[1, np.inf], [-np.inf, 1e39]]), np.array([1, 2]))
+    assert failure(path, datatype="float32") == (
+        "row 2, column 2: 1e+39 is not a number or out of the range of float32"
+    )
+    foreign(path, np.array([[1, -np.inf]]), np.array([1]))
+    assert failure(path, datatype="int8") == "row 1, column 2: -inf is not a value of int8"
     foreign(path, np.array([[1, 300], [2, 3]]), np.array([1, 2]))
     assert failure(path, datatype="uint8") == "row 1, column 2: 300 is not a value of uint8"
     foreign(path, np.array([[0.5]]), np.array([1]))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 
+import numpy as np
 import pytest
 
 from joule_cli.errors import FormatError
@@ -124,6 +125,11 @@ def test_other_shapes(text):
     assert rows["data"].tolist() == [[2], [4]]
 
 
+def test_infinities_are_read_as_strings_and_as_words():
+    (rows,) = read('[[1, "inf"], [2, -1.5],\n [3, Infinity], [4, "-INF"], [5, -Infinity]]')
+    assert rows["data"][:, 0].tolist() == [np.inf, -1.5, np.inf, -np.inf, -np.inf]
+
+
 @pytest.mark.parametrize("text", ["[]", '{"data": []}', '{"data": [\n\n]}\n', "[ null ]"])
 def test_no_rows(text):
     assert read(text) == []
@@ -144,7 +150,8 @@ def test_one_long_line_is_read_in_pieces():
     [
         ("[[1, 2], [2]]", {}, "-:1:10: expected 2 columns, found 1"),
         ("[[1, 2],\n [2, null]]", {}, "-:2:2: null is not a number"),
-        ("[[1, 2],\n [2, NaN]]", {}, "-:2:2: NaN cannot be stored, values must be finite"),
+        ("[[1, 2],\n [2, NaN]]", {}, "-:2:2: NaN cannot be stored, values must be numbers"),
+        ('[[1, "inf"], [2, "nan"]]', {}, "-:1:14: nan cannot be stored, values must be numbers"),
         ("[[1, 2],\n[1, 3]]", {}, "-:2:1: the timestamp 1 is repeated"),
         ("[[4, 2],\n[1, 3]]", {}, "-:2:1: the timestamp 1 is before 4, the one above it"),
         ("[[1, 200]]", {"datatype": "int8"}, "-:1:2: '200' is out of the range of int8"),

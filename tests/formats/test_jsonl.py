@@ -129,6 +129,22 @@ def test_times_in_other_forms():
     assert rows["timestamp"].tolist() == [1_700_000_000_000_000]
 
 
+def test_infinities_are_strings():
+    rows = rows_of("float32_2", [np.inf, 1.5], [-np.inf, np.nan])
+    lines = ['[1700000000000000, "inf", 1.5]', '[1700000000000001, "-inf", "nan"]']
+    assert jsonl_of(rows, arrays=True).splitlines() == lines
+    assert jsonl_of(rows, arrays=True, precision=1).splitlines() == lines
+    objects = [json.loads(line) for line in jsonl_of(rows, "x", "y").splitlines()]
+    assert [row["x"] for row in objects] == ["inf", "-inf"]
+
+
+def test_infinities_are_read_as_strings_and_as_words():
+    (rows,) = read('[1, "inf"]\n[2, "-Infinity"]\n[3, Infinity]\n[4, -Infinity]\n[5, 1]\n')
+    assert rows["data"][:, 0].tolist() == [np.inf, -np.inf, np.inf, -np.inf, 1]
+    (rows,) = read('{"timestamp": 1, "x": "inf"}\n{"timestamp": 2, "x": -Infinity}\n')
+    assert rows["data"][:, 0].tolist() == [np.inf, -np.inf]
+
+
 def test_breaks_and_comments_on_input():
     text = '# c\nnull\n[1, 1]\nnull\n\n[2, 1]\n{ "interval_break" : true }\n[3, 1]\nnull\n'
     assert [span.start for span in spans(read(text))] == [1, 2, 3]
@@ -143,8 +159,11 @@ def test_breaks_and_comments_on_input():
         ("[1, 2]\n[2, null]\n", {}, "-:2: null is not a number"),
         ("[1, 2]\n[2, true]\n", {}, "-:2: true is not a number"),
         ("[1, 2]\n[2, [3]]\n", {}, "-:2: [3] is not a number"),
-        ("[1, 2]\n[2, NaN]\n", {}, "-:2: NaN cannot be stored, values must be finite"),
-        ("[1, 2]\n[2, -Infinity]\n", {}, "-:2: -Infinity cannot be stored, values must be finite"),
+        ("[1, 2]\n[2, NaN]\n", {}, "-:2: NaN cannot be stored, values must be numbers"),
+        ('[1, 2]\n[2, "nan"]\n', {}, "-:2: nan cannot be stored, values must be numbers"),
+        ("[1, -Infinity]\n", {"datatype": "int8"}, "-:1: -Infinity cannot be stored as int8"),
+        ("[Infinity, 1]\n", {}, "-:1: 'Infinity' is not a time in microseconds"),
+        ('[1, 2]\n[2, "1"]\n', {}, '-:2: "1" is not a number'),
         ("[1, 2]\n[2, 1e999]\n", {}, "-:2: '1E+999' is out of the range of float64"),
         ("[1, 2]\n[2, 3\n", {}, "-:2:6: not JSON: expecting ',' delimiter"),
         ("[1, 2]\n[1, 3]\n", {}, "-:2: the timestamp 1 is repeated"),

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from joule_cli.formats.numbers import fixed, parse_table, pieces, read_value, shortest, to_elements
+from joule_cli.formats.numbers import (
+    fixed,
+    parse_table,
+    pieces,
+    read_floats,
+    read_value,
+    shortest,
+    to_elements,
+)
 
 FLOAT32 = np.dtype("<f4")
 FLOAT64 = np.dtype("<f8")
@@ -27,11 +35,17 @@ def float32(bits: int) -> np.float32:
 @example(1)
 @example(1 << 31)
 @example(0x7F7FFFFF)
+@example(0x7F800000)
+@example(0xFF800000)
 def test_the_shortest_text_of_a_float32_reads_back(bits):
     value = float32(bits)
-    assume(np.isfinite(value))
+    assume(not np.isnan(value))
     text = shortest(np.array([value]))
-    parsed = to_elements(orjson.loads(text), FLOAT32)
+    if np.isinf(value):
+        parsed = read_floats([text[1:-1].decode()], FLOAT32)
+        assert parsed is not None
+    else:
+        parsed = to_elements(orjson.loads(text), FLOAT32)
     if parsed is not None:
         assert parsed.view(np.uint32)[0] == bits or text == b"[-0.0]"
     careful = FLOAT32.type(read_value(text[1:-1].decode(), FLOAT32))
@@ -68,6 +82,29 @@ def test_the_shortest_text_of_a_float64_reads_back(bits):
 def test_whole_numbers_lose_their_decimals_and_negative_zero_its_sign_never():
     values = np.array([[10.0, -0.0, 0.1], [1e20, -10.0, 1e-7]], np.float32)
     assert shortest(values) == b"[[10,-0.0,0.1],[1e+20,-10,1e-7]]"
+
+
+@given(st.lists(st.sampled_from([np.inf, -np.inf, np.nan, -0.0, 1.0, 0.5]), min_size=1))
+def test_numbers_that_json_lacks_are_words(values):
+    array = np.array([values, values])
+    for quoted in (False, True):
+        words = [f'"{v}"' if quoted and not np.isfinite(v) else f"{v:g}" for v in values]
+        line = ",".join(words).replace("-0", "-0.0")
+        assert shortest(array, quoted=quoted).decode() == f"[[{line}],[{line}]]"
+    assert fixed(np.array(values), 1, quoted=True) == [
+        f"{v:.1f}" if np.isfinite(v) else f'"{v}"' for v in values
+    ]
+
+
+def test_infinities_are_told_from_numbers_that_are_too_large():
+    assert read_floats(["inf", "-Infinity", "1.5"], FLOAT32).tolist() == [np.inf, -np.inf, 1.5]
+    for texts in (["inf", "1e999"], ["1e999"], ["nan"]):
+        assert read_floats(texts, FLOAT64) is None
+    assert read_floats(["inf", "1e39"], FLOAT32) is None
+    assert read_value("+Infinity", FLOAT32) == np.inf
+    for word, element in (("nan", FLOAT64), ("-inf", np.dtype("int8"))):
+        with pytest.raises(ValueError, match=f"^{word} cannot be stored"):
+            read_value(word, element)
 
 
 @pytest.mark.parametrize(
