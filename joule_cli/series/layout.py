@@ -157,7 +157,7 @@ def _from_list(data: list[Any], dtype: np.dtype[np.generic]) -> npt.NDArray[np.g
     found = np.array(data)
     if found.dtype == object:
         # integers beyond uint64 mixed with others
-        return found if dtype.kind in "iu" else np.array(data, dtype)
+        return found if dtype.kind in "iu" else np.array(data, np.float64)
     if found.dtype.kind == "f" and dtype.kind in "iu" and np.abs(found).max() >= 2.0**53:
         # NumPy takes float64 for integers of which some fit only int64 and some only uint64
         return np.array(data, object)
@@ -174,9 +174,18 @@ def _assemble(
         rows["timestamp"] = stamps
         with np.errstate(invalid="ignore", over="ignore"):
             rows["data"] = values
+        if layout.element.kind == "f" and not np.can_cast(values.dtype, layout.element):
+            _check_overflow(values, rows["data"])
     except (TypeError, ValueError, OverflowError) as exc:
         raise LayoutMismatchError(f"the values do not fit the layout {layout}") from exc
     return rows
+
+
+def _check_overflow(values: npt.NDArray[Any], stored: npt.NDArray[Any]) -> None:
+    """Refuse numbers that became infinities."""
+    infinite = np.isinf(stored)
+    if infinite.any() and np.isfinite(values[infinite]).any():
+        raise OverflowError
 
 
 def _check_range(values: npt.NDArray[Any], dtype: np.dtype[np.generic]) -> None:

@@ -95,6 +95,15 @@ def test_lists_keep_timestamps_and_values_to_the_last_bit(data):
     assert rows["data"][:, 0].tolist() == [v for _, v in data]
 
 
+def test_infinities_are_no_overflow():
+    layout = Layout("float32", 2)
+    rows = [[1, float("inf"), 1.0], [2, float("-inf"), 3.4e38]]
+    stored = as_rows(rows, layout)["data"].tolist()
+    assert stored == [[np.inf, 1], [-np.inf, np.float32(3.4e38)]]
+    with pytest.raises(LayoutMismatchError, match="do not fit"):
+        as_rows([*rows, [3, float("inf"), 3.5e38]], layout)
+
+
 def test_integers_beyond_2_to_53_are_kept():
     values = [2**53 + 1, -(2**63), INT64_MAX]
     rows = as_rows([[i, v] for i, v in enumerate(values)], Layout("int64", 1))
@@ -183,6 +192,9 @@ def test_other_data_refused(data):
         ("uint64", 2.0**64),
         ("int16", float("nan")),
         ("int16", float("inf")),
+        ("float32", 1e39),
+        ("float32", -1e300),
+        ("float32", 2**200),
     ],
 )
 def test_values_that_would_wrap_around_are_refused(datatype, value):
