@@ -14,7 +14,7 @@ from joule_cli.ops.errors import partial_after
 from joule_cli.ops.joints import enclosing
 from joule_cli.ops.progress import Meter
 from joule_cli.ops.reach import reach_back, reach_forward
-from joule_cli.ops.rows import RowWriter, even_blocks, refuse_not_finite
+from joule_cli.ops.rows import RowWriter, even_blocks
 from joule_cli.ops.streams import (
     check_bounds,
     create_stream,
@@ -140,7 +140,8 @@ async def filter_stream(
     meter = Meter(destination.path, progress, span=span)
     with partial_after(meter):
         for task in work.tasks:
-            async with aclosing(_results(source, work, task, options)) as results:
+            found = _results(source, work, task, options, destination.path)
+            async with aclosing(found) as results:
                 if task.replace:
                     await _replace(destination, target, task.part, results, meter)
                 else:
@@ -248,7 +249,7 @@ def _first_inside(present: list[Interval], whole: Interval) -> int:
 
 
 async def _results(
-    source: Place, work: _Work, task: _Task, options: FilterOptions
+    source: Place, work: _Work, task: _Task, options: FilterOptions, destination: str
 ) -> AsyncGenerator[tuple[Rows, bool], None]:
     """Compute the results with timestamps inside the part, and where an interval ends."""
     half = options.window // 2
@@ -260,7 +261,11 @@ async def _results(
         kernel: WindowFilter | None = None
         async for rows, ended in blocks:
             kernel = kernel or WindowFilter(
-                _KERNELS[options.kind], options.window, pipe.row_layout, work.datatype
+                _KERNELS[options.kind],
+                options.window,
+                pipe.row_layout,
+                work.datatype,
+                destination=destination,
             )
             found = kernel.feed(rows)
             low, high = np.searchsorted(found["timestamp"], part)
@@ -302,7 +307,6 @@ async def _replace(
     begin = part.start
     last: int | None = None
     async for rows, _ in results:
-        refuse_not_finite(rows, destination.path)
         first = int(rows["timestamp"][0])
         stop = int(rows["timestamp"][-1]) + 1
         gap = 0 if last is None else max(first - last - 1, 1)

@@ -16,7 +16,7 @@ from joule_cli.ops.joints import enclosing
 from joule_cli.ops.progress import Meter
 from joule_cli.ops.reach import reach_back, reach_forward
 from joule_cli.ops.resample import Cursor, Method, cover, sample
-from joule_cli.ops.rows import RowWriter, even_blocks
+from joule_cli.ops.rows import RowWriter, even_blocks, fill_values
 from joule_cli.ops.streams import (
     Place,
     check_bounds,
@@ -301,7 +301,7 @@ async def _merge_run(
                         await _reach_all(cursors, int(rest["timestamp"][0]))
                         known = min(cursor.known_until for cursor in cursors)
                         ready = int(np.searchsorted(rest["timestamp"], known, "right"))
-                        merged = _side_by_side(rest[:ready], cursors, layout, options)
+                        merged = _side_by_side(rest[:ready], cursors, layout, options, meter.stream)
                         unmatched += ready - len(merged)
                         await writer.write(merged)
                         rest = rest[ready:]
@@ -347,20 +347,24 @@ async def _reach(
 
 
 def _side_by_side(
-    rows: Rows, cursors: Sequence[Cursor], layout: Layout, options: MergeOptions
+    rows: Rows,
+    cursors: Sequence[Cursor],
+    layout: Layout,
+    options: MergeOptions,
+    destination: str,
 ) -> Rows:
     out: Rows = np.empty(len(rows), layout.dtype)
     out["timestamp"] = rows["timestamp"]
     column = rows["data"].shape[1]
     complete = np.ones(len(rows), np.bool_)
-    with np.errstate(over="ignore"):
-        out["data"][:, :column] = rows["data"]
-        for cursor in cursors:
-            values, found = sample(
-                cursor.rows, rows["timestamp"], options.interpolate, options.tolerance
-            )
-            width = values.shape[1]
-            out["data"][:, column : column + width] = values
-            column += width
-            complete &= found
+    fill_values(out, rows["data"], destination)
+    for cursor in cursors:
+        values, found = sample(
+            cursor.rows, rows["timestamp"], options.interpolate, options.tolerance
+        )
+        # what stands where there is no value does not count
+        values[~found] = 0
+        fill_values(out, values, destination, column=column)
+        column += values.shape[1]
+        complete &= found
     return out if complete.all() else out[complete]

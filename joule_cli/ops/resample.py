@@ -39,6 +39,8 @@ def sample(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Return the values of `rows` at `times`, and for which of these there is one.
 
+    Between infinities of opposite signs there is none.
+
     Parameters
     ----------
     rows
@@ -70,6 +72,7 @@ def sample(
         found = _between(values, before, after, to_left, to_right)
         # both neighbours are needed, the nearer one within the tolerance
         outside = (to_left == _LATEST) | (to_right == _LATEST)
+        outside |= np.isnan(found).any(axis=1)
         distance = np.where(outside, _LATEST, np.minimum(to_left, to_right))
     limit = _LATEST - 1 if tolerance is None else tolerance
     return found, distance <= limit
@@ -86,9 +89,11 @@ def _between(
     span = to_left.astype(np.float64) + to_right
     share = np.divide(to_left, span, out=np.zeros(len(span)), where=span > 0)[:, None]
     # exact at the samples themselves, and no overflow between values of opposite sign
-    mixed: npt.NDArray[np.float64] = np.where(
-        share == 0, low, np.where(share == 1, high, low * (1 - share) + high * share)
-    )
+    # zero times an infinity is only computed where it is not taken
+    with np.errstate(invalid="ignore"):
+        mixed: npt.NDArray[np.float64] = np.where(
+            share == 0, low, np.where(share == 1, high, low * (1 - share) + high * share)
+        )
     return mixed
 
 

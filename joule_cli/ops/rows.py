@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from types import TracebackType
 
+    import numpy.typing as npt
+
     from joule_cli.ops.progress import Meter
     from joule_cli.pipes import Pipe
     from joule_cli.series.layout import Rows
@@ -57,13 +59,33 @@ def _joined(held: list[Rows], pipe: Pipe) -> Rows:
     return np.concatenate(held) if held else np.empty(0, pipe.dtype)
 
 
-def refuse_not_finite(rows: Rows, stream: str) -> None:
-    """Refuse values that no stream can hold, before anything is replaced by them."""
-    values = rows["data"]
-    if values.dtype.kind == "f" and not np.isfinite(values).all():
-        bad = ~np.isfinite(values).all(axis=1)
-        stamp = int(rows["timestamp"][int(bad.argmax())])
-        raise InvalidValuesError(f"the result at {stamp} is not a finite number", object=stream)
+def fill_values(
+    rows: Rows, values: npt.NDArray[np.generic], stream: str, *, column: int = 0
+) -> None:
+    """Put results into the columns of `rows` from `column` on.
+
+    Parameters
+    ----------
+    stream
+        Where the rows are to be stored, for the error.
+
+    Raises
+    ------
+    InvalidValuesError
+        One is NaN, which no stream can hold, or a number too large for the type of `rows`.
+    """
+    target = rows["data"][:, column : column + values.shape[1]]
+    with np.errstate(over="ignore"):
+        target[:] = values
+    if target.dtype.kind != "f" or np.isfinite(target).all():
+        return
+    for bad, what in (
+        (np.isnan(target), "is not a number"),
+        (np.isinf(target) & np.isfinite(values), f"is out of the range of {target.dtype.name}"),
+    ):
+        if bad.any():
+            stamp = int(rows["timestamp"][int(bad.any(axis=1).argmax())])
+            raise InvalidValuesError(f"the result at {stamp} {what}", object=stream)
 
 
 class RowWriter:

@@ -148,6 +148,7 @@ class Projection:
         out["timestamp"] = rows["timestamp"]
         values = rows["data"] if self._columns is None else rows["data"][:, self._columns]
         if self._factor is not None:
-            values = (values - self._offset) * self._factor
+            with np.errstate(over="ignore", invalid="ignore"):
+                values = (values - self._offset) * self._factor
         out["data"] = values
         return out

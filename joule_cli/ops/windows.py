@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from joule_cli.ops.errors import OperationError
+from joule_cli.ops.rows import fill_values
 from joule_cli.series.layout import Layout, Rows
 
 _Values: TypeAlias = npt.NDArray[np.generic]
@@ -24,13 +25,17 @@ def moving_mean(values: _Values, window: int) -> _Floats:
     """Return the mean of each `window` successive rows, as float64.
 
     Each sum is made of two sums of values inside its window, so that large values elsewhere
-    cost no precision, and the work does not depend on the window.
+    cost no precision, infinities elsewhere do not matter, and the work does not depend on the
+    window. The mean of infinities of both signs is NaN.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         means = _window_sums(values.astype(np.float64), window) / window
-    if not np.isfinite(means).all():
-        # a sum was too large; dividing first costs a little precision instead
-        means = _window_sums(values.astype(np.float64) / window, window)
+        finite = np.isfinite(means)
+        if not finite.all():
+            # a sum was too large, unless values are infinite; dividing first costs a little
+            # precision instead
+            divided = _window_sums(values.astype(np.float64) / window, window)
+            means = np.where(finite, means, divided)
     return means
 
 
@@ -77,8 +82,11 @@ class WindowFilter:
         The window is not a positive odd number.
     """
 
-    def __init__(self, kernel: Kernel, window: int, layout: Layout, datatype: str) -> None:
+    def __init__(
+        self, kernel: Kernel, window: int, layout: Layout, datatype: str, *, destination: str
+    ) -> None:
         check_window(window)
+        self._destination = destination
         self._kernel = kernel
         self._window = window
         self._carry: Rows = np.empty(0, layout.dtype)
@@ -94,7 +102,13 @@ class WindowFilter:
         return int(stamps[0]), int(stamps[-1]) + 1
 
     def feed(self, rows: Rows) -> Rows:
-        """Return the results that `rows` completes, possibly none."""
+        """Return the results that `rows` completes, possibly none.
+
+        Raises
+        ------
+        InvalidValuesError
+            A result is NaN, or too large for its type.
+        """
         rows = np.concatenate([self._carry, rows]) if len(self._carry) else rows
         self._carry = rows[max(len(rows) - self._window + 1, 0) :].copy()
         results = max(len(rows) - self._window + 1, 0)
@@ -103,8 +117,7 @@ class WindowFilter:
         if results:
             half = self._window // 2
             out["timestamp"] = rows["timestamp"][half : half + results]
-            with np.errstate(over="ignore"):
-                out["data"] = self._kernel(rows["data"], self._window)
+            fill_values(out, self._kernel(rows["data"], self._window), self._destination)
         return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import statistics
 import tempfile
 from contextlib import suppress
@@ -44,7 +45,11 @@ def as_tuples(rows):
 
 @given(
     st.sampled_from(["mean", "median"]),
-    st.lists(st.lists(st.floats(-1e300, 1e300), min_size=2, max_size=2), min_size=1, max_size=60),
+    st.lists(
+        st.lists(st.floats(-1e300, 1e300) | st.just(math.inf), min_size=2, max_size=2),
+        min_size=1,
+        max_size=60,
+    ),
     st.integers(0, 8).map(lambda n: 2 * n + 1),
     st.lists(st.integers(0, 20), max_size=10),
 )
@@ -52,7 +57,7 @@ def test_any_blocks_give_the_naive_result(kind, values, window, sizes):
     rows = np.empty(len(values), Layout("float64", 2).dtype)
     rows["timestamp"] = np.arange(len(values))
     rows["data"] = values
-    kernel = WindowFilter(KERNELS[kind], window, Layout("float64", 2), "float64")
+    kernel = WindowFilter(KERNELS[kind], window, Layout("float64", 2), "float64", destination="/d")
     cuts = np.minimum(np.cumsum(sizes), len(rows)).astype(int)
     found = np.concatenate([kernel.feed(block) for block in np.split(rows, cuts)])
     half = window // 2
@@ -61,10 +66,60 @@ def test_any_blocks_give_the_naive_result(kind, values, window, sizes):
         for at in range(half, len(rows) - half)
     ]
     assert found["timestamp"].tolist() == list(range(half, len(rows) - half))
-    scale = np.abs(rows["data"]).max() if kind == "mean" else 0
+    finite = np.where(np.isfinite(rows["data"]), rows["data"], 0)
+    scale = np.abs(finite).max() if kind == "mean" else 0
     np.testing.assert_allclose(
         found["data"], np.array(expected).reshape(-1, 2), rtol=1e-14, atol=scale * 1e-15
     )
+
+
+def test_infinities_matter_in_their_windows_only():
+    values = np.full((30, 1), 0.1)
+    values[10], values[20] = np.inf, -np.inf
+    means = moving_mean(values, 5)[:, 0]
+    expected = np.full(26, moving_mean(values[:5], 5)[0, 0])
+    expected[6:11], expected[16:21] = np.inf, -np.inf
+    assert means.tolist() == pytest.approx(expected.tolist(), rel=1e-15)
+    # where a sum is too large, the others are as exact as without it
+    values[10], values[20] = 1.7e308, 1.7e308
+    values[11] = 1.7e308
+    assert moving_mean(values, 5)[6:12, 0].max() == pytest.approx(6.8e307)
+    both = moving_mean(np.array([[np.inf], [-np.inf], [1.0], [2.0], [3.0]]), 3)[:, 0]
+    assert np.isnan(both[0])
+    assert both[1:].tolist() == [-np.inf, 2]
+
+
+@pytest.mark.parametrize("mode", ["fail", "replace"])
+async def test_a_mean_of_infinities_of_both_signs_is_told(node, mode):
+    stream = await node.data_stream_create(model("src", "float64"), "/a")
+    rows = rows_at(range(20), "float64_2")
+    rows["data"][10:12, 0] = [np.inf, -np.inf]
+    async with await node.data_write(stream) as pipe:
+        await pipe.write(rows)
+    source, destination = Place(node, "/a/src"), Place(node, "/a/dst")
+    with pytest.raises(InvalidValuesError) as caught:
+        await filter_stream(source, destination, FilterOptions("mean", 3, mode=mode))
+    assert caught.value.sentence() == f"the result at {T0 + 10} is not a number: /a/dst"
+    await filter_stream(source, destination, FilterOptions("median", 3, mode=mode))
+    found = await read(node, "/a/dst")
+    assert found["data"].tolist() == running_median(rows["data"], 3).tolist()
+
+
+async def test_numbers_too_large_for_the_destination_do_not_become_infinities(node):
+    stream = await node.data_stream_create(model("src", "float64"), "/a")
+    rows = rows_at(range(20), "float64_2")
+    rows["data"][10] = [np.inf, 1e300]
+    async with await node.data_write(stream) as pipe:
+        await pipe.write(rows)
+    options = FilterOptions("mean", 3)
+    with pytest.raises(InvalidValuesError, match="is out of the range of float32"):
+        await filter_stream(Place(node, "/a/src"), Place(node, "/a/dst"), options)
+    await filter_stream(
+        Place(node, "/a/src"), Place(node, "/a/d64"), FilterOptions("mean", 3, datatype="float64")
+    )
+    found = await read(node, "/a/d64")
+    assert found["data"][8:11, 0].tolist() == [np.inf] * 3
+    assert np.isfinite(found["data"][11:]).all()
 
 
 def test_large_values_outside_of_a_window_cost_no_precision():

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joule_cli.engine.node import EmbeddedNode
-from joule_cli.errors import LayoutMismatchError, StorageError
+from joule_cli.errors import InvalidValuesError, LayoutMismatchError, StorageError
 from joule_cli.ops import rows as rows_module
 from joule_cli.ops.errors import OperationError, OverlapError, PartialError
 from joule_cli.ops.merge import MergeInput, MergeOptions, merge_streams, plan_merge
@@ -96,6 +96,45 @@ def test_extreme_values_do_not_overflow():
     values, found = sample(rows, np.array([T0, T0 + 5, T0 + 10]), "linear", None)
     assert found.all()
     assert values[:, 0].tolist() == [-1.7e308, 0.0, 1.7e308]
+
+
+def test_infinities_are_interpolated():
+    inf = np.inf
+    rows = rows_at([0, 10, 20, 30, 40], "float64_1")
+    rows["data"][:, 0] = [1, inf, inf, -inf, 5]
+    times = T0 + np.arange(0, 41, 5)
+    values, found = sample(rows, times, "linear", None)
+    # between infinities of opposite signs there is nothing
+    assert found.tolist() == [True] * 5 + [False] + [True] * 3
+    assert values[found, 0].tolist() == [1, inf, inf, inf, inf, -inf, -inf, 5]
+    for method in ("previous", "none"):
+        values, found = sample(rows, times, method, 5)
+        assert found.all()
+        assert set(values[:, 0].tolist()) == {1, inf, -inf, 5}
+
+
+async def test_infinities_are_merged_and_numbers_that_are_too_large_refused(node):
+    await fill(node, "/a/p", [range(0, 40, 5)])
+    rows = rows_at([0, 10, 20, 30, 40], "float64_2")
+    rows["data"][1:4, 0] = [np.inf, -np.inf, -np.inf]
+    stream = await node.data_stream_create(model("s", "float64"), "/a")
+    async with await node.data_write(stream) as pipe:
+        await pipe.write(rows)
+    result = await merge_streams(node, P, [S], "/a/d", MergeOptions())
+    assert (result.rows, result.unmatched) == (7, 1)
+    merged = await read(node, "/a/d")
+    assert (merged["timestamp"] - T0).tolist() == [0, 5, 10, 20, 25, 30, 35]
+    assert merged["data"][1:, 2].tolist() == [np.inf] * 2 + [-np.inf] * 4
+    rows["timestamp"] += 100
+    rows["data"][2, 1] = 1e300
+    async with await node.data_write(stream) as pipe:
+        await pipe.write(rows)
+    await fill(node, "/a/p", [range(100, 140, 5)])
+    with pytest.raises(InvalidValuesError) as caught:
+        await merge_streams(node, P, [S], "/a/d", MergeOptions(resume=True))
+    assert caught.value.sentence() == (
+        f"the result at {T0 + 120} is out of the range of float32: /a/d"
+    )
 
 
 async def test_short_pieces_are_done_or_reported(node):

@@ -74,3 +74,13 @@ def test_scaling_keeps_minima_below_maxima():
     # p: mean 0, min 2, max 4; q: 1, 3, 5
     assert project(rows)["data"].tolist()[0] == [2, 0.5, -6, 1.5, -2, 2.5]
     assert project.elements[0].scale_factor == 1
+
+
+def test_infinities_are_scaled_without_a_warning():
+    elements = [Element("p", offset=1, scale_factor=-2), Element("q", scale_factor=0)]
+    rows = np.zeros(2, Layout("float32", 2).dtype)
+    rows["data"] = [[np.inf, np.inf], [-np.inf, 1]]
+    scaled = Projection(Layout("float32", 2), elements, scale=True)(rows)["data"]
+    assert scaled[:, 0].tolist() == [-np.inf, np.inf]
+    assert np.isnan(scaled[0, 1])
+    assert scaled[1, 1] == 0
