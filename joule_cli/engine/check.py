@@ -233,9 +233,14 @@ def _same(blob: bytes, other: bytes, n: int, layout: Layout, name: str) -> bool:
     if len(a) != len(b):
         return False
     means: list[npt.NDArray[np.float64]] = [x["data"][:, :width].astype(np.float64) for x in (a, b)]
-    scale = np.abs(b["data"]).max(axis=1, keepdims=True, initial=0)
+    size = np.abs(b["data"])
+    scale = np.where(np.isfinite(size), size, 0).max(axis=1, keepdims=True, initial=0)
+    with np.errstate(invalid="ignore"):
+        near = np.abs(means[0] - means[1]) <= _TOLERANCE * scale
+    # the means of infinities, of both signs above all, have no distance
+    near |= (means[0] == means[1]) | (np.isnan(means[0]) & np.isnan(means[1]))
     return bool(
-        (a["timestamp"] == b["timestamp"]).all()
+        near.all()
+        and (a["timestamp"] == b["timestamp"]).all()
         and (a["data"][:, width:] == b["data"][:, width:]).all()
-        and (np.abs(means[0] - means[1]) <= _TOLERANCE * scale).all()
     )

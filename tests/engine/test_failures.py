@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,8 @@ from joule_cli.errors import (
     PipeError,
     StorageError,
 )
+from joule_cli.model import DataStream, Element
+from joule_cli.series.layout import Layout
 from tests.engine.writers import Program, made_stream, read_pieces, rows_at
 
 if TYPE_CHECKING:
@@ -315,6 +317,39 @@ async def test_damaged_rows_are_told_by_stream_and_time(path: Path, at: float, s
         await node.data_delete("/a/s", 5000, 9000)
         assert len(await read_pieces(node, "/a/s", DTYPE)) == 2
         assert (await Administration(node).check()).problems == []
+
+
+async def test_decimated_infinities_are_compared(path: Path):
+    elements = [Element("x"), Element("y")]
+    async with EmbeddedNode("demo", path) as node:
+        await node.data_stream_create(DataStream("s", "", "float64", elements=elements), "/a")
+    rows = np.zeros(1000, Layout("float64", 2).dtype)
+    rows["timestamp"] = np.arange(1000)
+    rows["data"][5] = [np.inf, -np.inf]
+    rows["data"][6:8, 0] = [-np.inf, 1e308]
+    async with EmbeddedNode("demo", path) as node:
+        async with await node.data_write("/a/s") as pipe:
+            await pipe.write(rows)
+        assert (await Administration(node).check()).problems == []
+    with closing(sqlite3.connect(path)) as connection:
+        ((summary,),) = connection.execute("SELECT summary FROM chunk")
+    decimated = np.frombuffer(summary, Layout("float64", 2).decimated.dtype).copy()
+    assert np.isnan(decimated["data"][0, 0])
+    assert decimated["data"][0, 1:].tolist() == [-np.inf, -np.inf, -np.inf, np.inf, 0]
+
+    async def problems_with(column: int, value: float) -> list[str]:
+        changed = decimated.copy()
+        changed["data"][0, column] = value
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE chunk SET summary = ?", (changed.tobytes(),))
+        async with EmbeddedNode("demo", path) as node:
+            return [each.text for each in (await Administration(node).check()).problems]
+
+    # another machine may write NaN with another sign
+    assert await problems_with(0, -decimated["data"][0, 0]) == []
+    for column, value in ((0, 1.0), (0, np.inf), (1, np.inf), (1, np.nan), (3, -1e308)):
+        told = await problems_with(column, value)
+        assert told == ["has decimated rows (level summary) that do not match its rows"], column
 
 
 async def test_missing_rows_are_told(path: Path):
