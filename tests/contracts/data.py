@@ -24,6 +24,8 @@ from joule_cli.errors import (
     TransferCutError,
 )
 from joule_cli.model.data_stream import DATATYPES
+from joule_cli.series.decimation import decimate
+from joule_cli.series.layout import Layout
 from tests.contracts.streams import flow
 
 if TYPE_CHECKING:
@@ -316,6 +318,32 @@ class DataContract:
             await pipe.write(rows_at([8]))
         await pipe.close()
         assert await read(node) == [[0, 1]]
+
+    @pytest.mark.parametrize("datatype", ["float32", "float64"])
+    async def test_infinities_come_back(self, node: Node, datatype: str):
+        await node.data_stream_create(flow(datatype=datatype), "/a")
+        layout = Layout(datatype, 2)
+        rows = np.zeros(400, layout.dtype)
+        rows["timestamp"] = T + np.arange(len(rows))
+        rows["data"][:2] = [[np.inf, 1], [-np.inf, -np.inf]]
+        rows["data"][200, 0] = np.inf
+        pipe = await node.data_write(PATH)
+        await pipe.write(rows)
+        bad = rows[:3].copy()
+        bad["timestamp"] += 1000
+        bad["data"][2, 1] = np.nan
+        with pytest.raises(InvalidValuesError):
+            await pipe.write(bad)
+        await pipe.close()
+        async with await node.data_read(PATH) as reader:
+            assert (await reader.read_all()).tobytes() == rows.tobytes()
+        async with await node.data_read(PATH, max_rows=25) as reader:
+            means = await reader.read_all()
+        assert reader.decimated
+        expected = decimate(rows, reader.decimation_level, layout)
+        np.testing.assert_array_equal(means["data"], expected["data"])
+        assert np.isnan(means["data"][0, 0])
+        assert means["data"][0, 1:].tolist() == [-np.inf, -np.inf, -np.inf, np.inf, 1]
 
     async def test_rows_of_another_layout_are_refused_and_the_pipe_goes_on(self, node: Node):
         await node.data_stream_create(flow(), "/a")
