@@ -126,9 +126,11 @@ async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
         failure = Refusal(500, "500: Internal Server Error")
     response = _finish(request, failure)
     if not request.content.is_eof():
-        await response.prepare(request)
-        await response.write_eof()
-        await _let_go(request)
+        # a client that is gone by now needs no answer
+        with suppress(ConnectionError):
+            await response.prepare(request)
+            await response.write_eof()
+            await _let_go(request)
     return response
 
 
