@@ -379,7 +379,8 @@ async def _error_text(response: aiohttp.ClientResponse) -> str:
     if response.content_type == codec.MEDIA_TYPE and text.startswith("{"):
         with suppress(ValueError, KeyError, RecursionError):
             text = str(json.loads(text)["error"])
-    elif response.content_type == "text/html" or not text:
+    elif response.content_type == "text/html" or text in {"", f"{response.status}:"}:
+        # of some filters, Joule 1.0.1 says nothing more
         text = f"{response.status} {response.reason}"
     # behind the first line of a fault is a traceback
     return text.partition("\n")[0] if response.status >= 500 else text
