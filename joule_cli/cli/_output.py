@@ -12,6 +12,7 @@ Everything that is not the answer goes to stderr through `note` and `warn`.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -367,7 +368,24 @@ def _scalar(value: Any) -> Any:
 def _json(value: Any, *, indent: bool = False) -> str:
     import json
 
-    return json.dumps(value, ensure_ascii=False, indent=2 if indent else None)
+    spaces = 2 if indent else None
+    try:
+        return json.dumps(value, ensure_ascii=False, indent=spaces, allow_nan=False)
+    except ValueError:
+        return json.dumps(json_value(value), ensure_ascii=False, indent=spaces)
+
+
+def json_value(value: Any) -> Any:
+    """Return a value with words, as strings, in place of the numbers that JSON lacks."""
+    match value:
+        case float() if not math.isfinite(value):
+            return str(value)
+        case dict():
+            return {key: json_value(item) for key, item in value.items()}
+        case list() | tuple():
+            return [json_value(item) for item in value]
+        case _:
+            return value
 
 
 def limited(items: Iterable[Any]) -> Iterator[Any]:

@@ -51,6 +51,11 @@ format is chosen; --format hdf5 and --file write HDF5. The suffix of FILE choose
 format: .h5 .hdf5 .hdf, .csv, .tsv, .jsonl .ndjson, .json, .txt, and .gz or .zst
 behind text.
 
+Values of float streams may be infinite: inf and -inf, in JSON the strings "inf" and
+"-inf", for which it has no numbers. They are read in any case, as Infinity too, and
+come back as what they were. NaN is never stored; nan ("nan" in JSON) is only printed,
+for the mean of infinities of both signs and in the answers to queries.
+
 Events (joule event read, write) are JSON as the API has them: id, event_stream_id,
 start_time, end_time (null while still going on), content, node_uuid. When they are
 written, an id counts unless event_stream_id or node_uuid name another stream: then,

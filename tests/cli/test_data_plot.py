@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -22,6 +23,8 @@ def data(tmp_path_factory):
     joule("data", "write", "/a/saw", "--create", "float32[x]", stdin=ramp)
     joule("data", "write", "/a/one", "--create", "float32[x]", stdin=f"{T0} 5\n")
     joule("data", "write", "/a/huge", "--create", "float64[x]", stdin="1 -1.7e308\n2 1.7e308\n")
+    infinite = "1 inf -inf inf\n2 -inf 0 inf\n3 2 1 inf\n4 3 inf inf\n"
+    joule("data", "write", "/a/infinite", "--create", "float64[x,y,z]", stdin=infinite)
     joule.ok("stream", "create", "/a/empty:float32[x]")
     return joule
 
@@ -75,6 +78,42 @@ def test_the_width_of_the_terminal(data):
 @pytest.mark.parametrize("path", ["/a/one", "/a/huge"])
 def test_extreme_rows(data, path):
     assert len(curve(data.ok("data", "plot", path))) == 16
+
+
+def test_infinities_reach_to_the_edge(data):
+    options = ("--ascii", "--height", "4", "--width", "40")
+    lines = data.ok("data", "plot", "/a/infinite", *options).splitlines()
+    # inf, -inf, 2 and 3
+    assert lines[3:7] == [
+        "3.00+'..                             ..'",
+        "    |   '..                       ..'",
+        "    |      ''.                 .''",
+        "2.00+         ''.............''",
+    ]
+    # -inf, 0, 1 and inf
+    assert lines[11:15] == [
+        "1.00+                     ..''''''''''''",
+        "    |                 ..''",
+        "    |              ..'",
+        "0.00+............''",
+    ]
+    # inf alone
+    assert lines[19:23] == [
+        " 1.00+''''''''''''''''''''''''''''''''''",
+        "     |",
+        "     |",
+        "-1.00+",
+    ]
+
+
+def test_the_points_of_infinities_are_json(data):
+    found = json.loads(data.ok("data", "plot", "/a/infinite", "--json"))
+    assert found["data"][0] == [1, *["inf"] * 3, *["-inf"] * 3, *["inf"] * 3]
+    lines = data.ok("data", "plot", "/a/infinite", "-i", "y", "--jsonl").splitlines()
+    assert [json.loads(line)["y"] for line in lines] == ["-inf", 0, 1, "inf"]
+    assert data.ok("data", "plot", "/a/infinite", "-i", "y", "--csv").splitlines()[1] == (
+        "1,-inf,-inf,-inf"
+    )
 
 
 def test_the_points(data):

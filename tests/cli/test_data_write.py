@@ -105,6 +105,19 @@ def test_a_range_is_cleared_first(lab):
     assert read(lab).splitlines()[-1] == "20 9.000000"
 
 
+@pytest.mark.parametrize("form", ["plain", "csv", "tsv", "json", "jsonl"])
+def test_infinities_come_back_in_every_format(joule, form):
+    rows = "10 inf 1.500000\n20 -inf -inf\n30 0.000000 inf\n"
+    joule("data", "write", "/a/x", "--create", "float32_2", stdin=rows)
+    printed = joule.ok("data", "read", "/a/x", "--format", form)
+    wrote = joule("data", "write", "/a/y", "--create", "float32_2", stdin=printed)
+    assert wrote.status == 0, wrote.err
+    assert joule.ok("data", "read", "/a/y") == rows
+    # the mean of infinities of both signs
+    means = joule.ok("data", "read", "/a/x", "--max-rows", "1", "--format", form)
+    assert "nan" in means
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -112,7 +125,7 @@ def test_a_range_is_cleared_first(lab):
         ("10 1\n20 abc\n", "-:2:4: "),
         ("10 1\n10 2\n", "-:2: the timestamp 10 is repeated"),
         ("10 1\n5 2\n", "-:2: the timestamp 5 is before 10"),
-        ("10 nan\n", "-:1:"),
+        ("10 nan\n", "-:1:4: nan cannot be stored, values must be numbers"),
         ("", "-: the file is empty"),
         ("1 2 3\n", "the stream has 1 elements, the input 2"),
     ],

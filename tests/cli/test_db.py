@@ -76,8 +76,9 @@ def test_a_table_on_a_terminal(data):
 
 
 EVERYTHING = """SELECT 1.50 AS d, 170141183460469231731687303715884105727 AS h,
-INTERVAL 1 MONTH AS i, [1, NULL] AS l, {'x': 'nan'::DOUBLE} AS s, 'a"b,c' AS t,
-NULL AS n, 'nan'::DOUBLE AS nan, true AS b,
+INTERVAL 1 MONTH AS i, [1, NULL] AS l, {'x': 'nan'::DOUBLE, 'y': ['inf'::FLOAT, '-inf']} AS s,
+'a"b,c' AS t,
+NULL AS n, 'nan'::DOUBLE AS nan, 'inf'::FLOAT AS inf, true AS b,
 DATE '2024-02-29' AS date, '\\xAA'::BLOB AS blob, '{"k": 1}'::JSON AS j, 1 AS x, 2 AS x"""
 
 
@@ -88,16 +89,17 @@ def test_every_type_as_json(data):
         "h": 2**127 - 1,
         "i": "1 month",
         "l": [1, None],
-        "s": {"x": None},
+        "s": {"x": "nan", "y": ["inf", "-inf"]},
         "t": 'a"b,c',
         "n": None,
-        "nan": None,
+        "nan": "nan",
+        "inf": "inf",
         "b": True,
         "date": "2024-02-29",
         "blob": "\\xAA",
         "j": {"k": 1},
-        "x#12": 1,
-        "x#13": 2,
+        "x#13": 1,
+        "x#14": 2,
     }
     assert '"d":1.50' in query(data, EVERYTHING, "--json")
 
@@ -113,12 +115,13 @@ def test_every_type_as_csv(data):
         "t": 'a"b,c',
         "n": "",
         "nan": "nan",
+        "inf": "inf",
         "b": "true",
         "date": "2024-02-29",
         "blob": "\\xAA",
         "j": '{"k": 1}',
-        "x#12": "1",
-        "x#13": "2",
+        "x#13": "1",
+        "x#14": "2",
     }
 
 

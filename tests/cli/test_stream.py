@@ -209,6 +209,14 @@ def test_spark_draws_the_course_and_leaves_gaps_blank(joule):
     assert ascii_line.isascii()
 
 
+def test_spark_puts_infinities_at_the_edges(joule):
+    rows = "".join(f"{i} {v} inf\n" for i, v in enumerate(["inf", 1, 2, "-inf", 3, 9]))
+    joule("data", "write", "/a/b", "--create", "float64[x,y]", stdin=rows)
+    x, y = joule.ok("stream", "info", "/a/b", "--spark").splitlines()[-2:]
+    assert x.split()[1:] == ["█", "▁", "▂", "▁", "▃", "█"]
+    assert y.split()[1:] == ["█"] * 6
+
+
 def test_rename_and_move(joule):
     joule.ok("stream", "create", "/a/b:int8[x]")
     joule.ok("stream", "create", "/a/c:int8[x]")

@@ -88,6 +88,8 @@ def curve(
 ) -> list[str]:
     """Draw one element: its envelope, joined within each interval, beside its values.
 
+    Infinities reach to the edge.
+
     Parameters
     ----------
     span
@@ -95,8 +97,8 @@ def curve(
     width
         Of everything, the labels included.
     """
-    low = min(p[2] for points in intervals for p in points)
-    high = max(p[3] for points in intervals for p in points)
+    bounds = [v for points in intervals for p in points for v in p[1:] if math.isfinite(v)]
+    low, high = min(bounds, default=0.0), max(bounds, default=0.0)
     if low == high:
         pad = abs(low) / 10 or 1.0
         low, high = low - pad, high + pad
@@ -109,6 +111,8 @@ def curve(
         return round(share * (canvas.columns - 1))
 
     def up(value: float) -> int:
+        if math.isinf(value):
+            return canvas.lines - 1 if value > 0 else 0
         # halves, because the distance of two values can exceed what a float holds
         share = (value / 2 - low / 2) / (high / 2 - low / 2)
         return min(max(round(share * (canvas.lines - 1)), 0), canvas.lines - 1)
@@ -116,8 +120,13 @@ def curve(
     for points in intervals:
         before: tuple[int, int] | None = None
         for time, mean, minimum, maximum in points:
-            x, y = across(time), up(mean)
+            x = across(time)
             canvas.bar(x, up(minimum), up(maximum))
+            if math.isnan(mean):
+                # of infinities of both signs: the bar has the full height
+                before = None
+                continue
+            y = up(mean)
             if before is not None:
                 canvas.segment(*before, x, y)
             before = (x, y)

@@ -15,6 +15,7 @@ from joule_cli.cli._output import (
     ListWriter,
     data_time,
     delimited,
+    json_value,
     output_format,
     show_time,
     write_utf8,
@@ -114,7 +115,7 @@ class AnswerWriter:
                 return orjson.Fragment(_valid_json(cell))
             if isinstance(cell, Decimal) or (isinstance(cell, int) and cell not in _INT64):
                 return orjson.Fragment(str(cell))
-            return cell
+            return json_value(cell)
 
         for i, kind in enumerate(self._kinds):
             if kind == "time":
@@ -158,11 +159,9 @@ def _exact(value: Any) -> Any:
 
 
 def _valid_json(text: str) -> str:
-    # numbers that JSON lacks become null
+    # the words that DuckDB writes for numbers that JSON lacks become strings
     if "NaN" in text or "Infinity" in text:
-        import orjson
-
-        return orjson.dumps(json.loads(text)).decode()
+        return json.dumps(json_value(json.loads(text)), ensure_ascii=False, separators=(",", ":"))
     return text
 
 

@@ -19,7 +19,7 @@ _MAX_ROWS = 16 * _CELLS
 async def sparklines(
     node: Node, path: str, info: DataStreamInfo, n_elements: int, *, ascii_only: bool
 ) -> list[str]:
-    """Return a line per element; a blank cell is time without rows."""
+    """Return a line per element; a blank cell is time without rows, or without a mean."""
     if info.start is None or info.end is None:
         return [""] * n_elements
     rows = await node.data_read_array(path, max_rows=_MAX_ROWS, flatten=True)
@@ -37,9 +37,17 @@ def _line(cells: list[int], values: list[float], levels: str) -> str:
         sums[cell] += value
         counts[cell] += 1
     means = [s / c if c else math.nan for s, c in zip(sums, counts, strict=True)]
-    known = [m for m in means if not math.isnan(m)]
-    low, high = min(known), max(known)
-    step = (high - low) / len(levels) or 1.0
-    return "".join(
-        " " if math.isnan(m) else levels[min(int((m - low) / step), len(levels) - 1)] for m in means
-    )
+    known = [m for m in means if math.isfinite(m)]
+    low, high = min(known, default=0.0), max(known, default=0.0)
+    # divided first, because the distance of two means can exceed what a float holds
+    n = len(levels)
+    span = high / n - low / n or 1.0
+
+    def block(mean: float) -> str:
+        if math.isnan(mean):
+            return " "
+        # infinities are beyond all others
+        share = (mean / n - low / n) / span
+        return levels[int(min(max(share * n, 0), n - 1))]
+
+    return "".join(map(block, means))
