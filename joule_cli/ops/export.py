@@ -290,7 +290,7 @@ class _Run:
         assert self._writer is not None
         waiting = self._waiting
         self._waiting, self._waiting_rows, self._weight = [], 0, 0
-        await worker.call(_write, self._writer, waiting)
+        await worker.call(write_items, self._writer, waiting)
         blocks = [rows for rows in waiting if rows is not None]
         if blocks:
             result = self.result
@@ -308,7 +308,8 @@ class _Run:
                 self._writer.close(complete=False)
 
 
-def _write(writer: Writer, items: Sequence[Rows | None]) -> None:
+def write_items(writer: Writer, items: Sequence[Rows | None]) -> None:
+    """Write rows, and breaks (`None`)."""
     for rows in items:
         if rows is None:
             writer.interval_break()

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import STREAM, Bounds, find_stream, progress_option, time_bounds
+from joule_cli.cli._options import (
+    DURATION,
+    STREAM,
+    Bounds,
+    find_stream,
+    progress_option,
+    time_bounds,
+)
 from joule_cli.cli._progress import Progress
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
@@ -35,6 +42,10 @@ class NoRowsError(JouleError):
     """There are no rows in the range, and that was to be a failure."""
 
 
+class LiveOptionsError(JouleError):
+    """Rows that have no end cannot be given out in this way; status 1, as with Joule 1.0.1."""
+
+
 @command(
     "read",
     formats=("text", "hdf5"),
@@ -43,10 +54,16 @@ class NoRowsError(JouleError):
         "joule data read /house/mains --start yesterday -r 1000 --csv --header units",
         "joule data read /house/mains -f mains.h5",
         "joule data read /house/mains -f mains.csv.gz --resume",
+        "joule data read /house/mains --live --last 1h --jsonl",
     ],
 )
 @click.argument("stream", type=STREAM)
 @time_bounds
+@click.option(
+    "-l", "--live", "--follow", "live", is_flag=True, help="Go on with rows as they are written."
+)
+@click.option("--duration", type=DURATION, metavar="D", help="End --live after this time.")
+@click.option("--reconnect", is_flag=True, help="Let --live try again when the node is away.")
 @row_options
 @click.option("-m", "--mark-intervals", is_flag=True, help="Print a line between intervals.")
 @click.option(
@@ -72,6 +89,9 @@ async def read(
     node: Node,
     stream: Ref,
     bounds: Bounds,
+    live: bool,
+    duration: int | None,
+    reconnect: bool,
     max_rows: int | None,
     show_bounds: bool,
     elements: str | None,
@@ -88,7 +108,14 @@ async def read(
 
     One row per line: the time in microseconds since 1970 UTC, then the values. Other formats are
     chosen with --csv, --tsv, --jsonl, --json, or by the suffix of FILE.
+
+    With --live the rows go on until Ctrl-C, also when who writes them stops and begins again; what
+    is stored since --start comes first.
     """
+    if not live and (duration is not None or reconnect):
+        raise click.UsageError("--duration and --reconnect belong to --live.")
+    if live:
+        _check_live(bounds, max_rows, intervals)
     if file == "-":
         file = None
     if file is None and (append or no_clobber):
@@ -113,7 +140,8 @@ async def read(
             "HDF5 cannot be written to standard output", file="-", hint="name a file with -f"
         )
 
-    from joule_cli.cli.data._input import follow, path_of
+    from joule_cli.cli.data._input import follow as shown_in
+    from joule_cli.cli.data._input import path_of
     from joule_cli.ops.errors import PartialError
     from joule_cli.ops.export import ExportOptions, export_stream
     from joule_cli.ops.select import parse_elements
@@ -126,30 +154,66 @@ async def read(
         after, target.shape = last_in_file(file, name, form)
     else:
         after = None
-    options = ExportOptions(
-        start=start,
-        end=end,
-        intervals=pieces,
-        max_rows=max_rows,
-        bounds=show_bounds,
-        elements=None if elements is None else parse_elements(elements, model.elements),
-        scale=scale,
-        limit=current().limit,
-        after=after,
-        list_intervals=mark_intervals and name == "json",
-    )
+    chosen = None if elements is None else parse_elements(elements, model.elements)
     with Progress("reading", unit="rows") as bar:
         # rows that scroll past show by themselves how far it got
         bar.visible = bar.visible and (file is not None or not is_terminal(sys.stdout))
-        try:
-            result = await export_stream(node, path, target.open, options, follow(bar))
-        except PartialError as exc:
-            if file is not None or _is_closed(exc.cause):
-                # the unfinished file is gone, so nothing of the work lasts
-                raise exc.cause from exc
-            raise
-    if fail_empty and not result.rows:
+        if live:
+            from joule_cli.cli.data._follow import follow_rows
+            from joule_cli.ops.live import LiveOptions
+
+            count = await follow_rows(
+                node,
+                model,
+                path,
+                target.open,
+                LiveOptions(
+                    history=bounds.start is not None,
+                    start=start,
+                    after=after,
+                    elements=chosen,
+                    scale=scale,
+                    limit=current().limit,
+                    duration_s=None if duration is None else duration / 1_000_000,
+                    reconnect=reconnect,
+                    keep_what_came=file is not None,
+                ),
+                shown_in(bar),
+            )
+        else:
+            options = ExportOptions(
+                start=start,
+                end=end,
+                intervals=pieces,
+                max_rows=max_rows,
+                bounds=show_bounds,
+                elements=chosen,
+                scale=scale,
+                limit=current().limit,
+                after=after,
+                list_intervals=mark_intervals and name == "json",
+            )
+            try:
+                result = await export_stream(node, path, target.open, options, shown_in(bar))
+            except PartialError as exc:
+                if file is not None or _is_closed(exc.cause):
+                    # the unfinished file is gone, so nothing of the work lasts
+                    raise exc.cause from exc
+                raise
+            count = result.rows
+    if fail_empty and not count:
         raise NoRowsError("there are no rows in the range", object=path)
+
+
+def _check_live(bounds: Bounds, max_rows: int | None, intervals: str | None) -> None:
+    """Refuse what contradicts rows without an end."""
+    for option, given in (
+        ("--end", bounds.end is not None),
+        ("--max-rows", max_rows is not None),
+        ("--intervals", intervals is not None),
+    ):
+        if given:
+            raise LiveOptionsError(f"--live and {option} exclude each other")
 
 
 def _is_closed(cause: JouleError) -> bool:

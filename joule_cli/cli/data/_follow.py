@@ -1,0 +1,54 @@
+"""Rows as they are written, until somebody has seen enough."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from joule_cli.cli._output import warn
+from joule_cli.errors import SubscriptionError
+from joule_cli.model.data_stream import KEEP_NONE
+from joule_cli.ops.live import export_live
+
+if TYPE_CHECKING:
+    from joule_cli.api.node import Node
+    from joule_cli.errors import ApiError
+    from joule_cli.model import DataStream
+    from joule_cli.ops.export import OpenWriter
+    from joule_cli.ops.live import LiveOptions
+    from joule_cli.ops.progress import Progress, ProgressCallback
+
+
+async def follow_rows(
+    node: Node,
+    model: DataStream,
+    path: str,
+    open_writer: OpenWriter,
+    options: LiveOptions,
+    progress: ProgressCallback,
+) -> int:
+    """Give out live rows and return their number; a signal is the usual end."""
+    if node.url.startswith("file:") and model.keep_us == KEEP_NONE:
+        # others write to the file, but not these rows
+        raise SubscriptionError(
+            "the stream keeps no rows, so that they do not get into the file",
+            object=path,
+            hint="they can be followed on a served node that they are written to",
+        )
+    count = 0
+
+    def counted(step: Progress) -> None:
+        nonlocal count
+        count = step.rows
+        progress(step)
+
+    def tell(error: ApiError) -> None:
+        warn(f"{error.sentence()}; trying again")
+
+    try:
+        await export_live(node, path, open_writer, options, counted, tell)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None:
+            task.uncancel()
+    return count
