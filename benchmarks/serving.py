@@ -70,14 +70,14 @@ def _running(bench: Bench, argv: Sequence[str]) -> Iterator[Server]:
             pass_fds=[write],
         )
         os.close(write)
-        status = 0
         try:
             url = ready.readline().strip()
             server = Server(url, child.pid)
             if url:
                 yield server
         finally:
-            child.send_signal(signal.SIGTERM)
+            # not by the object, which would notice a child that has ended, and lose its usage
+            os.kill(child.pid, signal.SIGTERM)
             _, status, usage = os.wait4(child.pid, 0)
             child.returncode = os.waitstatus_to_exitcode(status)
         server.cpu_s, server.peak_mb = cpu_seconds(usage), peak_mb(usage)

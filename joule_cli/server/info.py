@@ -6,7 +6,7 @@ from aiohttp import web
 
 from joule_cli.errors import ApiError
 from joule_cli.server.body import json_response
-from joule_cli.server.state import NODE, SETTINGS
+from joule_cli.server.state import IDENTITY, NODE, SETTINGS
 from joule_cli.wire import endpoints
 
 routes = web.RouteTableDef()
@@ -21,13 +21,14 @@ async def index(request: web.Request) -> web.Response:
 @routes.get(endpoints.VERSION)
 async def version(request: web.Request) -> web.Response:
     """Tell the version."""
-    return web.Response(text=(await request.app[NODE].info()).version)
+    return web.Response(text=request.app[IDENTITY].version)
 
 
 @routes.get(endpoints.VERSION_JSON)
 async def version_json(request: web.Request) -> web.Response:
     """Tell version, name and identity."""
-    info = await request.app[NODE].info()
+    # watched by monitoring and asked first by every client: it waits for no other work
+    info = request.app[IDENTITY]
     return json_response(
         {"version": info.version, "name": request.app[SETTINGS].name, "uuid": info.uuid}
     )
@@ -60,5 +61,8 @@ async def db_connection(request: web.Request) -> web.Response:
 async def ensure_identity(app: web.Application) -> None:
     """Give a node an identity before anybody asks: a new node gets one with its first change."""
     node = app[NODE]
-    if not (await node.info()).uuid:
+    info = await node.info()
+    if not info.uuid:
         await node.folder_create("/")
+        info = await node.info()
+    app[IDENTITY] = info

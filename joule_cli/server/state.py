@@ -7,9 +7,12 @@ from typing import Final
 from aiohttp import web
 
 from joule_cli.api.node import Node
+from joule_cli.model import NodeInfo
 from joule_cli.server.settings import ServerSettings
 
 NODE: Final = web.AppKey("NODE", Node)
+#: What stays as it is while the node is served: version and UUID.
+IDENTITY: Final = web.AppKey("IDENTITY", NodeInfo)
 SETTINGS: Final = web.AppKey("SETTINGS", ServerSettings)
 
 #: Id of the master whose key a request has; absent when it needed none.
