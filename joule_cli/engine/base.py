@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from joule_cli.engine import metadata
+from joule_cli.engine.watch import FileWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +24,10 @@ class EngineState:
     database: Database
     producers: Producers
     _clock: Callable[[], int]
+
+    @cached_property
+    def _watch(self) -> FileWatch:
+        return FileWatch(self.database)
 
     def _is_destination(self, stream_id: int) -> bool:
         """Tell whether a stream is being written, by this process or another."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 #: Removals of fewer events leave their pages for the next ones.
 _WORTH_RELEASING = 1000
+#: Events that are given at once to whoever follows a stream.
+_STEP = 5_000
 #: orjson reads integers beyond 64 bits as floats.
 _LONG_INTEGER = re.compile(r"\d{19}")
 
@@ -147,6 +149,33 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
         async with aclosing(read) as blocks:
             async for stored in blocks:
                 yield await self.database.compute(lambda s=stored: _events(s, stream_id, uuid))  # type: ignore[misc]
+
+    async def event_stream_follow(
+        self,
+        stream: EventStreamRef,
+        start: int | None = None,
+        json_filter: str | list[Any] | None = None,
+        include_on_going_events: bool = True,
+    ) -> AsyncGenerator[list[Event], None]:
+        window = _window(start, None, json_filter, ongoing=include_on_going_events)
+        stream_id = await self._event_stream_id(stream)
+        uuid = await self._node_uuid()
+        last = await self.event_store.last_id(stream_id)
+        yield []
+        if start is not None:
+            async with aclosing(self._event_blocks(stream, window, None, _STEP)) as blocks:
+                async for events in blocks:
+                    # later ones follow in their turn
+                    if known := [event for event in events if (event.id or 0) <= last]:
+                        yield known
+        async with aclosing(self._watch.ticks()) as ticks:
+            async for changed in ticks:
+                newest = await self.event_store.last_id(stream_id) if changed else last
+                while last < newest:
+                    first, last = last + 1, min(last + _STEP, newest)
+                    stored = await self.event_store.with_ids(stream_id, first, last, window)
+                    if stored:
+                        yield _events(stored, stream_id, uuid)
 
     async def event_stream_count(
         self,

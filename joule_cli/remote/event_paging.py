@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
-from joule_cli.errors import ProtocolError
+from joule_cli.errors import ProtocolError, SubscriptionError
 from joule_cli.model import Event
 from joule_cli.remote.answers import read_list
 from joule_cli.wire import endpoints
-from joule_cli.wire.codec import require_keys
+from joule_cli.wire.codec import LINES_TYPE, require_keys
 from joule_cli.wire.params import OPEN_ENDED
 
 if TYPE_CHECKING:
@@ -78,6 +79,37 @@ async def first_page(
     answer = await session.get(endpoints.EVENT_DATA, params, about=target.get("path"))
     events = sorted(_read(answer, uuid), key=lambda e: (e.start_time, e.id or 0))
     return events[:limit]
+
+
+async def follow(
+    session: Session, target: Params, window: Window, uuid: str
+) -> AsyncGenerator[list[Event], None]:
+    """Give events as they are stored; first an empty list, once the node has begun.
+
+    A Joule 1.0.1 node takes this for a read, of which one event is enough to see that.
+    """
+    params = target | window_params(window.start, None, ongoing=window.ongoing)
+    params |= {"subscribe": "1", "limit": "1", "return-subset": "1", OPEN_ENDED: "1"}
+    about = target.get("path")
+    opening = session.open("GET", endpoints.EVENT_DATA, params, about=about, patience=0)
+    async with opening as response:
+        if response.content_type != LINES_TYPE:
+            raise SubscriptionError("the node cannot tell of new events", object=about)
+        yield []
+        cut = b""
+        async for part in response.content.iter_any():
+            *lines, cut = (cut + part).split(b"\n")
+            if lines:
+                yield [_line(line, uuid) for line in lines]
+    raise SubscriptionError("the node has stopped sending events", object=about)
+
+
+def _line(line: bytes, uuid: str) -> Event:
+    try:
+        data = json.loads(line)
+    except ValueError as exc:
+        raise ProtocolError("Invalid node response: an event is not JSON") from exc
+    return read_list([data], lambda data: _event(data, uuid), *_KEYS)[0]
 
 
 def window_params(start: int | None, end: int | None, *, ongoing: bool) -> Params:

@@ -19,7 +19,7 @@ from joule_cli.errors import (
 from joule_cli.model import Event, EventBucket, EventStream, EventStreamInfo
 from joule_cli.remote.answers import read_integer, read_list, read_object, require_ok
 from joule_cli.remote.base import RemoteState
-from joule_cli.remote.event_paging import first_page, pages, window_params
+from joule_cli.remote.event_paging import first_page, follow, pages, window_params
 from joule_cli.remote.event_writing import batches, check_timestamp
 from joule_cli.remote.references import destination_body, find_event_stream, key_body
 from joule_cli.remote.session import LONG_WORK
@@ -166,6 +166,21 @@ class RemoteEventStreams(RemoteState, EventStreamActions):
                 return []
             window = window._replace(end=last + 1)
         return await first_page(self.session, target, window, limit, uuid)
+
+    async def event_stream_follow(
+        self,
+        stream: EventStreamRef,
+        start: int | None = None,
+        json_filter: str | list[Any] | None = None,
+        include_on_going_events: bool = True,
+    ) -> AsyncGenerator[list[Event], None]:
+        key = find_event_stream(stream)
+        window = _window(start, None, json_filter, ongoing=bool(include_on_going_events))
+        target = key_params(key) | _filter_params(window)
+        uuid = await self._node_uuid()
+        async with aclosing(follow(self.session, target, window, uuid)) as blocks:
+            async for events in blocks:
+                yield events
 
     async def event_stream_count(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +14,7 @@ from joule_cli.server.body import json_response, ok, read_object, read_source
 from joule_cli.server.refusals import start
 from joule_cli.server.state import NODE, SETTINGS
 from joule_cli.wire import endpoints
-from joule_cli.wire.codec import MEDIA_TYPE, dump
+from joule_cli.wire.codec import LINES_TYPE, MEDIA_TYPE, dump
 from joule_cli.wire.params import OPEN_ENDED, read_bounds, read_int, read_key
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ routes = web.RouteTableDef()
 
 #: Events that are read and encoded at once, so that other requests are not kept waiting.
 _BLOCK_EVENTS = 500
+#: How long the place of a follower is kept who has left, and of one who takes nothing.
+_LOOK_AROUND_S, _STALLED_S = 1.0, 30.0
 #: Answers up to this size are sent in one piece; the rest as they are read.
 _MOST_AT_ONCE_BYTES = 4 * 1024 * 1024
 
@@ -51,6 +54,8 @@ async def read(request: web.Request) -> web.StreamResponse:
     """Give events, or a histogram if there are more than asked for and not a part of them."""
     node = request.app[NODE]
     stream = await node.event_stream_get(read_key(request.query))
+    if request.query.get("subscribe") == "1":
+        return await _follow(request, await _selection(request, stream))
     limit, is_subset = _limit(request), "return-subset" in request.query
     selection = await _selection(request, stream)
     if is_subset and limit == 0:
@@ -170,6 +175,39 @@ async def _send_events(
             await response.write(f", {piece}".encode())
         await response.write(b'], "type": "events"}')
     return response
+
+
+async def _follow(request: web.Request, selection: _Selection) -> web.StreamResponse:
+    """Send events as they are stored, one line for each."""
+    wire_form = _wire_form(request)
+    stream, begin, _, json_filter, ongoing = selection
+    following = request.app[NODE].event_stream_follow(stream, begin, json_filter, ongoing)
+    async with aclosing(following) as blocks:
+        await anext(blocks)
+        response = web.StreamResponse(headers={"Content-Type": LINES_TYPE})
+        await start(request, response)
+        sending = asyncio.create_task(_send_lines(response, blocks, wire_form))
+        try:
+            # a stream may rest for hours, in which nothing else tells that the client is gone
+            while not sending.done() and request.transport is not None:
+                await asyncio.wait({sending}, timeout=_LOOK_AROUND_S)
+        finally:
+            sending.cancel()
+            await asyncio.wait({sending})
+        if not sending.cancelled():
+            sending.result()
+    return response
+
+
+async def _send_lines(
+    response: web.StreamResponse,
+    blocks: AsyncGenerator[list[Event], None],
+    wire_form: Callable[[Event], dict[str, Any]],
+) -> None:
+    async for events in blocks:
+        lines = "".join(f"{dump(wire_form(event))}\n" for event in events)
+        async with asyncio.timeout(_STALLED_S):
+            await response.write(lines.encode())
 
 
 async def _pieces(

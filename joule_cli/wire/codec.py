@@ -11,6 +11,8 @@ from typing import Any
 from joule_cli.errors import ApiError, ProtocolError
 
 MEDIA_TYPE = "application/json"
+#: One JSON document on each line, as they come.
+LINES_TYPE = "application/x-ndjson"
 
 
 def dump(value: Any) -> str:

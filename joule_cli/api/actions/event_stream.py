@@ -246,6 +246,41 @@ class EventStreamActions(ABC):
         """
 
     @abstractmethod
+    def event_stream_follow(
+        self,
+        stream: EventStreamRef,
+        start: int | None = None,
+        json_filter: str | list[Any] | None = None,
+        include_on_going_events: bool = True,
+    ) -> AsyncGenerator[list[Event], None]:
+        """Give events as they are stored, by whomever, without an end.
+
+        Iterate in ``contextlib.aclosing``. An empty list tells that everything that is stored from
+        now on will be given, each event once. Changes of events that exist are not given.
+
+        Parameters
+        ----------
+        start
+            Begin with the stored events from this time on, µs, and leave out earlier ones later.
+            Without it nothing that is stored already is given.
+        json_filter
+            Select by content, see the class.
+        include_on_going_events
+            Also give events that began before `start` and end at `start` or later.
+
+        Raises
+        ------
+        StreamNotFound
+            The reference names no event stream, or it was deleted.
+        SubscriptionError
+            The node cannot tell of new events, as a Joule 1.0.1 node cannot.
+
+        Notes
+        -----
+        An extension. Wire: ``GET /event/data.json?subscribe=1``.
+        """
+
+    @abstractmethod
     async def event_stream_count(
         self,
         stream: EventStreamRef,

@@ -27,10 +27,11 @@ _WIDEST = 60
 class TableEventWriter(EventWriter):
     """Prints blocks of events; the first one decides about the columns."""
 
-    def __init__(self, options: EventWriteOptions) -> None:
+    def __init__(self, options: EventWriteOptions, *, waits: bool = True) -> None:
         self._options = options
         self._settings = current()
-        self._drawn = output_format(self._settings) == "table"
+        # a table is as wide as its widest cells, which nobody knows of events to come
+        self._drawn = waits and output_format(self._settings) == "table"
         self._fields: list[str] | None = None
         self._rest = False
         self._widths: list[int] = []

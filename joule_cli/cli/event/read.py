@@ -26,9 +26,13 @@ from joule_cli.cli.event._options import (
 from joule_cli.errors import ApiError, JouleError
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+    from contextlib import AbstractAsyncContextManager
+
     from joule_cli.api.event_reading import EventReading
     from joule_cli.api.node import Node
     from joule_cli.formats.events import EventWriteOptions, EventWriter
+    from joule_cli.model import Event
 
 Ref = str | int
 
@@ -38,6 +42,10 @@ _BLOCK_EVENTS = 5_000
 
 class NoEventsError(JouleError):
     """There are no such events, and that was to be a failure."""
+
+
+class FollowError(JouleError):
+    """Events that have no end cannot be given out in this way."""
 
 
 @command(
@@ -53,6 +61,7 @@ class NoEventsError(JouleError):
 @time_bounds
 @filter_options
 @ongoing_option
+@click.option("--follow", is_flag=True, help="Go on with events as they are stored.")
 @click.option("--fields", metavar="LIST", help="Only these fields, in this order.")
 @click.option("--ids", is_flag=True, help="Print the ids, which JSON has unless --fields is used.")
 @click.option("--delimiter", metavar="C", help="Between the columns of CSV.")
@@ -76,6 +85,7 @@ async def read(
     bounds: Bounds,
     chosen: Chosen,
     ongoing: bool,
+    follow: bool,
     fields: str | None,
     ids: bool,
     delimiter: str | None,
@@ -88,7 +98,12 @@ async def read(
 
     People see a table. CSV has the declared fields first, and in the column content as JSON what
     finds no place; JSON has the events as the API has them.
+
+    With --follow new events are printed until Ctrl-C, in the order in which they are stored; those
+    that are stored since --start come first.
     """
+    if follow and bounds.end is not None:
+        raise FollowError("--follow and --end exclude each other")
     file = None if file == "-" else file
     if file is None and no_clobber:
         raise click.UsageError("--no-clobber needs a file, see -f.")
@@ -106,6 +121,12 @@ async def read(
             model, start, end, count, chosen.json_filter(), ongoing, block_size
         )
 
+    def coming(count: int | None) -> AbstractAsyncContextManager[AsyncIterator[list[Event]]]:
+        if not follow:
+            return aclosing(aiter(events(count, _BLOCK_EVENTS)))
+        stored = node.event_stream_follow(model, start, chosen.json_filter(), ongoing)
+        return aclosing(_first_events(stored, count))
+
     from dataclasses import replace
 
     from joule_cli.formats.events import Fields
@@ -113,10 +134,17 @@ async def read(
     with Progress("reading", unit="events") as bar:
         # events that scroll past show by themselves how far it got
         bar.visible = bar.visible and (file is not None or not is_terminal(sys.stdout))
-        writer = _writer(file, form, replace(options, fields=Fields(model.event_fields)))
-        read_some = events(limit, _BLOCK_EVENTS) if limit != 0 else None
+        options = replace(options, fields=Fields(model.event_fields))
+        writer = _writer(file, form, options, waits=not follow)
+        read_some = coming(limit) if limit != 0 else None
         count = await _pour(
-            read_some, writer, bar, str(path), needed=fail_empty, lasts=file is None
+            read_some,
+            writer,
+            bar,
+            str(path),
+            needed=fail_empty,
+            lasts=file is None or follow,
+            endless=follow,
         )
     if fail_empty and not count:
         raise NoEventsError("there are no such events", object=str(path))
@@ -171,24 +199,47 @@ def _names(text: str) -> list[str]:
     return names
 
 
-def _writer(file: str | None, form: str, options: EventWriteOptions) -> EventWriter:
+async def _first_events(
+    following: AsyncGenerator[list[Event], None], limit: int | None
+) -> AsyncGenerator[list[Event], None]:
+    """Give at most so many of the events that are followed."""
+    left = limit
+    async with aclosing(following) as blocks:
+        async for block in blocks:
+            some = block if left is None else block[:left]
+            if some:
+                yield some
+            if left is not None:
+                left -= len(some)
+                if not left:
+                    return
+
+
+def _writer(file: str | None, form: str, options: EventWriteOptions, *, waits: bool) -> EventWriter:
     if form in {"table", "plain"}:
         from joule_cli.cli.event._table import TableEventWriter
 
-        return TableEventWriter(options)
+        return TableEventWriter(options, waits=waits)
     from joule_cli.formats.events import open_event_writer
 
     return open_event_writer(sys.stdout.buffer if file is None else file, form, options)
 
 
+def _write(writer: EventWriter, events: Sequence[Event]) -> None:
+    writer.write(events)
+    # a line for people waits in the buffer of a pipe otherwise
+    sys.stdout.flush()
+
+
 async def _pour(
-    events: EventReading | None,
+    events: AbstractAsyncContextManager[AsyncIterator[list[Event]]] | None,
     writer: EventWriter,
     bar: Progress,
     path: str,
     *,
     needed: bool,
     lasts: bool,
+    endless: bool,
 ) -> int:
     """Write all events and return their number.
 
@@ -198,7 +249,11 @@ async def _pour(
         A file without events is not to appear.
     lasts
         What was written stays when the rest fails.
+    endless
+        A signal is the usual end.
     """
+    import asyncio
+
     from joule_cli.ops.errors import PartialError
     from joule_cli.ops.worker import Worker
 
@@ -208,9 +263,9 @@ async def _pour(
     async with Worker("write") as worker:
         try:
             if events is not None:
-                async with aclosing(aiter(events)) as blocks:
+                async with events as blocks:
                     async for block in blocks:
-                        await worker.call(writer.write, block)
+                        await worker.call(_write, writer, block)
                         count += len(block)
                         last = block[-1].start_time
                         bar.update(count)
@@ -219,6 +274,13 @@ async def _pour(
             if not count or not lasts:
                 raise
             raise PartialError(exc, path, count, last) from exc
+        except asyncio.CancelledError:
+            if not endless:
+                raise
+            complete = bool(count) or not needed
+            task = asyncio.current_task()
+            if task is not None:
+                task.uncancel()
         finally:
             await worker.call(writer.close, complete=complete)
     return count

@@ -171,6 +171,22 @@ class EventStore(ABC):
         """Return the number of events."""
 
     @abstractmethod
+    async def last_id(self, stream_id: int) -> int:
+        """Return the highest id that was given to an event, 0 if none was.
+
+        Raises
+        ------
+        StreamNotFound
+            The stream was deleted.
+        """
+
+    @abstractmethod
+    async def with_ids(
+        self, stream_id: int, first: int, last: int, window: Window
+    ) -> list[StoredEvent]:
+        """Return the events of a window with ids from `first` to `last`, by id."""
+
+    @abstractmethod
     async def remove(self, stream_id: int, window: Window) -> int:
         """Remove events in one transaction and return their number."""
 

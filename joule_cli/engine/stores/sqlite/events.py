@@ -103,6 +103,38 @@ class SqliteEventStore(EventStore):
 
         return await self._database.read(run)
 
+    async def last_id(self, stream_id: int) -> int:
+        def run(connection: apsw.Connection) -> int:
+            found = connection.execute(
+                "SELECT last_event_id FROM event_stream WHERE id = ?", (stream_id,)
+            ).get
+            if found is None:
+                raise StreamNotFound("the stream was deleted")
+            return int(found)
+
+        return await self._database.read(run)
+
+    async def with_ids(
+        self, stream_id: int, first: int, last: int, window: Window
+    ) -> list[StoredEvent]:
+        def run(connection: apsw.Connection) -> list[StoredEvent]:
+            matches, values = _filtered(connection, window)
+            bound = "1"
+            if window.start is not None:
+                bound = "start >= :start"
+                if window.ongoing:
+                    bound = f'({bound} OR "end" >= :start OR "end" IS NULL)'
+            low, _ = key_range(stream_id)
+            values |= {"first": low + first, "last": low + last, "start": window.start}
+            query = (
+                'SELECT key, start, "end", content FROM event '  # noqa: S608
+                f"WHERE key BETWEEN :first AND :last AND {bound} AND {matches} ORDER BY key"
+            )
+            found = connection.execute(query, values)
+            return [StoredEvent(key & LAST_EVENT_ID, *rest) for key, *rest in found]
+
+        return await self._database.read(run)
+
     async def remove(self, stream_id: int, window: Window) -> int:
         def run(connection: apsw.Connection) -> int:
             matches, values = _filtered(connection, window)

@@ -1,0 +1,91 @@
+"""joule event read --follow"""
+
+from __future__ import annotations
+
+import json
+import signal
+
+import pytest
+
+from joule_cli.engine.node import EmbeddedNode
+from tests.cli.following import Running
+from tests.cli.serving import running
+from tests.serving import KEY, serve
+
+T0 = 1_700_000_000_000_000
+PATH = "/a/switches"
+
+
+@pytest.fixture(params=["file", "served"])
+def node(request, joule):
+    """The program on a file, or on a node that is served."""
+    if request.param == "file":
+        joule.ok("event", "create", PATH)
+        yield joule
+        return
+
+    async def start(stack):
+        node = await stack.enter_async_context(EmbeddedNode("plant", joule.folder / "served.db"))
+        return await stack.enter_async_context(serve(node))
+
+    with running(start) as served:
+        joule.env.update({"JOULE_URL": served.url, "JOULE_API_KEY": KEY})
+        joule.ok("event", "create", PATH)
+        yield joule
+
+
+def add(joule, *numbers, start=T0):
+    lines = [
+        json.dumps({"start_time": start + n, "end_time": start + n + 1, "content": {"n": n}})
+        for n in numbers
+    ]
+    joule.ok("event", "write", "-q", PATH, "--jsonl", stdin="\n".join(lines))
+
+
+def numbers(lines):
+    return [json.loads(line)["content"]["n"] for line in lines]
+
+
+def test_new_events_come_behind_those_since_the_start(node):
+    add(node, 1, 2, 3)
+    options = ("--follow", "--jsonl", "--start", T0 + 2)
+    with Running(node, "event", "read", PATH, *options) as reader:
+        # the first one ends when it begins
+        assert numbers(reader.lines(3)) == [1, 2, 3]
+        add(node, 9, 8)
+        assert sorted(numbers(reader.lines(2))) == [8, 9]
+        # before the start, and then earlier than what was printed
+        add(node, 0)
+        add(node, 5)
+        assert numbers(reader.lines(1)) == [5]
+        assert reader.end() == (0, [], [])
+
+
+def test_filter_limit_and_plain_lines(node):
+    add(node, 1)
+    options = ("--follow", "--where", "n > 2", "--limit", 2, "--start", T0)
+    with Running(node, "event", "read", PATH, *options, "--no-header") as reader:
+        add(node, 2, 3)
+        (line,) = reader.lines(1)
+        assert line.split()[-1] == "3"
+        add(node, 4, 5)
+        (line,) = reader.lines(1)
+        assert line.split()[-1] in {"4", "5"}
+        assert reader.end(None) == (0, [], [])
+
+
+def test_a_file_is_complete_when_it_is_ended(joule):
+    joule.ok("event", "create", PATH)
+    add(joule, 1)
+    options = ("--follow", "--start", T0, "--limit", 1, "-f", "events.json")
+    joule.ok("event", "read", PATH, "-q", *options)
+    assert len(json.loads((joule.folder / "events.json").read_text())) == 1
+
+
+def test_sigterm_ends_it_well_and_an_end_contradicts_it(joule):
+    joule.ok("event", "create", PATH)
+    add(joule, 1)
+    with Running(joule, "event", "read", PATH, "--follow", "--jsonl", "--start", T0) as reader:
+        reader.lines(1)
+        assert reader.end(signal.SIGTERM) == (0, [], [])
+    assert joule("event", "read", PATH, "--follow", "--end", "now").status == 1
