@@ -9,7 +9,7 @@ import select
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -44,12 +44,14 @@ class Original:
     """A process of the original client, which carries out one order after the other."""
 
     def __init__(self, python: Path, home: Path) -> None:
-        self._home = home
+        #: The command as it is installed, and what it runs with.
+        self.command = python.with_name("joule")
         self._log = (home / "log").open("w+")
         environment = {
             k: v for k, v in os.environ.items() if not k.startswith(("JOULE_", "PYTHON"))
         }
         environment |= {"HOME": str(home), "TZ": "UTC", "LC_ALL": "C.UTF-8", "NO_COLOR": "1"}
+        self.environment = environment
         self._process = subprocess.Popen(
             [python, "-W", "ignore", _PEER],
             stdin=subprocess.PIPE,
@@ -102,6 +104,14 @@ class Original:
         return answer
 
 
+class Place(NamedTuple):
+    """Where a node is."""
+
+    url: str  # http://..., https://... or unix:PATH
+    key: str
+    ca_file: Path | None
+
+
 class Client:
     """The original client, as somebody has it who knows one node.
 
@@ -111,28 +121,28 @@ class Client:
         The process.
     config
         Its directory of settings, empty at first.
-    served
-        The node.
+    place
+        Where the node is.
     name
         What the node is called there.
     """
 
-    def __init__(self, original: Original, config: Path, served: Served, name: str) -> None:
+    def __init__(self, original: Original, config: Path, place: Place | Served, name: str) -> None:
         self._original = original
-        self._config = config
+        self.config = config
         self._place: dict[str, str] = {"name": name}
-        if served.url.startswith("unix:"):
-            self._place["unix"] = served.url.removeprefix("unix:")
+        if place.url.startswith("unix:"):
+            self._place["unix"] = place.url.removeprefix("unix:")
             return
-        ca_file = "" if served.ca_file is None else str(served.ca_file)
-        self._place |= {"url": served.url, "key": served.key, "ca_file": ca_file}
-        self.add_node(name, served.url, served.key)
-        if served.ca_file is not None:
-            (config / "ca.crt").write_bytes(served.ca_file.read_bytes())
+        ca_file = "" if place.ca_file is None else str(place.ca_file)
+        self._place |= {"url": place.url, "key": place.key, "ca_file": ca_file}
+        self.add_node(name, place.url, place.key)
+        if place.ca_file is not None:
+            (config / "ca.crt").write_bytes(place.ca_file.read_bytes())
 
     def add_node(self, name: str, url: str, key: str) -> None:
         """Make a node known to its commands."""
-        file = self._config / "nodes.json"
+        file = self.config / "nodes.json"
         known = json.loads(file.read_text()) if file.exists() else []
         file.write_text(json.dumps([*known, {"name": name, "url": url, "key": key}]))
 
@@ -162,4 +172,4 @@ class Client:
         return Printed(**result)
 
     async def _order(self, **order: Any) -> Any:
-        return await self._original.order({"config": str(self._config), **order})
+        return await self._original.order({"config": str(self.config), **order})

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from asyncio.subprocess import PIPE
 
 import pytest
 
+from joule_cli.daemon import served
+from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import DataStream, Element
+from joule_cli.server.listeners import SocketAddress, TcpAddress
+from joule_cli.server.settings import ServerSettings
 from tests.certificates import make_certificates
-from tests.interop.original import Client, OriginalError
+from tests.interop.original import Client, OriginalError, Place
 
 T = 1_700_000_000_000_000
 
@@ -86,7 +92,7 @@ async def test_https(open_site, tmp_path):
 async def test_https_with_another_authority(open_site, original, tmp_path):
     site = await open_site("pump", certificates=make_certificates(tmp_path / "certificates"))
     strange = make_certificates(tmp_path / "strange")
-    (tmp_path / "pump-config" / "ca.crt").write_bytes(strange.authority.read_bytes())
+    (site.config / "ca.crt").write_bytes(strange.authority.read_bytes())
     refused = await site.joule("node", "info")
     assert refused.code == 1
     assert "the specified certificate authority did not validate this server" in refused.err
@@ -104,6 +110,32 @@ async def test_wrong_transport(open_site, original, tmp_path):
     assert failed.err == f"--connecting to [wrong]--\nError: Cannot contact node at [{url}]\n"
 
 
+async def test_the_command_in_a_process_of_its_own(site, original):
+    await site.run(ROUND, T=T)
+    environment = original.environment | {"JOULE_USER_CONFIG_DIR": str(site.config)}
+    process = await asyncio.create_subprocess_exec(
+        original.command, "data", "read", "/plant/flow", env=environment, stdout=PIPE, stderr=PIPE
+    )
+    out, err = await process.communicate()
+    assert process.returncode == 0, err
+    assert out.decode() == f"{T} 1.000000\n{T + 1} 2.000000\n"
+
+
+async def test_the_server_of_the_command_line(original, tmp_path):
+    """On TCP and on a UNIX socket at once, as a node is served in earnest."""
+    (tmp_path / "config").mkdir()
+    addresses = [TcpAddress(port=0), SocketAddress(tmp_path / "api")]
+    async with EmbeddedNode("pump", tmp_path / "pump.db") as node:
+        key = (await node.master_add("user", "operator")).key
+        async with served(node, ServerSettings(name="pump", stop_timeout_s=1), addresses) as urls:
+            tcp, socket = urls
+            site = Client(original, tmp_path / "config", Place(tcp, key, None), "pump")
+            assert await site.run(ROUND, T=T) == ROUND_RESULT
+            local = Client(original, tmp_path / "config", Place(socket, "", None), "pump")
+            names = "return [s.name for s in (await node.folder_get('/plant')).data_streams]"
+            assert await local.run(names) == ["flow"]
+
+
 async def test_wrong_key(site):
     site.add_node("stranger", site.served.url, "no" * 20)
     for command in (("folder", "list"), ("data", "read", "/a/b"), ("master", "list")):
@@ -113,11 +145,13 @@ async def test_wrong_key(site):
 
 
 async def test_nodes_of_a_user(site, tmp_path):
-    config = tmp_path / "pump-config"
     host = site.served.url.removeprefix("http://")
     added = await site.joule("node", "add", "again", site.served.url, site.served.key)
     assert (added.code, added.out) == (0, "Added [again] to authorized nodes\n")
-    assert [n["name"] for n in json.loads((config / "nodes.json").read_text())] == ["pump", "again"]
+    assert [n["name"] for n in json.loads((site.config / "nodes.json").read_text())] == [
+        "pump",
+        "again",
+    ]
     listed = await site.joule("node", "list")
     assert listed.code == 0
     assert "● pump" in listed.out
