@@ -113,7 +113,12 @@ def console(settings: Settings) -> Any:
     """Return a rich console on stdout that follows the colour rules."""
     from rich.console import Console
 
-    return Console(
+    class Pipe(Console):
+        def on_broken_pipe(self) -> None:
+            # rich would end the process with a status of its own
+            raise BrokenPipeError
+
+    return Pipe(
         file=sys.stdout,
         width=width(),
         force_terminal=use_color(settings),

@@ -96,6 +96,12 @@ def test_a_closed_pipe_ends_quietly_with_141(joule):
     assert (result.out, result.err) == ("141\n", "")
 
 
+def test_a_closed_pipe_behind_a_drawn_table(filled):
+    line = "joule stream list --info --format table | exec true; echo ${PIPESTATUS[0]}"
+    result = filled.shell(line)
+    assert (result.out, result.err) == ("141\n", "")
+
+
 def test_a_closed_stdout_is_an_error(filled):
     result = filled.shell("joule stream list >&-")
     assert result.status == 1
