@@ -28,7 +28,15 @@ from joule_cli.errors import JouleError
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
+    from collections.abc import (
+        AsyncIterator,
+        Awaitable,
+        Callable,
+        Coroutine,
+        Iterable,
+        Iterator,
+        Mapping,
+    )
     from types import FrameType
 
     from joule_cli.api.node import Node
@@ -233,7 +241,9 @@ def report(exc: JouleError, settings: Settings) -> None:
     if settings.debug:
         _print_traceback(exc)
     if settings.machine:
-        _report_json(exc.code, exc.message, exc.status, exc.object)
+        known = {key: getattr(exc, key, None) for key in ("line", "column")}
+        known["hint"] = _as_sentence(exc.hint) if exc.hint else None
+        _report_json(exc.code, exc.message, exc.status, exc.object, known)
         return
     click.echo(f"Error: {exc.sentence()}", err=True)
     if exc.hint:
@@ -265,10 +275,17 @@ def _report(settings: Settings, code: str, message: str, exc: BaseException) -> 
         click.echo(f"Error: {message}", err=True)
 
 
-def _report_json(code: str, message: str, status: int | None, about: str | None) -> None:
+def _report_json(
+    code: str,
+    message: str,
+    status: int | None,
+    about: str | None,
+    known: Mapping[str, Any] | None = None,
+) -> None:
     import json
 
     error = {"code": code, "message": message, "status": status, "object": about}
+    error |= {key: value for key, value in (known or {}).items() if value is not None}
     click.echo(json.dumps({"error": error}, ensure_ascii=False), err=True)
 
 

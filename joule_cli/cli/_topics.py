@@ -91,6 +91,8 @@ Errors are one line on standard error. With --json it is an object
 
   {"error": {"code": ..., "message": ..., "status": ..., "object": ...}}
 
+with "line" and "column" of bad input, and a "hint", where they are known.
+
 whose code is one of
 
 """

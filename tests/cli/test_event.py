@@ -459,7 +459,9 @@ def test_a_wrong_filter_is_pointed_at(joule, command, words, lines):
     result = joule("event", *command, "/none", *words)
     assert (result.status, result.out) == (1, "")
     assert result.err.splitlines()[: len(lines)] == lines
-    assert joule("event", *command, "/none", *words, "--json").error()["code"] == "filter_error"
+    told = joule("event", *command, "/none", *words, "--json").error()
+    assert told["code"] == "filter_error"
+    assert f"Error: {told['message']}\n{told['hint']}".splitlines()[: len(lines)] == lines
     assert not (joule.folder / "joule.db").exists()
 
 
