@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from contextlib import aclosing
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -503,3 +504,19 @@ class OpenEventContract:
         assert (info.start, info.end, info.event_count) == (2, 10, 2)
         assert await node.event_stream_remove(PATH, 1000) == 1
         assert await found(node) == [1]
+
+    async def test_new_events_are_followed_each_once(self, node: Node):
+        await filled(node, (10, None))
+        await node.event_stream_write(PATH, [Event(20, 30, {"n": 5})])
+        following = node.event_stream_follow(PATH, 15, [[["n", "gt", 0]]])
+        async with asyncio.timeout(20), aclosing(following) as blocks:
+            assert await anext(blocks) == []
+            assert [event.start_time for event in await anext(blocks)] == [20]
+            (first, *_) = await node.event_stream_read(PATH)
+            # a change, an event that does not match, one that is too early, one that is wanted
+            first.end_time = 18
+            await node.event_stream_write(PATH, [first, Event(50, 60, {"n": 0})])
+            await node.event_stream_write(PATH, [Event(1, 2, {"n": 7}), Event(40, None, {"n": 8})])
+            (event,) = await anext(blocks)
+            assert (event.start_time, event.end_time, event.content) == (40, None, {"n": 8})
+            assert event.event_stream_id == first.event_stream_id
