@@ -214,9 +214,8 @@ async def test_decimations_are_dropped_and_made(flow):
         return without, pipe.decimation_level, len(rows)
     """
     without, level, rows = await flow.run(script)
-    assert (level, rows) == (16, 63)
-    # the original shows no rows where the level is missing
-    assert without in {True, False}
+    # 1.0.1 itself gives no rows of a level that was dropped; here it is computed
+    assert (without, level, rows) == (True, 16, 63)
 
 
 async def test_delete_and_consolidate(flow):
