@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from joule_cli.pipes.blocks import Item
     from joule_cli.series.layout import Rows
 
-#: Rows and bytes that are stored at once at most: few commits, and little memory.
-_BATCH_ROWS, _BATCH_BYTES = 131072, 4 * 1024 * 1024
+#: Rows and bytes that are stored at once at most: a full chunk, as more only takes memory.
+_BATCH_ROWS, _BATCH_BYTES = 65536, 4 * 1024 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Timestamps of the years 1 to 9999, the only ones that a Joule 1.0.1 node has.
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
