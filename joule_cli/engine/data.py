@@ -25,11 +25,8 @@ if TYPE_CHECKING:
     from joule_cli.model import DataStream
     from joule_cli.pipes import LocalPipe, Pipe
 
-#: Blocks of a read that wait for its reader, before more come: many may stand still.
+#: Blocks of a read that wait for its reader, before the next batch comes: many may stand still.
 _QUEUED_BLOCKS = 1
-#: A batch is handed over in parts of about this size, so that a reader that stands still holds
-#: only a few of them.
-_PART_BYTES = 1024 * 1024
 _LEVELS = frozenset(4**power for power in range(1, 32))
 
 # numpy and all that needs it loads in the methods: listing folders must not wait for it
@@ -297,27 +294,14 @@ async def _feed(pipe: LocalPipe, batches: AsyncGenerator[list[Item], None]) -> N
                 if len(items) == 1 and items[0] is None:
                     pipe.ends_in_gap = True
                     break
-                while items:
-                    await pipe.hand_over(_part_of(items))
-                    # nothing is decoded ahead for a reader that has enough
-                    await pipe.wait_for_room()
+                await pipe.hand_over(items)
+                # nothing is decoded ahead for a reader that has enough
+                await pipe.wait_for_room()
         # the reader's close stops this task; the writer's only ends the rows
         pipe.close_cb = None
         pipe.close_nowait()
     except Exception as error:  # noqa: BLE001  # raised by the reader's next call, as it is
         pipe.fail(error)
-
-
-def _part_of(items: list[Item]) -> list[Item]:
-    """Remove what is handed over together from the front of a batch."""
-    size = number = 0
-    while number < len(items) and size < _PART_BYTES:
-        item = items[number]
-        size += 0 if item is None else item.nbytes
-        number += 1
-    part = items[:number]
-    del items[:number]
-    return part
 
 
 def check_bounds(start: int | None, end: int | None) -> tuple[int | None, int | None]:
