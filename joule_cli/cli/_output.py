@@ -298,6 +298,11 @@ def data_time(timestamp: Any, settings: Settings) -> Any:
     return text
 
 
+def count_text(number: int, noun: str) -> str:
+    """Return a number with its noun, as in ``1,000 rows``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def show_bytes(size: int | None) -> str | None:
     """Return a size with a binary unit and one decimal, as in ``1.5 MiB``."""
     if size is None:

@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
 
 #: All tables but those of the node itself, of the folders, and of masters and followers.
-_TABLES = ("body", "chunk", "annotation", "element", "data_stream", "event", "event_tally", "event_stream")
+_TABLES = (
+    "body",
+    "chunk",
+    "annotation",
+    "element",
+    "data_stream",
+    "event",
+    "event_tally",
+    "event_stream",
+)
 _LINKS = ("master", "follower")
 
 

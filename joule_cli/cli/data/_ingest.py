@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from joule_cli.cli._output import Column, emit_ok, show_time, warn
+from joule_cli.cli._output import Column, count_text, emit_ok, show_time, warn
 from joule_cli.cli._prompt import confirm
 from joule_cli.cli._run import report
 from joule_cli.cli._settings import current
-from joule_cli.cli.data._input import count_text, opened
+from joule_cli.cli.data._input import opened
 from joule_cli.errors import FormatError
 from joule_cli.formats import format_of, open_reader
 from joule_cli.formats.atomic import AtomicFile
@@ -82,7 +82,7 @@ class Ingestion:
                 raise
             self.bar.clear()
             question = (
-                f"Replace {count_text(exc.rows)} of {exc.object} "
+                f"Replace {count_text(exc.rows, 'row')} of {exc.object} "
                 f"from {show_time(exc.start)} to {show_time(exc.end)}?"
             )
             if not exc.rows:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, tzinfo
 from typing import IO, TYPE_CHECKING
 
-from joule_cli.cli._output import show_time
+from joule_cli.cli._output import count_text, show_time
 from joule_cli.cli._run import report_interruption
 from joule_cli.cli._settings import current
 from joule_cli.cli._times import zone
@@ -87,12 +87,8 @@ def how_far(remedy: str) -> Iterator[Callable[[Step], None]]:
 
 def _told(rows: int, last: int | None, stream: str, remedy: str) -> str:
     upto = "" if last is None else f", the last at {last} ({show_time(last)})"
-    return f"{count_text(rows)} of {stream} {'is' if rows == 1 else 'are'} stored{upto}; {remedy}"
-
-
-def count_text(rows: int, noun: str = "row") -> str:
-    """Return a number with its noun, as in ``1,000 rows``."""
-    return f"{rows:,} {noun}{'' if rows == 1 else 's'}"
+    stored = f"{count_text(rows, 'row')} of {stream} {'is' if rows == 1 else 'are'} stored"
+    return f"{stored}{upto}; {remedy}"
 
 
 async def path_of(node: Node, stream: str | int) -> str:

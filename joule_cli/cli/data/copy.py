@@ -18,6 +18,7 @@ from joule_cli.cli._options import (
 )
 from joule_cli.cli._output import (
     Column,
+    count_text,
     emit_done,
     emit_list,
     emit_ok,
@@ -257,14 +258,15 @@ def copy_sentence(record: dict[str, Any]) -> str:
     notes = record["annotations"]
     parts = []
     if record["rows"]:
-        parts.append(f"{record['rows']:,} rows in {len(record['intervals']):,} intervals")
+        n_intervals = count_text(len(record["intervals"]), "interval")
+        parts.append(f"{count_text(record['rows'], 'row')} in {n_intervals}")
     if notes:
-        parts.append(f"{notes:,} annotations")
+        parts.append(count_text(notes, "annotation"))
     text = " and ".join(parts) or "nothing to copy"
     if record["created"]:
         text += ", stream created"
     if "verified_rows" in record:
-        text += f", {record['verified_rows']:,} rows verified"
+        text += f", {count_text(record['verified_rows'], 'row')} verified"
     return f"{record['source']} -> {record['destination']}: {text}"
 
 

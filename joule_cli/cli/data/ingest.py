@@ -9,13 +9,12 @@ import click
 
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import STREAM, DurationType, progress_option, safe_options
-from joule_cli.cli._output import emit_done, emit_text, output_format, warn
+from joule_cli.cli._output import count_text, emit_done, emit_text, output_format, warn
 from joule_cli.cli._progress import Progress
 from joule_cli.cli._run import report, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli.data._input import (
     ROW_FORMATS,
-    count_text,
     follow,
     how_far,
     input_zone,
@@ -241,7 +240,7 @@ def _show(record: dict[str, Any], *, dry_run: bool) -> None:
     lines = [f"Destination: {record['stream']}"]
     if record["created"]:
         lines.append(f"creating {record['stream']}")
-    rows = count_text(record["rows"])
+    rows = count_text(record["rows"], "row")
     parts = [f"{rows} in the file" if dry_run else f"{rows} written"]
     for key, text in (
         ("replaced", "replaced"),

@@ -15,12 +15,20 @@ from joule_cli.cli._options import (
     read_bounds,
     yes_option,
 )
-from joule_cli.cli._output import Column, emit_done, note, output_format, show_time, warn
+from joule_cli.cli._output import (
+    Column,
+    count_text,
+    emit_done,
+    note,
+    output_format,
+    show_time,
+    warn,
+)
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._times import read_time
-from joule_cli.cli.data._input import ROW_FORMATS, count_text, how_far, input_zone, opened, path_of
+from joule_cli.cli.data._input import ROW_FORMATS, how_far, input_zone, opened, path_of
 from joule_cli.errors import ConflictError, StreamNotFound
 from joule_cli.model import DataStream, Element
 from joule_cli.model.data_stream import DATATYPES, KEEP_ALL
@@ -154,7 +162,7 @@ async def write(
         note(f"No rows written to {path}")
     else:
         note(
-            f"{count_text(meter.rows)} written to {path}, "
+            f"{count_text(meter.rows, 'row')} written to {path}, "
             f"{show_time(start_us)} to {show_time(meter.last)}"
         )
 
@@ -192,7 +200,7 @@ async def _ask(
         f"{word} {side}" for word, side in (("from", start), ("before", end)) if side is not None
     )
     confirm_or_leave(
-        f"Delete {count_text(rows)} of {path} {where}?",
+        f"Delete {count_text(rows, 'row')} of {path} {where}?",
         # rows on stdin are no answer, so without --yes nothing may be deleted
         always=stdin_is_data,
         stdin_is_data=stdin_is_data,

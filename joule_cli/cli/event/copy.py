@@ -8,7 +8,15 @@ import click
 
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import Bounds, progress_option, safe_options, time_bounds
-from joule_cli.cli._output import Column, emit_done, emit_list, emit_ok, emit_text, output_format
+from joule_cli.cli._output import (
+    Column,
+    count_text,
+    emit_done,
+    emit_list,
+    emit_ok,
+    emit_text,
+    output_format,
+)
 from joule_cli.cli._prompt import UnansweredError, ask
 from joule_cli.cli._run import run
 from joule_cli.cli._settings import current
@@ -252,7 +260,7 @@ def plan_record(old: Place, new: Place, plan: EventCopyPlan) -> dict[str, Any]:
 def copy_sentence(record: dict[str, Any]) -> str:
     """Return what a copy did, for people."""
     number = record["events"]
-    text = f"{number:,} events" if number else "no events to copy"
+    text = count_text(number, "event") if number else "no events to copy"
     if record["present"]:
         text += f", {record['present']:,} were there already"
     if record.get("removed"):

@@ -15,7 +15,15 @@ from joule_cli.cli._options import (
     safe_options,
     time_bounds,
 )
-from joule_cli.cli._output import Column, ListWriter, emit_list, emit_ok, emit_text, output_format
+from joule_cli.cli._output import (
+    Column,
+    ListWriter,
+    count_text,
+    emit_list,
+    emit_ok,
+    emit_text,
+    output_format,
+)
 from joule_cli.cli._run import report, run
 from joule_cli.cli._settings import current
 from joule_cli.cli._transfer import EndRef, explain, open_ends, pairs, read_ends, watched
@@ -185,11 +193,14 @@ class _Run:
             raise click.exceptions.Exit(3 if self.done or self.partial else 1)
 
     def _summary(self) -> str:
-        text = f"{self.done['stream']:,} streams copied, {self.amounts['stream']:,} rows"
+        kinds = [("stream", "row")]
         if self.done["event_stream"]:
-            number, events = self.done["event_stream"], self.amounts["event_stream"]
-            text += f"; {number:,} event streams copied, {events:,} events"
-        return text
+            kinds.append(("event_stream", "event"))
+        return "; ".join(
+            f"{count_text(self.done[kind], kind.replace('_', ' '))} copied, "
+            f"{count_text(self.amounts[kind], content)}"
+            for kind, content in kinds
+        )
 
     async def _work(self, copy_tree: Any) -> None:
         with watched("copying") as watch:

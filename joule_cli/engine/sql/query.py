@@ -135,9 +135,12 @@ class Query:
         if len(statements) > 1:
             raise QueryError("only one statement can be run at a time")
         kind = str(statements[0].type).rpartition(".")[2]
-        if kind != "SELECT":
+        word = self._sql.split(maxsplit=1)[0].upper()
+        # SHOW counts as a query there, but would list none of our tables
+        if kind != "SELECT" or word == "SHOW":
+            name = word if word.isalpha() else kind
             raise QueryError(
-                f"only queries can be run, and this is {_article(kind)}",
+                f"only queries can be run, and this is {_article(name)}",
                 hint="a query begins with SELECT, FROM, WITH, VALUES, DESCRIBE or SUMMARIZE",
             )
         for match in _LEXEME.finditer(self._sql):
