@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -183,6 +184,27 @@ def test_a_deletion_leaves_the_rest(filled):
     filled(_of("Delete what you do not need"))
     assert 0 < removed < before
     assert int(filled("joule data count /examples/machine")) == before - removed
+
+
+def test_the_node_is_served_and_used_over_the_network(filled):
+    (block,) = [b for b in BLOCKS if b.language == "console"]
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    serve, *others = [
+        line.removeprefix("$ ").replace("8088", str(port)) for line in block.text.splitlines()
+    ]
+    script = f"""
+        {serve.removesuffix("&")} 2> log &
+        server=$!
+        trap 'kill $server; wait $server' EXIT
+        until grep -q "at http" log; do kill -0 $server; sleep 0.1; done
+        {"; ".join(others)}
+    """
+    granted, *rows = filled(script).splitlines()
+    assert granted.startswith("Access to node [lab] granted")
+    assert len(rows) == 11  # the last row and the second before it
+    assert all(len(row.split()) == 2 for row in rows)
 
 
 def test_the_python_example_runs(filled):
