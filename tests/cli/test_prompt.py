@@ -83,7 +83,7 @@ def test_a_pattern_in_a_change_asks_everywhere(stream):
 
 def test_a_dry_run_changes_and_asks_nothing(stream):
     out = stream.ok("folder", "delete", "/a", "--dry-run", "--csv")
-    assert out == "kind,path,rows,start,end\nfolder,/a,,,\nstream,/a/x,0,,\n"
+    assert out == "kind,path,rows,start,end,events\nfolder,/a,,,,\nstream,/a/x,0,,,\n"
     assert exists(stream)
 
 

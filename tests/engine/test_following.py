@@ -9,9 +9,11 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from joule_cli.engine.node import EmbeddedNode
+from joule_cli.engine.stores.sqlite.following import RowFollower
 from joule_cli.errors import EmptyPipeError, StorageError, SubscriptionError
 from tests.contracts.data import PATH, Times, add, rows_at, store
 from tests.contracts.streams import flow
@@ -165,6 +167,25 @@ async def test_a_slow_reader_gets_everything_and_holds_up_nobody(path: Path):
                 assert offsets[0] == expected
                 assert (offsets[1:] - offsets[:-1] == 1).all()
                 expected += len(rows)
+
+
+async def test_a_chunk_that_grows_while_it_is_followed_is_given_whole(path: Path):
+    async with EmbeddedNode("own", path) as node:
+        await store(node)
+        (stored,) = await node.stored_streams()
+        follower = RowFollower(node.database, stored)
+        await follower.begin()
+        async with await node.data_write(PATH) as pipe:
+            await pipe.write(rows_at(range(200_000)))
+            looking = follower.new_rows()
+            found = [await anext(looking)]
+            # the last chunk of those that this look found takes these in
+            await pipe.write(rows_at(range(200_000, 230_000)))
+            found += [items async for items in looking]
+        while batches := [items async for items in follower.new_rows()]:
+            found += batches
+        rows = np.concatenate([rows for items in found for rows in items])
+        assert (rows["timestamp"] == rows_at(range(230_000))["timestamp"]).all()
 
 
 async def test_many_follow_with_one_look_at_the_file(path: Path):

@@ -57,7 +57,9 @@ class RowFollower:
         reader, fetched = found
         while fetched:
             cursor = reader.cursor
-            self._last, self._break_due = cursor.position - 1, cursor.after_break
+            # a chunk may have grown beyond what this look is for; the next one gives the rest
+            self._last = min(cursor.position, cursor.end) - 1
+            self._break_due = cursor.after_break and cursor.position <= cursor.end
             items = await self._database.compute(lambda f=fetched: reader.decode(f))  # type: ignore[misc]  # the default binds the loop variable
             if not self._given and items and items[0] is None:
                 del items[0]
