@@ -180,12 +180,12 @@ async def test_a_chunk_that_grows_while_it_is_followed_is_given_whole(path: Path
             looking = follower.new_rows()
             found = [await anext(looking)]
             # the last chunk of those that this look found takes these in
-            await pipe.write(rows_at(range(200_000, 230_000)))
+            await pipe.write(rows_at(range(200_000, 300_000)))
             found += [items async for items in looking]
         while batches := [items async for items in follower.new_rows()]:
             found += batches
         rows = np.concatenate([rows for items in found for rows in items])
-        assert (rows["timestamp"] == rows_at(range(230_000))["timestamp"]).all()
+        assert (rows["timestamp"] == rows_at(range(300_000))["timestamp"]).all()
 
 
 async def test_many_follow_with_one_look_at_the_file(path: Path):
