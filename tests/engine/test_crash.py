@@ -45,7 +45,6 @@ async def settle(node: EmbeddedNode, stream: str, model: Modelled, seed: int, n_
     model.lose_session()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("group", range(4))
 async def test_killed_producers_lose_nothing_and_leave_nothing_half_done(
     tmp_path: Path, group: int

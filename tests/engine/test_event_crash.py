@@ -6,8 +6,6 @@ import random
 import time
 from typing import TYPE_CHECKING
 
-import pytest
-
 from joule_cli.engine.admin import Administration
 from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import EventStream
@@ -46,7 +44,6 @@ def check_whole(events: list[Event], n_blocks: int) -> None:
         assert event.content["text"] == f"ü{event.content['n']}" * 20
 
 
-@pytest.mark.slow
 async def test_killed_writers_lose_no_acknowledged_event(tmp_path: Path):
     path = tmp_path / "node.db"
     await made(path)

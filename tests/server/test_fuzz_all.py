@@ -156,7 +156,7 @@ async def make_kept(node: Node) -> DataStream:
     return kept
 
 
-@pytest.mark.parametrize("number", [400, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("number", [400, 10_000])
 async def test_nothing_is_lost_and_everybody_gets_an_answer(tmp_path: Path, number: int, caplog):
     seed = random.randrange(10**9)
     print(f"seed {seed}")
