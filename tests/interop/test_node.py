@@ -64,7 +64,7 @@ async def test_plain_http(site):
 async def test_unix_socket(open_site, tmp_path):
     site = await open_site("pump", unix=tmp_path / "api")
     assert await site.run(ROUND, T=T) == ROUND_RESULT
-    # the errors of this session begin with the path
+    # over a UNIX socket its errors begin with the path
     with pytest.raises(OriginalError, match=r"^ApiError: /folder.json 404: folder does not exist"):
         await site.run("await node.folder_get('/nope')")
     joined = await open_site("central")
