@@ -1,4 +1,9 @@
-"""Texts of ``joule help TOPIC``."""
+"""Texts of ``joule help TOPIC``, which are manual pages, too.
+
+The pages are made from how the lines are laid out: a line that stands alone and ends without a
+point is a heading, indented lines in two columns explain terms, and other indented lines are shown
+as they are.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +16,7 @@ Times (--start, --end)
   2024-05-01T12:30:00Z    ISO 8601; without a zone the time is local
   now-1h30m, -90m, 2h     before now; a bare duration means the past
   2 days ago, in 5m       the same in words
-  yesterday 14:00, noon, midnight, monday
+  yesterday 14:00, 5 pm, noon, midnight, last monday
                           local; 'today' alone is now, 'yesterday' 24 hours before
   min, max                no bound
   start+1h, end-1h        from the first or the last row of the stream
@@ -24,13 +29,19 @@ JOULE_TZ, else of the system. The zone rules what is read and what is printed.
 
 Durations (--last, --keep, --max-age, ...)
 
-  250us 20ms 1.5s 90s 5m 1h30m 2d 1w 1mo 1y, or PT1H
-  m is minutes; mo is 30 days and y is 365 days. --keep also takes all and none.
+  250us 20ms 1.5s 90s 5m 1h30m 2d 1w 1mo 1y, 2 hours 5 minutes, or PT1H
 
-Printed times
+m is minutes; mo is 30 days and y is 365 days. --keep also takes all and none.
 
-  People see 2023-11-14 22:13:20.123456+00:00, files and JSON integer microseconds.
-  --time us|ns|ms|s|iso, or a template such as --time %H:%M:%S, chooses the form.
+Printed times (--time)
+
+  us, ns, ms, s    exact numbers since 1970 UTC
+  iso              2023-11-14T22:13:20.123456+00:00
+  human            the same with a blank in place of the T
+  %H:%M:%S         any other template for strftime
+
+People see human times, files and JSON have integer microseconds, unless --time
+chooses the form.
 """
 
 _FORMATS = """\
@@ -46,15 +57,28 @@ Output formats
 The options work in any position. --columns a,b selects and orders columns,
 --no-header leaves out their names, --limit N stops early.
 
-Rows (joule data read) are lines of integer microseconds and values unless another
-format is chosen; --format hdf5 and --file write HDF5. The suffix of FILE chooses the
-format: .h5 .hdf5 .hdf, .csv, .tsv, .jsonl .ndjson, .json, .txt, and .gz or .zst
-behind text.
+With --json, --jsonl, --csv and --tsv nothing else is printed on standard output;
+notes, questions and errors go to standard error.
+
+Formats of rows
+
+Rows (joule data read, export, ingest, write) are lines of integer microseconds and
+values unless another format is chosen, by --format or by the suffix of FILE:
+
+  .txt, .dat         text: the time and the values, with blanks between them
+  .csv, .tsv         columns with their names in the first line
+  .jsonl, .ndjson    one JSON object per row
+  .json              one JSON document
+  .h5, .hdf5, .hdf   HDF5; what data read --file writes by default
+
+Behind the suffix of a text, .gz and .zst compress it.
 
 Values of float streams may be infinite: inf and -inf, in JSON the strings "inf" and
 "-inf", for which it has no numbers. They are read in any case, as Infinity too, and
 come back as what they were. NaN is never stored; nan ("nan" in JSON) is only printed,
 for the mean of infinities of both signs and in the answers to queries.
+
+Formats of events
 
 Events (joule event read, write) are JSON as the API has them: id, event_stream_id,
 start_time, end_time (null while still going on), content, node_uuid. When they are
@@ -72,9 +96,6 @@ declared fields, other fields, and content; with --ids also id. A cell holds
   nothing                         the event does not have the field
 
 Read with the same declared fields, every value comes back as what it was.
-
-With --json, --jsonl, --csv and --tsv nothing else is printed on standard output;
-notes, questions and errors go to standard error.
 """
 
 _EXIT_STATUS = """\
@@ -84,17 +105,82 @@ Exit status
   1    failed; nothing was changed
   2    wrong usage: unknown option, missing argument, wrong type
   3    partly done: some of several things failed, or work was cut off
-  130  interrupted with Ctrl-C (SIGINT); 143 with SIGTERM
+  130  interrupted with Ctrl-C (SIGINT); 143 with SIGTERM, 129 with SIGHUP
   141  the reader of standard output went away
 
-Errors are one line on standard error. With --json it is an object
+Following rows or events (--live, --follow) ends with 0 when it is stopped by Ctrl-C,
+SIGTERM or --duration.
+
+Errors
+
+Errors are one line on standard error. With --json it is an object:
 
   {"error": {"code": ..., "message": ..., "status": ..., "object": ...}}
 
-with "line" and "column" of bad input, and a "hint", where they are known.
+with "line" and "column" of bad input, and a "hint", where they are known. Messages
+may be worded anew, codes stay:
 
-whose code is one of
-
+  annotation_not_found            there is no such annotation
+  api_error                       the node refused, for a reason without a code
+  authorization_error             the key is missing or wrong
+  certificate_error               the certificate of the node is not trusted
+  closed_pipe_error               rows were written after the end of their writer
+  configuration_error             nodes.json or another file of settings cannot be used
+  conflict_error                  the state of the node does not allow the change
+  corrupt_chunk_error             stored rows fail their checksum
+  data_error                      the node refuses the rows, or the request for rows
+  decimation_error                decimated rows cannot be provided
+  disk_full_error                 no space is left; nothing of the change was stored
+  duplicate_timestamp_error       a row has the time of one that is stored
+  element_mismatch_error          the elements of source and destination differ
+  empty_pipe_error                rows were asked for after the last one
+  events_present_error            the destination of a copy has events in the range
+  filter_error                    a filter of events cannot be read
+  folder_not_found                there is no such folder
+  follow_error                    this option of event read contradicts --follow
+  follower_not_found              the node controls no such node
+  format_error                    a file cannot be read or written in its format
+  incompatible_file_error         the file is no node, or needs another version
+  internal_error                  a mistake in this program; -vv shows where
+  interrupted                     the work was interrupted; the message tells how far it was
+  invalid_data_stream_parameter   this cannot name a data stream
+  invalid_event_error             an event has times or content that cannot be stored
+  invalid_event_stream_parameter  this cannot name an event stream
+  invalid_reference               this cannot name a folder, stream or annotation
+  invalid_values_error            values that cannot be stored, such as NaN
+  join_error                      the other node could not be reached, or refused
+  joule_error                     an error without a code of its own
+  layout_mismatch_error           rows do not have the datatype or the width of the stream
+  live_options_error              this option of data read contradicts --live
+  locked_error                    the folder or the stream is in use or configured
+  master_not_found                no such user or node controls the node
+  missing_extra_error             an extra of this package is needed
+  module_not_found                there is no such module
+  name_taken_error                the name is already used in the folder
+  no_events_error                 there are no events, and --fail-empty was given
+  no_rows_error                   there are no rows, and --fail-empty was given
+  node_timeout_error              the node sends nothing for longer than --timeout
+  node_unreachable_error          no connection to the node can be made
+  non_monotonic_error             times do not increase
+  not_found_error                 what was asked for does not exist
+  operation_error                 the request contradicts itself or the streams
+  os_error                        standard output cannot be written
+  overlap_error                   the destination has rows in the range
+  partial_error                   the work was cut off; repeating it continues there
+  pipe_error                      the other end of a transfer of rows failed
+  protocol_error                  the node gave an answer that cannot be read
+  proxy_not_found                 there is no such proxy
+  query_error                     SQL cannot be run; the hint shows the place in it
+  selection_error                 an element is not in the stream, or named twice
+  storage_error                   the file of the node cannot be read or written
+  stream_in_use_error             another program is writing to the stream
+  stream_not_found                there is no such data or event stream
+  subscription_error              the stream is not being produced
+  time_format_error               a time or duration cannot be read, or in two ways
+  transfer_cut_error              the connection was lost before the answer was complete
+  unanswered_error                a question had to be asked and nobody can answer
+  usage_error                     wrong usage; the status is 2
+  verification_error              the rows of a copy are not those of the source
 """
 
 _ENVIRONMENT = """\
@@ -102,7 +188,7 @@ Environment
 
   JOULE_DATA_DIR     folder of the node's own file, joule.db
   JOULE_NODE         name of the node, as --node
-  JOULE_URL          address of the node, as --url; --node beats it
+  JOULE_URL          address of the node, as --url; --node and JOULE_NODE beat it
   JOULE_API_KEY      key of the node at JOULE_URL or --url; joule node add stores it
   JOULE_CA_FILE      certificate authority to trust besides the system's
   JOULE_USER_CONFIG_DIR
@@ -112,33 +198,32 @@ Environment
   JOULE_DEBUG        print tracebacks, as -vv
   NO_COLOR           print no colours; FORCE_COLOR prints them everywhere
   COLUMNS            width of tables and help
-  TZ, TERM, XDG_DATA_HOME, XDG_CONFIG_HOME
+  TMPDIR             where joule db query puts what does not fit into memory
+  LOGNAME, SUDO_USER
+                     the user whom joule admin authorize gives a key
+  NOTIFY_SOCKET, JOURNAL_STREAM
+                     set by systemd; joule node serve tells it that it is ready
+  HOME, TZ, TERM, XDG_DATA_HOME, XDG_CONFIG_HOME
                      as usual
+
+An option beats the variable that stands for it. Without any of them the node is the
+one that joule node default names, else the node's own file.
+
+Files
+
+  ~/.local/share/joule/joule.db
+                     the node's own file
+  ~/.joule/nodes.json
+                     names, addresses and keys of nodes, written by joule node add
+  ~/.joule/default_node.txt
+                     name of the default node
+  ~/.joule/ca.crt    certificate authority to trust besides the system's
 """
-
-
-def _exit_status() -> str:
-    return _EXIT_STATUS + "".join(f"  {code}\n" for code in _codes())
-
-
-def _codes() -> list[str]:
-    # its module adds a class of its own
-    import joule_cli.cli._prompt  # noqa: F401
-    from joule_cli.errors import JouleError
-
-    codes = {"internal_error", "interrupted", "os_error", "usage_error"}
-    left = [JouleError]
-    while left:
-        found = left.pop()
-        codes.add(found.code)
-        left.extend(found.__subclasses__())
-    return sorted(codes)
-
 
 #: ``{name: (title, text)}``
 TOPICS = {
     "times": ("how times and durations are written", _TIMES),
-    "formats": ("tables, CSV and JSON", _FORMATS),
-    "exit-status": ("exit statuses and error codes", _exit_status()),
-    "environment": ("variables that the program reads", _ENVIRONMENT),
+    "formats": ("tables, CSV, JSON and files of rows", _FORMATS),
+    "exit-status": ("exit statuses and error codes", _EXIT_STATUS),
+    "environment": ("variables and files that the program uses", _ENVIRONMENT),
 }

@@ -1,4 +1,4 @@
-"""Every help text, compared with a file.
+"""Every help text and every page of the manual, compared with a file.
 
 ``JOULE_UPDATE_HELP=1 python -m pytest tests/cli/test_help.py`` writes the files anew.
 """
@@ -14,8 +14,10 @@ import pytest
 from joule_cli.cli._lazy import Group
 from joule_cli.cli._settings import Settings
 from joule_cli.cli.app import root
+from tests.cli import manual
 
 FILES = Path(__file__).parent / "help"
+MANUAL = Path(__file__).parents[2] / "man"
 TOPICS = ["times", "formats", "exit-status", "environment"]
 
 
@@ -38,22 +40,37 @@ def _contexts(command, parent=None):
 CONTEXTS = {ctx.command_path: ctx for ctx in _contexts(root)}
 
 
-def _compare(name, text):
-    file = FILES / f"{name.replace(' ', '-')}.txt"
+def page_of(path):
+    return f"{path.replace(' ', '-')}.1"
+
+
+def _compare(file, text):
     if os.environ.get("JOULE_UPDATE_HELP"):
-        FILES.mkdir(exist_ok=True)
+        file.parent.mkdir(exist_ok=True)
         file.write_text(text, "utf-8")
     assert text == file.read_text("utf-8")
 
 
 @pytest.mark.parametrize("path", CONTEXTS)
 def test_help_is_as_written_down(path):
-    _compare(path, CONTEXTS[path].get_help() + "\n")
+    _compare(FILES / f"{path.replace(' ', '-')}.txt", CONTEXTS[path].get_help() + "\n")
+
+
+@pytest.mark.parametrize("path", CONTEXTS)
+def test_page_of_a_command_is_as_written_down(path):
+    _compare(MANUAL / page_of(path), manual.command_page(CONTEXTS[path]))
+
+
+@pytest.mark.parametrize("topic", TOPICS)
+def test_page_of_a_topic_is_as_written_down(topic):
+    _compare(MANUAL / f"joule-{topic}.7", manual.topic_page(topic))
 
 
 def test_no_file_is_left_over():
     names = {path.replace(" ", "-") for path in CONTEXTS} | {f"topic-{t}" for t in TOPICS}
     assert {file.stem for file in FILES.glob("*.txt")} == names
+    pages = {page_of(path) for path in CONTEXTS} | {f"joule-{t}.7" for t in TOPICS}
+    assert {file.name for file in MANUAL.iterdir()} == pages
 
 
 @pytest.mark.parametrize("path", CONTEXTS)
@@ -82,7 +99,7 @@ def test_no_option_of_a_command_takes_the_letter_of_help_or_version():
 
 @pytest.mark.parametrize("topic", TOPICS)
 def test_topics(joule, topic):
-    _compare(f"topic-{topic}", joule.ok("help", topic))
+    _compare(FILES / f"topic-{topic}.txt", joule.ok("help", topic))
 
 
 def test_help_of_a_command_by_name(joule):
