@@ -11,7 +11,7 @@ import numpy as np
 
 from joule_cli.engine import event_check, metadata
 from joule_cli.engine.stores.base import StoredStream
-from joule_cli.engine.stores.sqlite import chunks
+from joule_cli.engine.stores.sqlite import chunks, directory
 from joule_cli.engine.stores.sqlite.codec import decode
 from joule_cli.errors import CorruptChunkError
 from joule_cli.series.layout import Layout
@@ -75,7 +75,7 @@ async def check(
     report.problems += await database.read(_check_file)
     for stream_id, path in await database.read(lambda c: _paths(c, "data_stream")):
         report.n_streams += 1
-        position: int | None = chunks.EARLIEST
+        position: int | None = directory.EARLIEST
         while position is not None:
 
             def batch(connection: apsw.Connection, start: int = position) -> int | None:
@@ -146,7 +146,7 @@ def _check_batch(
         return None  # deleted meanwhile
     model = metadata.load_stream(connection, stream_id)
     stream = StoredStream(stream_id, path, Layout.parse(model.layout))
-    low = chunks.first_start(connection, stream_id, start)
+    low = directory.first_start(connection, stream_id, start)
     found = list(islice(_entries(connection, stream_id, low), _BATCH + 1))
     previous: int | None = None
     for chunk, summary in found[:_BATCH]:
@@ -164,19 +164,19 @@ def _check_batch(
 
 def _entries(
     connection: apsw.Connection, stream_id: int, start: int
-) -> Iterator[tuple[chunks.Chunk, bytes | None]]:
+) -> Iterator[tuple[directory.Chunk, bytes | None]]:
     for *entry, summary in connection.execute(
         "SELECT start, last, n_rows, closed, body_id, summary FROM chunk "
         "WHERE stream_id = ? AND start >= ? ORDER BY start",
         (stream_id, start),
     ):
-        yield chunks.Chunk(*entry), summary
+        yield directory.Chunk(*entry), summary
 
 
 def _check_chunk(
     connection: apsw.Connection,
     stream: StoredStream,
-    chunk: chunks.Chunk,
+    chunk: directory.Chunk,
     summary: bytes | None,
 ) -> Iterator[str]:
     body = connection.execute(

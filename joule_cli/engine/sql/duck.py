@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import sys
 import time
 from contextlib import contextmanager
 from importlib import import_module
+from importlib.util import find_spec
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -43,8 +45,11 @@ def load() -> Any:
     if "duckdb" in sys.modules:
         return sys.modules["duckdb"]
     try:
+        # the library alone, which other threads need not wait for: an import would lock them out
+        if (found := find_spec("_duckdb")) is not None and found.origin:
+            ctypes.CDLL(found.origin)
         core = import_module("_duckdb")
-    except ImportError:
+    except (ImportError, OSError):
         core = None
     try:
         if core is not None and str(core.__version__).startswith(_CORE_VERSION):

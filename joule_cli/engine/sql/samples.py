@@ -9,7 +9,7 @@ import numpy as np
 
 from joule_cli.engine.sql.arrow import Batch, Column
 from joule_cli.engine.sql.table import Table, TableColumn, nulls, unique_names
-from joule_cli.engine.stores.sqlite import chunks
+from joule_cli.engine.stores.sqlite import directory
 from joule_cli.engine.stores.sqlite.codec import decode_columns
 from joule_cli.errors import CorruptChunkError
 
@@ -78,7 +78,7 @@ class SampleTable(Table):
         return snapshot.ahead(jobs)
 
     def _pieces(self, snapshot: Snapshot, times: Sequence[Interval]) -> Iterator[_Piece]:
-        done = chunks.EARLIEST - 1
+        done = directory.EARLIEST - 1
         for index, (low, end) in enumerate(times):
             start = max(low, done + 1)
             following = times[index + 1].start if index + 1 < len(times) else None
@@ -101,7 +101,7 @@ class SampleTable(Table):
     def _directory(
         self, start: int, end: int
     ) -> Callable[[apsw.Connection], list[tuple[int, int, int, int]]]:
-        low, high = max(start, chunks.EARLIEST), min(end - 1, chunks.LATEST)
+        low, high = max(start, directory.EARLIEST), min(end - 1, directory.LATEST)
         stream_id = self._stream.id
 
         def read(connection: apsw.Connection) -> list[Any]:
@@ -112,7 +112,7 @@ class SampleTable(Table):
                     "ORDER BY start LIMIT ?",
                     (
                         stream_id,
-                        chunks.first_start(connection, stream_id, low),
+                        directory.first_start(connection, stream_id, low),
                         high,
                         low,
                         _ENTRIES,

@@ -24,11 +24,12 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from joule_cli.engine.stores.sqlite.codec import decode, encode
+from joule_cli.engine.stores.sqlite.directory import EARLIEST, Chunk
 from joule_cli.errors import CorruptChunkError
 from joule_cli.model.data_stream import KEEP_ALL
 from joule_cli.series.decimation import decimate, group_counts, regroup
@@ -45,18 +46,6 @@ if TYPE_CHECKING:
 FINE, COARSE = 256, 4096
 #: Larger chunks make fewer entries to look through, and slower reads of short ranges.
 _TARGET_BYTES = 2 * 1024 * 1024
-#: Bounds that every timestamp lies between.
-EARLIEST, LATEST = -(2**63), 2**63 - 1
-
-
-class Chunk(NamedTuple):
-    """One row of the directory."""
-
-    start: int
-    last: int
-    n_rows: int
-    closed: bool
-    body_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,38 +139,6 @@ def set_closed(connection: apsw.Connection, stream_id: int, start: int, *, close
     connection.execute(
         "UPDATE chunk SET closed = ? WHERE stream_id = ? AND start = ?", (closed, stream_id, start)
     )
-
-
-def first_start(connection: apsw.Connection, stream_id: int, time: int) -> int:
-    """Return the start of the chunk that holds or precedes `time`, or `time` itself."""
-    found = connection.execute(
-        "SELECT max(start) FROM chunk WHERE stream_id = ? AND start <= ?", (stream_id, time)
-    ).get
-    return time if found is None else int(found)
-
-
-def directory(
-    connection: apsw.Connection, stream_id: int, start: int | None, end: int | None
-) -> Iterator[Chunk]:
-    """Yield the chunks with rows in ``[start, end)``, by time."""
-    low = EARLIEST if start is None else start
-    high = LATEST if end is None else end - 1
-    for row in connection.execute(
-        "SELECT start, last, n_rows, closed, body_id FROM chunk "
-        "WHERE stream_id = ? AND start BETWEEN ? AND ? AND last >= ? ORDER BY start",
-        (stream_id, first_start(connection, stream_id, low), high, low),
-    ):
-        yield Chunk(*row)
-
-
-def last_before(connection: apsw.Connection, stream_id: int, time: int) -> Chunk | None:
-    """Return the newest chunk whose rows all lie before `time`."""
-    row = connection.execute(
-        "SELECT start, last, n_rows, closed, body_id FROM chunk "
-        "WHERE stream_id = ? AND start < ? AND last < ? ORDER BY start DESC LIMIT 1",
-        (stream_id, time, time),
-    ).fetchone()
-    return None if row is None else Chunk(*row)
 
 
 def load_rows(connection: apsw.Connection, chunk: Chunk, stream: StoredStream) -> Rows:

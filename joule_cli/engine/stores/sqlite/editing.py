@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from joule_cli.engine.stores.sqlite import chunks
+from joule_cli.engine.stores.sqlite import chunks, directory
 from joule_cli.pipes.blocks import join_rows
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from joule_cli.series.layout import Rows
 
 
-def levels_kept(connection: apsw.Connection, chunk: chunks.Chunk, stream_id: int) -> bool:
+def levels_kept(connection: apsw.Connection, chunk: directory.Chunk, stream_id: int) -> bool:
     """Whether a chunk has its levels, so that rewriting it must make them again."""
     return bool(
         connection.execute(
@@ -31,7 +31,7 @@ def levels_kept(connection: apsw.Connection, chunk: chunks.Chunk, stream_id: int
 
 
 def rewrite(
-    connection: apsw.Connection, stream: StoredStream, chunk: chunks.Chunk, parts: list[Rows]
+    connection: apsw.Connection, stream: StoredStream, chunk: directory.Chunk, parts: list[Rows]
 ) -> None:
     """Replace a chunk by parts of its rows, with a break between every two of them."""
     levels = levels_kept(connection, chunk, stream.id)
@@ -45,13 +45,13 @@ def rewrite(
 
 def break_after(connection: apsw.Connection, stream: StoredStream, time: int) -> None:
     """Set a break after the newest row at or before `time`."""
-    chunk = next(chunks.directory(connection, stream.id, time, None), None)
+    chunk = next(directory.entries(connection, stream.id, time, None), None)
     if chunk is not None and chunk.start <= time < chunk.last:
         rows = chunks.load_rows(connection, chunk, stream)
         cut = int(np.searchsorted(rows["timestamp"], time, side="right"))
         rewrite(connection, stream, chunk, [rows[:cut], rows[cut:]])
     else:
-        before = chunks.last_before(connection, stream.id, time + 1)
+        before = directory.last_before(connection, stream.id, time + 1)
         if before is not None and not before.closed:
             chunks.set_closed(connection, stream.id, before.start, closed=True)
 
@@ -64,13 +64,13 @@ def delete(
         break_after(connection, stream, start - 1)
     if end is not None:
         # a break at `end` makes whole chunks of what is to go; it goes with them
-        found = next(chunks.directory(connection, stream.id, end - 1, end), None)
+        found = next(directory.entries(connection, stream.id, end - 1, end), None)
         if found is not None and found.start < end <= found.last:
             rows = chunks.load_rows(connection, found, stream)
             cut = int(np.searchsorted(rows["timestamp"], end))
             rewrite(connection, stream, found, [rows[:cut], rows[cut:]])
-    low = chunks.EARLIEST if start is None else start
-    high = chunks.LATEST if end is None else end - 1
+    low = directory.EARLIEST if start is None else start
+    high = directory.LATEST if end is None else end - 1
     chunks.remove(connection, stream.id, low, high)
 
 
@@ -83,8 +83,8 @@ def consolidate(
 ) -> int:
     """Remove the breaks of short gaps between rows of ``[start, end)``; return how many."""
     joined: list[int] = []
-    previous: chunks.Chunk | None = None
-    for chunk in chunks.directory(connection, stream.id, start, end):
+    previous: directory.Chunk | None = None
+    for chunk in directory.entries(connection, stream.id, start, end):
         if previous is not None and previous.closed and chunk.start - previous.last - 1 <= max_gap:
             joined.append(previous.start)
         previous = chunk
@@ -113,10 +113,10 @@ def merge_small(
         Where to go on, `None` when the end of the stream was reached.
     """
     size = chunks.capacity(stream.layout)
-    run: list[chunks.Chunk] = []
+    run: list[directory.Chunk] = []
     rewritten, position = 0, after
     for chunk in list(
-        chunks.directory(connection, stream.id, None if after is None else after + 1, None)
+        directory.entries(connection, stream.id, None if after is None else after + 1, None)
     ):
         if after is not None and chunk.start <= after:
             continue
@@ -132,7 +132,7 @@ def merge_small(
     return None
 
 
-def _join(connection: apsw.Connection, stream: StoredStream, run: list[chunks.Chunk]) -> int:
+def _join(connection: apsw.Connection, stream: StoredStream, run: list[directory.Chunk]) -> int:
     if len(run) < 2:
         return 0
     rows = join_rows([chunks.load_rows(connection, c, stream) for c in run])
@@ -146,7 +146,7 @@ def _join(connection: apsw.Connection, stream: StoredStream, run: list[chunks.Ch
     return len(rows)
 
 
-def make_levels(connection: apsw.Connection, stream: StoredStream, chunk: chunks.Chunk) -> None:
+def make_levels(connection: apsw.Connection, stream: StoredStream, chunk: directory.Chunk) -> None:
     """Compute a chunk's levels anew from its rows."""
     rows = chunks.load_rows(connection, chunk, stream)
     fine, coarse, summary = chunks.encode_levels(rows, stream.layout)
@@ -166,7 +166,7 @@ def drop_levels(connection: apsw.Connection, stream: StoredStream) -> None:
 def _set_levels(
     connection: apsw.Connection,
     stream_id: int,
-    chunk: chunks.Chunk,
+    chunk: directory.Chunk,
     fine: bytes | None,
     coarse: bytes | None,
     summary: bytes | None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from joule_cli.engine.stores.sqlite import chunks
+from joule_cli.engine.stores.sqlite import chunks, directory
 from joule_cli.engine.stores.sqlite.editing import break_after, levels_kept
 from joule_cli.errors import DuplicateTimestampError
 
@@ -45,7 +45,7 @@ def insert_into_past(
     if merge_gap is not None:
         _separate(connection, stream, first, merge_gap)
     rest = rows
-    for chunk in list(chunks.directory(connection, stream.id, first, last + 1)):
+    for chunk in list(directory.entries(connection, stream.id, first, last + 1)):
         ts = rest["timestamp"]
         low, high = np.searchsorted(ts, chunk.start), np.searchsorted(ts, chunk.last, side="right")
         _store(connection, stream, rest[:low], closed=False, levels=levels)
@@ -71,13 +71,13 @@ def join_before(
 ) -> None:
     """Remove every break within the merge gap before `first`, not only the last one."""
     # a break sits 1 µs behind its row; both bounds count
-    low = max(first - merge_gap - 1, chunks.EARLIEST)
+    low = max(first - merge_gap - 1, directory.EARLIEST)
     connection.execute(
         "UPDATE chunk SET closed = 0 WHERE stream_id = ? AND closed "
         "AND start BETWEEN ? AND ? AND last BETWEEN ? AND ?",
         (
             stream.id,
-            chunks.first_start(connection, stream.id, low),
+            directory.first_start(connection, stream.id, low),
             first - 1,
             low,
             first - 1,
@@ -94,7 +94,7 @@ def _store(
 
 
 def _mix(
-    connection: apsw.Connection, stream: StoredStream, chunk: chunks.Chunk, rows: Rows
+    connection: apsw.Connection, stream: StoredStream, chunk: directory.Chunk, rows: Rows
 ) -> None:
     """Rewrite a chunk with more rows in it."""
     old = chunks.load_rows(connection, chunk, stream)

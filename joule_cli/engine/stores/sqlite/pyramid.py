@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from joule_cli.engine.stores.base import Decimation
-from joule_cli.engine.stores.sqlite import chunks
+from joule_cli.engine.stores.sqlite import chunks, directory
 from joule_cli.engine.stores.sqlite.reading import Cursor, batch_rows, clipped
 from joule_cli.pipes.blocks import join_rows
 from joule_cli.series.decimation import (
@@ -70,7 +70,7 @@ def _choose_exactly(counts: Counts, closed: Flags, max_rows: int) -> Decimation:
 def _bounds(
     connection: apsw.Connection, stream: StoredStream, cursor: Cursor
 ) -> tuple[int, int, int, int]:
-    first = chunks.first_start(connection, stream.id, cursor.position)
+    first = directory.first_start(connection, stream.id, cursor.position)
     return stream.id, first, cursor.end - 1, cursor.position
 
 
@@ -79,7 +79,7 @@ def _uncut(connection: apsw.Connection, stream: StoredStream, cursor: Cursor) ->
     return not any(
         chunk.start < time <= chunk.last
         for time in (cursor.position, cursor.end)
-        for chunk in chunks.directory(connection, stream.id, time, time + 1)
+        for chunk in directory.entries(connection, stream.id, time, time + 1)
     )
 
 
@@ -88,7 +88,7 @@ def _sizes(
 ) -> tuple[Counts, Flags]:
     """Return the rows inside the range, and the break behind, of each chunk with any."""
     counts, closed = [], []
-    for chunk in chunks.directory(connection, stream.id, cursor.position, cursor.end):
+    for chunk in directory.entries(connection, stream.id, cursor.position, cursor.end):
         n_rows = chunk.n_rows
         if chunk.start < cursor.position or chunk.last >= cursor.end:
             rows = chunks.load_rows(connection, chunk, stream)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from joule_cli.engine.stores.sqlite import chunks
+from joule_cli.engine.stores.sqlite import chunks, directory
 from joule_cli.pipes.blocks import join_rows
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def begin(
     last = connection.execute(
         "SELECT last FROM chunk WHERE stream_id = ? ORDER BY start DESC LIMIT 1", (stream.id,)
     ).get
-    low = chunks.EARLIEST if start is None else start
+    low = directory.EARLIEST if start is None else start
     if last is None:
         return Cursor(low, low)
     return Cursor(low, last + 1 if end is None else min(end, last + 1))
@@ -158,7 +158,7 @@ def _bodies(
         "WHERE c.stream_id = ? AND c.start BETWEEN ? AND ? AND c.last >= ? ORDER BY c.start",
         (
             stream.id,
-            chunks.first_start(connection, stream.id, cursor.position),
+            directory.first_start(connection, stream.id, cursor.position),
             cursor.end - 1,
             cursor.position,
         ),
@@ -176,12 +176,12 @@ def count(
     connection: apsw.Connection, stream: StoredStream, start: int | None, end: int | None
 ) -> int:
     """Return the exact number of rows; only chunks cut by a bound are decoded."""
-    low = chunks.EARLIEST if start is None else start
-    high = chunks.LATEST + 1 if end is None else end
+    low = directory.EARLIEST if start is None else start
+    high = directory.LATEST + 1 if end is None else end
     total = connection.execute(
         "SELECT coalesce(sum(n_rows), 0) FROM chunk WHERE stream_id = ? AND start BETWEEN ? AND ? "
         "AND last >= ?",
-        (stream.id, chunks.first_start(connection, stream.id, low), high - 1, low),
+        (stream.id, directory.first_start(connection, stream.id, low), high - 1, low),
     ).get
     result = int(total)
     for chunk in _cut_chunks(connection, stream, low, high):
@@ -194,12 +194,12 @@ def intervals(
     connection: apsw.Connection, stream: StoredStream, start: int | None, end: int | None
 ) -> list[tuple[int, int]]:
     """Return ``(first row, last row + 1)`` of each interval in ``[start, end)``."""
-    low = chunks.EARLIEST if start is None else start
-    high = chunks.LATEST + 1 if end is None else end
+    low = directory.EARLIEST if start is None else start
+    high = directory.LATEST + 1 if end is None else end
     found: list[tuple[int, int]] = []
     first: int | None = None
     reach = 0
-    for chunk in chunks.directory(connection, stream.id, start, end):
+    for chunk in directory.entries(connection, stream.id, start, end):
         chunk_start, last = chunk.start, chunk.last
         if chunk_start < low or last >= high:
             rows = clipped(chunks.load_rows(connection, chunk, stream), low, high)
@@ -220,12 +220,12 @@ def intervals(
 
 def _cut_chunks(
     connection: apsw.Connection, stream: StoredStream, low: int, high: int
-) -> set[chunks.Chunk]:
+) -> set[directory.Chunk]:
     """Return the at most two chunks that a bound cuts."""
     cut = set()
     for time in (low, high):
-        if chunks.EARLIEST < time <= chunks.LATEST:
-            for chunk in chunks.directory(connection, stream.id, time - 1, time + 1):
+        if directory.EARLIEST < time <= directory.LATEST:
+            for chunk in directory.entries(connection, stream.id, time - 1, time + 1):
                 if chunk.start < time <= chunk.last and chunk.start < high and chunk.last >= low:
                     cut.add(chunk)
     return cut

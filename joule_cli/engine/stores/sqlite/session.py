@@ -16,7 +16,7 @@ import numpy as np
 
 from joule_cli.engine.connection import transaction
 from joule_cli.engine.stores.base import Item, StoredStream, WriteSession
-from joule_cli.engine.stores.sqlite import chunks
+from joule_cli.engine.stores.sqlite import chunks, directory
 from joule_cli.engine.stores.sqlite.editing import break_after
 from joule_cli.engine.stores.sqlite.insertion import insert_into_past, join_before
 from joule_cli.errors import InvalidValuesError, NonMonotonicError, StreamNotFound
@@ -46,8 +46,8 @@ class _Tail:
     revision: int
     decimate: bool
     keep_us: int
-    end: chunks.Chunk | None
-    run: tuple[chunks.Chunk, ...]
+    end: directory.Chunk | None
+    run: tuple[directory.Chunk, ...]
 
     @property
     def state(self) -> tuple[int, bool, int]:
@@ -60,7 +60,7 @@ class _Plan:
 
     close: int | None  # start of the chunk after which a break is set
     join_before: int | None  # breaks within the merge gap before this time are removed
-    kept: tuple[chunks.Chunk, ...]  # chunks of the run that stay in front of the new ones
+    kept: tuple[directory.Chunk, ...]  # chunks of the run that stay in front of the new ones
     replaced_from: int | None  # chunks from this start on are rewritten
     parts: list[tuple[Rows, bool]]  # rows of the new chunks, and whether a break follows them
 
@@ -179,14 +179,14 @@ class SqliteSession(WriteSession):
 
     def _load_tail(self, connection: apsw.Connection) -> _Tail:
         state = self._state(connection)
-        end: chunks.Chunk | None = None
-        run: list[chunks.Chunk] = []
+        end: directory.Chunk | None = None
+        run: list[directory.Chunk] = []
         for row in connection.execute(
             "SELECT start, last, n_rows, closed, body_id FROM chunk "
             "WHERE stream_id = ? ORDER BY start DESC",
             (self._stream.id,),
         ):
-            chunk = chunks.Chunk(*row)
+            chunk = directory.Chunk(*row)
             if end is None:
                 end = chunk
             elif chunk.closed:
@@ -208,7 +208,7 @@ class SqliteSession(WriteSession):
         end = None if self._tail is None else self._tail.end
         return end is not None and end.last == self._last
 
-    def _joins(self, end: chunks.Chunk, first: int) -> bool:
+    def _joins(self, end: directory.Chunk, first: int) -> bool:
         """Whether rows from `first` on continue the interval that `end` belongs to."""
         if self._last is not None:
             return not self._break_due and not end.closed
@@ -219,7 +219,7 @@ class SqliteSession(WriteSession):
     ) -> _Plan:
         end, first = tail.end, int(pieces[0]["timestamp"][0])
         close = joined_at = replaced_from = None
-        kept: tuple[chunks.Chunk, ...] = ()
+        kept: tuple[directory.Chunk, ...] = ()
         rows = pieces[0]
         if end is not None and self._joins(end, first):
             joined_at = first if self._last is None else None
@@ -245,7 +245,7 @@ class SqliteSession(WriteSession):
         ]
 
     def _load(
-        self, connection: apsw.Connection, tail: _Tail, merged: tuple[chunks.Chunk, ...]
+        self, connection: apsw.Connection, tail: _Tail, merged: tuple[directory.Chunk, ...]
     ) -> list[Rows]:
         """Load chunks of a tail; others may have rewritten or deleted them since it was read."""
         in_snapshot = connection.in_transaction
@@ -255,8 +255,8 @@ class SqliteSession(WriteSession):
             return [chunks.load_rows(connection, chunk, self._stream) for chunk in merged]
 
     def _split_run(
-        self, run: tuple[chunks.Chunk, ...], n_new: int
-    ) -> tuple[tuple[chunks.Chunk, ...], tuple[chunks.Chunk, ...]]:
+        self, run: tuple[directory.Chunk, ...], n_new: int
+    ) -> tuple[tuple[directory.Chunk, ...], tuple[directory.Chunk, ...]]:
         """Split the trailing chunks into those that stay and those to rewrite with new rows."""
         for threshold in (self._capacity, _MEDIUM, _SMALL):
             total, first = n_new, len(run)
@@ -285,7 +285,7 @@ class SqliteSession(WriteSession):
         if plan.join_before is not None:
             join_before(connection, self._stream, plan.join_before, self._merge_gap)
         if plan.replaced_from is not None:
-            chunks.remove(connection, stream_id, plan.replaced_from, chunks.LATEST)
+            chunks.remove(connection, stream_id, plan.replaced_from, directory.LATEST)
         end, run = tail.end, list(plan.kept)
         for chunk in encoded:
             end = chunks.store(connection, stream_id, chunk)
@@ -367,7 +367,7 @@ def check_rows(pieces: Sequence[Rows], last: int | None) -> None:
                 f"Non-monotonic timestamps in new data: {int(ts[at + 1])} follows {int(ts[at])}"
             )
         last = int(ts[-1])
-        if last == chunks.LATEST:
+        if last == directory.LATEST:
             raise InvalidValuesError(f"the timestamp {last} is out of range")
         data = rows["data"]
         if data.dtype.kind == "f" and np.isnan(data).any():

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from joule_cli.engine.stores.base import DataStore, Decimation, Item, StoredStream
-from joule_cli.engine.stores.sqlite import chunks, editing, pyramid, reading
+from joule_cli.engine.stores.sqlite import chunks, directory, editing, pyramid, reading
 from joule_cli.engine.stores.sqlite.session import SqliteSession
 from joule_cli.series.intervals import Interval
 
@@ -165,10 +165,10 @@ class SqliteDataStore(DataStore):
             pass
 
     async def decimate(self, stream: StoredStream) -> None:
-        position = chunks.EARLIEST
+        position = directory.EARLIEST
 
         def run(connection: apsw.Connection) -> int | None:
-            found = chunks.directory(connection, stream.id, position, None)
+            found = directory.entries(connection, stream.id, position, None)
             some = list(islice(found, _LEVELS_AT_ONCE + 1))
             with chunks.bumping(connection, stream.id):
                 for chunk in some[:_LEVELS_AT_ONCE]:
