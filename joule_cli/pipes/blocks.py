@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from joule_cli.errors import DataError
-from joule_cli.series.layout import Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from joule_cli.series.layout import Rows
+
 #: What travels through a pipe: a block of rows, or `None` for an interval break.
-Item: TypeAlias = Rows | None
+Item: TypeAlias = "Rows | None"
 
 
 def copy_rows(rows: Rows) -> Rows:

@@ -12,12 +12,13 @@ import numpy as np
 from joule_cli.errors import ClosedPipeError, PipeError
 from joule_cli.pipes.base import Pipe
 from joule_cli.pipes.blocks import Item, copy_rows, join_items
-from joule_cli.series.layout import Rows, as_rows
+from joule_cli.series.rows import as_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from joule_cli.model.data_stream import DataStream
+    from joule_cli.series.layout import Rows
 
 
 class WritingPipe(Pipe, ABC):

@@ -337,3 +337,15 @@ async def test_any_window_is_as_read(tmp_path_factory, blocks, low, length, data
         sql = f"""SELECT count(*), sum(epoch_us(time)) FROM "house/mains"
             WHERE time < make_timestamptz({low}) OR time = make_timestamptz({high})"""
         assert await ask(node, sql) == [(len(other), int(other.sum()) if len(other) else None)]
+
+
+async def test_between_two_rows_there_are_none(node):
+    stream = await make_stream(node)
+    await write(node, stream, [T0 + np.arange(100_000) * SECOND])
+    at = T0 + 70_000 * SECOND
+    for end in (at + 10, at + 30_000 * SECOND):
+        sql = (
+            f'SELECT count(*), sum(a) FROM "house/mains" WHERE time > make_timestamptz({at}) '
+            f"AND time < make_timestamptz({end}) AND time < make_timestamptz({at + 20})"
+        )
+        assert await ask(node, sql) == [(0, None)]

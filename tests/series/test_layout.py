@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from joule_cli.errors import LayoutMismatchError
 from joule_cli.model.data_stream import DATATYPES
-from joule_cli.series.layout import Layout, as_rows
+from joule_cli.series.layout import Layout
+from joule_cli.series.rows import as_rows
 
 LAYOUTS = st.builds(Layout, st.sampled_from(DATATYPES), st.integers(1, 200))
 INT64_MAX = 2**63 - 1

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+from array import array
 from contextlib import suppress
 from ctypes import (
     CFUNCTYPE,
@@ -25,7 +26,7 @@ from ctypes import (
     cast,
     py_object,
 )
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
     _Body = Callable[..., Any]
 
+#: Memory that columns are made of.
+Buffer: TypeAlias = "npt.NDArray[np.generic] | array[Any] | bytes"
 _NULLABLE = 2
 
 
@@ -48,7 +51,7 @@ class Field(NamedTuple):
 class Column(NamedTuple):
     """The buffers of a column, in the order that its format asks for; the first is validity."""
 
-    buffers: tuple[npt.NDArray[np.generic] | None, ...]
+    buffers: tuple[Buffer | None, ...]
     null_count: int = 0
 
 
@@ -186,15 +189,21 @@ def _fill_array(array: Any, batch: Batch) -> None:
     _set_buffers(array, (None,), children, pointers)
 
 
-def _set_buffers(
-    array: Any, buffers: tuple[npt.NDArray[np.generic] | None, ...], *kept: object
-) -> None:
+def _set_buffers(array: Any, buffers: tuple[Buffer | None, ...], *kept: object) -> None:
     addresses = (c_void_p * len(buffers))(
-        *(None if buffer is None else buffer.ctypes.data for buffer in buffers)
+        *(None if buffer is None else _address(buffer) for buffer in buffers)
     )
     array.n_buffers, array.buffers = len(buffers), addresses
     array.release = _ARRAY_RELEASE
     _keep(array, (addresses, buffers, *kept))
+
+
+def _address(buffer: Buffer) -> int | None:
+    if isinstance(buffer, bytes):
+        return cast(c_char_p(buffer), c_void_p).value
+    if isinstance(buffer, array):
+        return buffer.buffer_info()[0]
+    return buffer.ctypes.data
 
 
 class _Export:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from joule_cli.engine.event_metadata import LAST_EVENT_ID
 from joule_cli.engine.sql.arrow import Batch, Column
 from joule_cli.engine.sql.table import Table, TableColumn, nulls, unique_names
@@ -144,6 +142,8 @@ def _batch(rows: list[tuple[Any, ...]], columns: Sequence[TableColumn]) -> Batch
 
 
 def _column(values: Sequence[Any], kind: str) -> Column:
+    import numpy as np
+
     missing = np.fromiter((value is None for value in values), bool, len(values))
     count = int(missing.sum())
     if count == len(values):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
 
 from joule_cli.engine.sql.arrow import Batch, Column
 from joule_cli.engine.sql.table import Table, TableColumn, nulls, unique_names
 from joule_cli.engine.stores.sqlite import directory
-from joule_cli.engine.stores.sqlite.codec import decode_columns
+from joule_cli.engine.stores.sqlite.short import decode_short
 from joule_cli.errors import CorruptChunkError
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ _TYPES = {
 }
 #: Rows of the first batch, and of the later ones: small chunks are not to make small batches.
 _FIRST_ROWS, _BATCH_ROWS = 4096, 65536
+#: Rows that are decoded sooner than NumPy is loaded.
+_SHORT_ROWS = 20_000
 #: Entries of the directory, and bodies, that one statement reads.
 _ENTRIES, _BODIES = 512, 256
 
@@ -48,8 +49,19 @@ class _Piece(NamedTuple):
     n_rows: int
     body_id: int
     time: int
+    last: int
     start: int | None
     end: int | None
+
+    @property
+    def expected_rows(self) -> float:
+        """How many rows are wanted if they are evenly spread."""
+        span = self.last - self.time
+        if not span:
+            return self.n_rows
+        start = self.time if self.start is None else self.start
+        end = self.last if self.end is None else self.end
+        return self.n_rows * (end - start) / span
 
 
 class SampleTable(Table):
@@ -91,6 +103,7 @@ class SampleTable(Table):
                         n_rows,
                         body_id,
                         first,
+                        last,
                         start if first < start else None,
                         end if last >= end and not shared else None,
                     )
@@ -134,16 +147,18 @@ class SampleTable(Table):
             return self._batch(n_rows, {})
         parts = []
         blobs = _bodies(snapshot, pieces)
+        short = sum(piece.expected_rows for piece in pieces) <= _SHORT_ROWS
         for piece in pieces:
             # times are decoded to learn how many rows there are if nothing else is wanted
             times, values = self._columns(
-                blobs.get(piece.body_id, b""), piece, elements, timed=timed or not elements
+                blobs.get(piece.body_id, b""),
+                piece,
+                elements,
+                timed=timed or not elements,
+                short=short,
             )
             parts.append(([times] if times is not None else []) + values)
-        joined = [
-            arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
-            for arrays in zip(*parts, strict=True)
-        ]
+        joined = [_joined(arrays) for arrays in zip(*parts, strict=True)]
         n_rows = len(joined[0])
         positions = ([0] if timed or not elements else []) + [e + 1 for e in elements]
         counts.rows += n_rows
@@ -152,10 +167,13 @@ class SampleTable(Table):
         return self._batch(n_rows, dict(zip(positions, joined, strict=True)))
 
     def _columns(
-        self, blob: bytes, piece: _Piece, elements: list[int], *, timed: bool
+        self, blob: bytes, piece: _Piece, elements: list[int], *, timed: bool, short: bool
     ) -> tuple[Any, list[Any]]:
+        decode: Callable[..., tuple[Any, list[Any]]] = decode_short
+        if not short:
+            from joule_cli.engine.stores.sqlite.columns import decode_columns as decode
         try:
-            return decode_columns(
+            return decode(
                 blob,
                 piece.n_rows,
                 self._stream.layout,
@@ -195,6 +213,20 @@ def _grouped(pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
             size = min(2 * size, _BATCH_ROWS)
     if group:
         yield group
+
+
+def _joined(arrays: Sequence[Any]) -> Any:
+    """Put arrays of one kind together."""
+    if len(arrays) == 1:
+        return arrays[0]
+    if isinstance(arrays[0], array):
+        joined = arrays[0][:]
+        for more in arrays[1:]:
+            joined.extend(more)
+        return joined
+    import numpy as np
+
+    return np.concatenate(arrays)
 
 
 def _bodies(snapshot: Snapshot, pieces: list[_Piece]) -> dict[int, bytes]:

@@ -7,8 +7,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from joule_cli.engine.sql.arrow import Column, Field
 
 if TYPE_CHECKING:
@@ -106,6 +104,6 @@ def unique_names(names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
 
 def nulls(n_rows: int, format: str) -> Column:
     """Return a column of NULLs; the memory for it is never touched."""
-    zeros = np.zeros((n_rows + 1) * 8, np.uint8)
+    zeros = bytes((n_rows + 1) * 8)
     buffers = (zeros, zeros, zeros) if format == "U" else (zeros, zeros)
     return Column(buffers, n_rows)
