@@ -91,22 +91,42 @@ def get_node(
     beside the stored nodes.
     """
     environ = os.environ if environ is None else environ
+    return open_entry(find_entry(name, url=url, environ=environ), environ, timeout_s)
+
+
+def find_entry(name: str = "", *, url: str | None, environ: Mapping[str, str]) -> NodeEntry:
+    """Return the entry that `get_node` opens, made up for what is not stored.
+
+    Raises
+    ------
+    ConfigurationError
+        No such stored node, an address of an unknown kind, or unreadable files.
+    """
     if url is not None:
-        return _open(url, name, environ, timeout_s)
+        return _entry_at(url, name, environ)
     name = name or environ.get("JOULE_NODE", "")
     if not name and environ.get("JOULE_URL"):
-        return _open(environ["JOULE_URL"], "", environ, timeout_s)
+        return _entry_at(environ["JOULE_URL"], "", environ)
     if not name and _has_no_place(environ):
-        return _local_node(environ)
+        return _local_entry(environ)
     registry = Registry.from_environment(environ)
     if name:
         # only a missing entry may become the default file, not one that cannot be read
         if name == LOCAL and all(entry.name != LOCAL for entry in registry.nodes()):
-            return _local_node(environ)
-        entry: NodeEntry | None = registry.get(name)
-    else:
-        entry = registry.default()
-    return _local_node(environ) if entry is None else open_entry(entry, environ, timeout_s)
+            return _local_entry(environ)
+        return registry.get(name)
+    return registry.default() or _local_entry(environ)
+
+
+def file_of(entry: NodeEntry, environ: Mapping[str, str]) -> Path | None:
+    """Return the file of the node that an entry describes, `None` if it is reached otherwise.
+
+    Raises
+    ------
+    ConfigurationError
+        An address of an unknown kind.
+    """
+    return _file_path(entry.url, environ) if _scheme(entry.url) == "file" else None
 
 
 def node_at(url: str = DEFAULT_URL, loop: object = None) -> Node:
@@ -151,8 +171,8 @@ def open_entry(
         An address of an unknown kind.
     """
     environ = os.environ if environ is None else environ
-    if _scheme(entry.url) == "file":
-        path = _file_path(entry.url, environ)
+    path = file_of(entry, environ)
+    if path is not None:
         return _embedded(entry.name or path.stem or LOCAL, path)
     implementation = cast("_Connects", _implementation(_scheme(entry.url)))
     limit = {} if timeout_s is None else {"timeout_s": timeout_s}
@@ -177,7 +197,7 @@ def get_nodes(*, environ: Mapping[str, str] | None = None) -> list[Node]:
     environ = os.environ if environ is None else environ
     entries = Registry.from_environment(environ).nodes()
     if not entries:
-        return [_local_node(environ)]
+        entries = [_local_entry(environ)]
     return [open_entry(entry, environ) for entry in entries]
 
 
@@ -261,18 +281,17 @@ def _has_no_place(environ: Mapping[str, str]) -> bool:
     return False
 
 
-def _local_node(environ: Mapping[str, str]) -> Node:
-    return _embedded(LOCAL, default_path(environ))
+def _local_entry(environ: Mapping[str, str]) -> NodeEntry:
+    return NodeEntry(LOCAL, f"file:{default_path(environ)}")
 
 
-def _open(url: str, name: str, environ: Mapping[str, str], timeout_s: float | None) -> Node:
-    """Open an address; what is stored for it, as its key, is used."""
-    entry = NodeEntry(name, url)
-    if _scheme(url) != "file":
-        stored = _stored_at(url, environ)
-        key = environ.get("JOULE_API_KEY") or stored.key
-        entry = NodeEntry(name or stored.name, url, key, stored.extra)
-    return open_entry(entry, environ, timeout_s)
+def _entry_at(url: str, name: str, environ: Mapping[str, str]) -> NodeEntry:
+    """Return the entry of an address, with what is stored for it, as its key."""
+    if _scheme(url) == "file":
+        return NodeEntry(name, url)
+    stored = _stored_at(url, environ)
+    key = environ.get("JOULE_API_KEY") or stored.key
+    return NodeEntry(name or stored.name, url, key, stored.extra)
 
 
 def _stored_at(url: str, environ: Mapping[str, str]) -> NodeEntry:
