@@ -6,6 +6,8 @@ import asyncio
 import json
 import os
 import ssl
+import warnings
+import weakref
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -208,6 +210,7 @@ class Session:
         self._closed = True
         client, self._client = self._client, None
         if client is not None:
+            self._abandoned.detach()
             await client.close()
 
     def _url(self, endpoint: str, params: Params | None) -> URL:
@@ -233,6 +236,7 @@ class Session:
             )
             # the library would send deletions and changes a second time
             self._client._retry_connection = False
+            self._abandoned = weakref.finalize(self, _abandon, self._client, self.address.url)
         return self._client
 
     def _connector(self) -> aiohttp.BaseConnector:
@@ -329,6 +333,16 @@ class Session:
             ) from exc
         except aiohttp.ClientError as exc:
             raise NodeUnreachableError(f"Cannot contact node at [{url}]: {exc}") from exc
+
+
+def _abandon(client: aiohttp.ClientSession, url: str) -> None:
+    """Drop the connections of a node that nobody closed, as a console leaves it at its end."""
+    connector = client.connector
+    client.detach()
+    if connector is not None:
+        # closing as it is meant to needs a running loop, and the library logs what is left open
+        connector._close()
+    warnings.warn(f"node [{url}] was not closed", ResourceWarning, stacklevel=2)
 
 
 def _without_answer(error: TransferCutError) -> bool:

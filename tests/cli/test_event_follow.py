@@ -6,10 +6,12 @@ import json
 import signal
 
 import pytest
+from aiohttp import web
 
 from joule_cli.engine.node import EmbeddedNode
 from tests.cli.following import Running
 from tests.cli.serving import running
+from tests.server.replay import body_bytes, read_recording
 from tests.serving import KEY, serve
 
 T0 = 1_700_000_000_000_000
@@ -89,3 +91,42 @@ def test_sigterm_ends_it_well_and_an_end_contradicts_it(joule):
         reader.lines(1)
         assert reader.end(signal.SIGTERM) == (0, [], [])
     assert joule("event", "read", PATH, "--follow", "--end", "now").status == 1
+
+
+@pytest.mark.parametrize("recorded", ["event_read_many_limit", "event_read_empty"])
+def test_a_joule_1_0_1_node_cannot_tell_of_new_events(joule, recorded):
+    """It takes the question for a read, whether it has an event to answer with or none."""
+    lines = {line["name"]: line for line in read_recording("daemon") if "name" in line}
+    answers = {
+        "/version.json": lines["version_json"],
+        "/event.json": lines["event_get_with_data"],
+        "/event/data.json": lines[recorded],
+    }
+    asked = []
+
+    async def answer(request):
+        asked.append((request.path, request.query.get("limit")))
+        response = answers[request.path]["response"]
+        return web.Response(
+            status=response["status"],
+            body=body_bytes(response["body"]),
+            headers={"Content-Type": response["headers"]["content-type"]},
+        )
+
+    async def start(stack):
+        app = web.Application()
+        app.router.add_get("/{path:.*}", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+    with running(start) as url:
+        path = "/rec/events/starts"
+        result = joule("event", "read", path, "--follow", env={"JOULE_URL": url})
+    assert (result.status, result.out) == (1, "")
+    assert result.err == f"Error: the node cannot tell of new events: {path}\n"
+    # and no more of it is read than one event
+    assert asked.count(("/event/data.json", "1")) == 1
+    assert {limit for _, limit in asked} <= {None, "1"}

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import (
     ApiError,
     AuthorizationError,
@@ -25,6 +26,7 @@ from joule_cli.model import DataStream, Element, Event
 from joule_cli.remote.node import RemoteNode
 from tests.certificates import make_certificates
 from tests.remote.hostile import Hostile, answer, hostile, never, sends
+from tests.serving import serve
 
 if TYPE_CHECKING:
     import ssl
@@ -57,6 +59,19 @@ async def failure(behaviour: Behaviour, **options: Any) -> ApiError:
             await node.folder_root()
     assert KEY not in repr(caught.value) + str(caught.value.sentence()) + str(caught.value.hint)
     return caught.value
+
+
+async def test_a_node_that_is_not_closed_drops_its_connections(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    """As after a session in a console: a warning for who asks for it, and no word of a library."""
+    async with EmbeddedNode("demo", tmp_path / "demo.db") as served, serve(served) as place:
+        node = RemoteNode("open", place.url, key=place.key)
+        await node.info()
+        caplog.clear()
+        with pytest.warns(ResourceWarning, match="was not closed"):
+            del node
+        assert caplog.records == []
 
 
 # -- the six

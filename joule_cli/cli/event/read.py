@@ -160,7 +160,7 @@ def _format(file: str | None) -> str:
     told = format_of(file)
     if chosen in {"table", "plain"} or (chosen is not None and told not in {None, "text", chosen}):
         raise click.UsageError(f"{file} cannot be written as {chosen}.")
-    if chosen is None and told in {"text", "hdf5"}:
+    if chosen is None and told in {"text", "hdf5", "parquet", "arrow"}:
         raise click.UsageError(f"{file}: events are written as CSV, TSV, JSON or JSON lines.")
     return chosen or told or "jsonl"
 
@@ -271,6 +271,8 @@ async def _pour(
                         bar.update(count)
             complete = bool(count) or not needed or lasts
         except ApiError as exc:
+            # the node was asked by id, and has no other name for the stream
+            exc.object = exc.object or path
             if not count or not lasts:
                 raise
             raise PartialError(exc, path, count, last) from exc
