@@ -272,6 +272,12 @@ def note(text: str) -> None:
         click.echo(text, err=True)
 
 
+def tell_watcher(text: str) -> None:
+    """Tell a person at the terminal how work that goes well went; ``-v`` tells it anywhere."""
+    if is_terminal(sys.stderr) or current().verbose:
+        note(text)
+
+
 def warn(text: str) -> None:
     """Warn on stderr, unless ``--quiet``."""
     note(f"Warning: {text}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +50,8 @@ def keep_text(keep_us: int) -> str:
 
 async def gather_info(node: Node, streams: Sequence[NamedStream]) -> list[DataStreamInfo]:
     """Ask for the info of several streams at once."""
+    import asyncio
+
     return await asyncio.gather(*(node.data_stream_info(path) for path, _ in streams))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -100,6 +99,8 @@ def watched(label: str, go_on: str = _CONTINUE) -> Iterator[Watch]:
     go_on
         How to continue then.
     """
+    import asyncio
+
     with Progress(label) as bar:
         watch = Watch(bar)
         try:

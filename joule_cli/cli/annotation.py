@@ -29,7 +29,6 @@ from joule_cli.cli._output import (
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import for_each, with_node
 from joule_cli.cli._settings import current
-from joule_cli.errors import AnnotationNotFound
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -181,7 +180,7 @@ async def update(node: Node, id: int, title: str | None, content: str | None) ->
     """Change title or content; the times of an annotation are fixed."""
     if title is None and content is None:
         raise click.UsageError("Give --title or --content.")
-    [(_, note)] = await _find(node, [id])
+    note = await node.annotation_find(id)
     if title is not None:
         note.title = title
     if content is not None:
@@ -212,19 +211,10 @@ async def delete(node: Node, id: tuple[int, ...], dry_run: bool) -> None:
 
 
 async def _find(node: Node, ids: list[int]) -> list[tuple[str, Annotation]]:
-    """Return annotations by id with the path of their stream; a node has no call for that."""
-    left = dict.fromkeys(ids)
-    found: dict[int, tuple[str, Annotation]] = {}
-    for path, _ in (await node.folder_root()).streams("/"):
-        for note in await node.annotation_get(path):
-            if note.id in left:
-                found[note.id] = (path, note)
-        if len(found) == len(left):
-            break
-    missing = [number for number in ids if number not in found]
-    if missing:
-        raise AnnotationNotFound("annotation does not exist", object=str(missing[0]))
-    return [found[number] for number in ids]
+    """Return annotations by id with the path of their stream."""
+    found = [await node.annotation_find(number) for number in ids]
+    paths = {stream.id: path for path, stream in (await node.folder_root()).streams("/")}
+    return [(paths.get(note.stream_id, ""), note) for note in found]
 
 
 @annotation.command("clear", examples=["joule annotation clear /house/mains --all"])

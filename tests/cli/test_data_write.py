@@ -28,7 +28,7 @@ def read(joule):
 
 def test_what_read_prints_comes_back(lab):
     text = f"{ROWS}{BREAK}50 5.000000\n"
-    result = lab("data", "write", "/lab/x", stdin=text)
+    result = lab("data", "write", "/lab/x", "-v", stdin=text)
     assert (result.status, result.out) == (0, "")
     assert result.err == (
         "3 rows written to /lab/x, 1970-01-01 00:00:00.000010+00:00 to "

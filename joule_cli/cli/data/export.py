@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -255,6 +254,8 @@ class _Job:
 
     async def one(self, path: str, rows: ExportOptions, elements: str | None) -> None:
         """Write one stream to one file."""
+        import asyncio
+
         from joule_cli.ops.errors import PartialError
         from joule_cli.ops.export import export_stream
 

@@ -19,9 +19,9 @@ from joule_cli.cli._output import (
     Column,
     count_text,
     emit_done,
-    note,
     output_format,
     show_time,
+    tell_watcher,
     warn,
 )
 from joule_cli.cli._prompt import confirm_or_leave
@@ -159,9 +159,9 @@ async def write(
         record = {"path": path, "rows": meter.rows, "start": start_us, "end": end_us}
         emit_done([record], _COLUMNS)
     elif meter.last is None:
-        note(f"No rows written to {path}")
+        tell_watcher(f"No rows written to {path}")
     else:
-        note(
+        tell_watcher(
             f"{count_text(meter.rows, 'row')} written to {path}, "
             f"{show_time(start_us)} to {show_time(meter.last)}"
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +34,8 @@ def list_columns(*, ids: bool, with_info: bool) -> list[Column]:
 
 async def gather_info(node: Node, streams: Sequence[NamedStream]) -> list[EventStreamInfo]:
     """Ask for the info of several event streams at once."""
+    import asyncio
+
     return await asyncio.gather(*(node.event_stream_info(path) for path, _ in streams))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 import sys
@@ -352,6 +351,8 @@ async def _find(node: Node, stream: Ref, declared: dict[str, str], *, create: bo
 @contextmanager
 def _how_far(path: str, result: EventIngestResult) -> Iterator[None]:
     """Say after a failure or an interruption how many events are stored, and how to continue."""
+    import asyncio
+
     from joule_cli.ops.errors import PartialError
 
     try:
