@@ -5,9 +5,6 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from joule_cli.engine.admin import Administration
-from joule_cli.engine.node import EmbeddedNode
-from joule_cli.engine.peers import FilePeers
 from joule_cli.errors import ApiError
 
 if TYPE_CHECKING:
@@ -15,6 +12,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from joule_cli.api.node import Node
+    from joule_cli.engine.admin import Administration
+    from joule_cli.engine.node import EmbeddedNode
+    from joule_cli.engine.peers import FilePeers
     from joule_cli.model import ArchiveLog
     from joule_cli.server.listeners import SocketAddress, TcpAddress
     from joule_cli.server.settings import ServerSettings
@@ -28,9 +28,9 @@ def administration(node: Node) -> Administration:
     ApiError
         The node is reached over a socket; its file is somewhere else.
     """
-    if not isinstance(node, EmbeddedNode):
-        raise ApiError("only a node in a file of this machine can be administered", object=node.url)
-    return Administration(node)
+    from joule_cli.engine.admin import Administration
+
+    return Administration(_embedded(node, "be administered"))
 
 
 def peers(node: Node) -> FilePeers:
@@ -41,9 +41,16 @@ def peers(node: Node) -> FilePeers:
     ApiError
         The node is reached over a socket; its server looks after them.
     """
-    if not isinstance(node, EmbeddedNode):
-        raise ApiError("only a node in a file of this machine has its keys here", object=node.url)
-    return FilePeers(node)
+    from joule_cli.engine.peers import FilePeers
+
+    return FilePeers(_embedded(node, "have its keys here"))
+
+
+def prepare_query() -> None:
+    """Begin to load what the first `Node.db_query` on a file needs, beside other work."""
+    from joule_cli.engine.sql import duck
+
+    duck.prepare()
 
 
 def archive_importer(node: Node, directory: Path) -> Callable[[Path], Awaitable[ArchiveLog]]:
@@ -83,11 +90,17 @@ async def served(
     from joule_cli.server.app import make_app
     from joule_cli.server.runner import Server
 
-    if not isinstance(node, EmbeddedNode):
-        raise ApiError("only a node in a file of this machine can be served", object=node.url)
-    with only_server(node.path):
+    with only_server(_embedded(node, "be served").path):
         server = Server(make_app(node, keys=peers(node), settings=settings))
         try:
             yield await server.start(addresses)
         finally:
             await server.stop()
+
+
+def _embedded(node: Node, purpose: str) -> EmbeddedNode:
+    from joule_cli.engine.node import EmbeddedNode
+
+    if not isinstance(node, EmbeddedNode):
+        raise ApiError(f"only a node in a file of this machine can {purpose}", object=node.url)
+    return node

@@ -48,7 +48,7 @@ def test_again_it_replaces_the_key(joule, url):
     [before] = json.loads((joule.folder / "config" / "nodes.json").read_text())
     done = authorize(joule, url, "--user", "alice", "--json")
     assert (done.status, done.err) == (0, "")
-    assert json.loads(done.out) == {"name": "lab", "url": url, "user": "alice"}
+    assert json.loads(done.out) == {"name": "lab", "url": url, "user": "alice", "default": True}
     [after] = json.loads((joule.folder / "config" / "nodes.json").read_text())
     assert before["key"] != after["key"]
     old = {"JOULE_URL": url, "JOULE_API_KEY": before["key"]}
@@ -57,6 +57,13 @@ def test_again_it_replaces_the_key(joule, url):
     while joule("master", "list", env=old).status == 0:
         assert time.monotonic() < deadline
     assert joule.ok("-n", "lab", "master", "list").count("alice") == 1
+
+
+def test_a_person_is_told_that_commands_use_the_node_now(joule, url):
+    options = ("--url", f"file:{joule.folder}/lab.db", "admin", "authorize", "-u", url)
+    told = "[lab] is the default node now; choose another with: joule node default NAME\r\n"
+    assert joule.terminal(*options).out.endswith(told)
+    assert told not in joule.terminal(*options).out
 
 
 def test_another_node_at_the_address_gets_no_key(joule, url):
@@ -77,4 +84,4 @@ def test_nothing_at_the_address(joule):
 
 def test_only_a_file_can_be_authorized(joule, url):
     refused = joule("--url", url, "admin", "authorize", "-u", url)
-    assert (refused.status, "has its keys here" in refused.err) == (1, True)
+    assert (refused.status, "have its keys here" in refused.err) == (1, True)

@@ -35,8 +35,7 @@ _FIRST, _BLOCK = 256, 10_000
 @click.argument("sql", required=False)
 @click.option("--file", metavar="FILE", help="Read the SQL from a file (- for standard input).")
 @click.option("--tables", is_flag=True, help="List the tables and their columns.")
-@with_node
-async def query(node: Node, sql: str | None, file: str | None, tables: bool) -> None:
+def query(sql: str | None, file: str | None, tables: bool) -> None:
     """Run a query in SQL and print its rows.
 
     Every stream is a table named by its path, in double quotes. Data streams have the column time
@@ -51,21 +50,35 @@ async def query(node: Node, sql: str | None, file: str | None, tables: bool) -> 
         raise click.UsageError("SQL, --file and --tables exclude each other.")
     text = _read("-" if sql == "-" else file) if sql in {None, "-"} and (sql or file) else sql
     if text is None:
-        listed = await node.db_tables()
-        emit_list(
-            (
-                {"table": table.path, "column": name, "type": kind}
-                for table in listed
-                for name, kind in table.columns
-            ),
-            _COLUMNS,
-        )
+        _list_tables()
         return
 
+    from joule_cli.daemon import prepare_query
+
+    # takes longer than all else of a short query
+    prepare_query()
+    _answer(text)
+
+
+@with_node
+async def _list_tables(node: Node) -> None:
+    listed = await node.db_tables()
+    emit_list(
+        (
+            {"table": table.path, "column": name, "type": kind}
+            for table in listed
+            for name, kind in table.columns
+        ),
+        _COLUMNS,
+    )
+
+
+@with_node
+async def _answer(node: Node, sql: str) -> None:
     from joule_cli.cli.db._answer import AnswerWriter
 
     settings = current()
-    async with await node.db_query(text, settings.tz or os.environ.get("JOULE_TZ")) as result:
+    async with await node.db_query(sql, settings.tz or os.environ.get("JOULE_TZ")) as result:
         with AnswerWriter(result.columns) as writer:
             size = _FIRST
             while writer.wants_more:

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from importlib import import_module
@@ -101,6 +102,36 @@ class Engine(NamedTuple):
     connection: Any
 
 
+class _Opening(threading.Thread):
+    """Opens a database in a thread of its own."""
+
+    def __init__(self) -> None:
+        super().__init__(name="joule-duckdb", daemon=True)
+        self._opened: Engine | None = None
+        self._failure: MissingExtraError | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._opened = _open()
+        except MissingExtraError as exc:
+            self._failure = exc
+
+    def result(self) -> Engine:
+        self.join()
+        if self._opened is None:
+            raise self._failure or StorageError("DuckDB could not be opened")
+        return self._opened
+
+
+_early: list[_Opening] = []
+
+
+def prepare() -> None:
+    """Begin to open the database that the first `open_engine` gives, beside other work."""
+    _early.append(_Opening())
+
+
 def open_engine() -> Engine:
     """Load DuckDB and open a database.
 
@@ -109,6 +140,10 @@ def open_engine() -> Engine:
     MissingExtraError
         It is not installed.
     """
+    return _early.pop().result() if _early else _open()
+
+
+def _open() -> Engine:
     module = load()
     # for what does not fit into memory; made when it is needed, and removed again
     spill = f"{os.environ.get('TMPDIR') or '/tmp'}/joule-sql-{os.getpid()}-{time.time_ns()}"
