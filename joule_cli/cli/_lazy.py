@@ -24,6 +24,8 @@ from joule_cli.cli._settings import DATA_FORMATS, Settings, common_options
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from click.shell_completion import CompletionItem
+
 #: Other names that commands answer to; help does not show them.
 SYNONYMS = {"remove": "delete", "destroy": "delete"}
 
@@ -49,7 +51,12 @@ class _Common(click.Command):
             for option in common_options(self.short_node)
             if not taken.intersection(option.opts)
         ]
-        return [*own, *common]
+        params = [*own, *common]
+        if completing():
+            from joule_cli.cli._completion import kinds
+
+            kinds.assign(ctx, params)
+        return params
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         own = [p for p in self.own_params(ctx) if isinstance(p, click.Option)]
@@ -125,6 +132,27 @@ class Group(_Common, click.Group):
         module, attribute = self.lazy[name][0].split(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
+
+    def command_items(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """Return the commands that begin with a text, without loading them."""
+        from click.shell_completion import CompletionItem
+
+        found = {name: text for name, (_, text) in self.lazy.items()}
+        for name, each in self.commands.items():
+            if not each.hidden:
+                found[name] = each.get_short_help_str(limit=100)
+        return [
+            CompletionItem(name, help=text)
+            for name, text in found.items()
+            if name.startswith(incomplete)
+        ]
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        # click's own would load every command
+        return [
+            *self.command_items(ctx, incomplete),
+            *click.Command.shell_complete(self, ctx, incomplete),
+        ]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

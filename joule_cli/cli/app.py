@@ -37,6 +37,10 @@ GROUPS = {
         "Inspect archives, and import them into a node.",
     ),
     "admin": ("joule_cli.cli.admin:admin", "Check, back up and repair the node's own file."),
+    "completion": (
+        "joule_cli.cli.completion:completion",
+        "Print the script that makes a shell complete commands, paths and names.",
+    ),
     "help": ("joule_cli.cli.help:help_", "Explain a command or a topic."),
 }
 
@@ -80,7 +84,10 @@ def main() -> NoReturn:
     """Run the `joule` program and end the process."""
     _open_standard_streams()
     if completing():
-        root.main(prog_name="joule")
+        from joule_cli.cli._completion.shells import complete
+
+        complete(root)
+        sys.exit(0)
     settings = Settings()
 
     def program() -> None:
