@@ -12,7 +12,7 @@ from joule_cli.cli._output import emit_text
     "completion",
     examples=[
         'eval "$(joule completion bash)"',
-        "joule completion fish > ~/.config/fish/completions/joule.fish",
+        "joule completion fish > joule.fish",
     ],
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))

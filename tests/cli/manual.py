@@ -49,6 +49,7 @@ _ARGUMENTS = {
     "TITLE": "A few words.",
     "TOPIC": f"One of {', '.join(TOPICS)}.",
     "URL": "Its address, such as http://HOST:PORT, https://HOST, unix:PATH or file:PATH.",
+    "{bash|zsh|fish}": "The shell.",
     "{user|joule|lumen}": "A user, a Joule node, or a Lumen server.",
     "joule admin FILE": "The file of the backup.",
     "joule archive upload PATH": "An archive file, or a folder of them.",
