@@ -154,6 +154,7 @@ async def authorize(node: Node, url: str | None, user: str | None) -> None:
     import os
 
     from joule_cli.api.registry import NodeEntry, Registry
+    from joule_cli.cli.node import is_default, tell_new_default
     from joule_cli.daemon import peers
 
     masters = peers(node)
@@ -169,11 +170,18 @@ async def authorize(node: Node, url: str | None, user: str | None) -> None:
         # nobody else knows the key yet
         await node.master_delete("user", name)
         raise
+    before = registry.default()
     registry.save(NodeEntry(served.name, address, entry.key))
     emit_ok(
         f"Access to node [{served.name}] granted to user [{name}]",
-        {"name": served.name, "url": address, "user": name},
+        {
+            "name": served.name,
+            "url": address,
+            "user": name,
+            "default": is_default(registry, served.name),
+        },
     )
+    tell_new_default(registry, before)
 
 
 async def _served_at(url: str | None) -> str:

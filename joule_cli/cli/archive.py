@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joule_cli.cli._lazy import group
-from joule_cli.cli._output import Column, emit_list, emit_text, output_format, show_time, write_utf8
+from joule_cli.cli._output import (
+    Column,
+    emit_list,
+    emit_text,
+    note,
+    output_format,
+    show_time,
+    write_utf8,
+)
 from joule_cli.cli._run import PARTLY_DONE, report, with_node
 from joule_cli.cli._settings import current
 from joule_cli.errors import FormatError, JouleError, NodeUnreachableError
@@ -121,7 +129,9 @@ def _show(archive: Archive, streams: bool) -> None:
     ],
 )
 @click.argument("path", type=_FILE, nargs=-1, required=True)
-@click.option("-f", "--flush", is_flag=True, help="Delete what was imported without errors.")
+@click.option(
+    "-f", "--flush", is_flag=True, help="Delete what was imported without errors and warnings."
+)
 @click.option("-e", "--quit-on-error", is_flag=True, help="Stop at the first archive that fails.")
 @click.option("-v", "--verbose", "details", is_flag=True, help="Show all of the node's messages.")
 @click.option("--recursive", is_flag=True, help="Look in folders below the given ones as well.")
@@ -171,7 +181,10 @@ async def upload(
                 break
             continue
         done += 1
-        if flush:
+        if flush and log.warnings:
+            # a warning may mean that a part of it has no place on the node
+            note(f"{each} is kept, since there are warnings")
+        elif flush:
             _delete(each)
     if not people:
         columns = [Column(name) for name in ("file", "info", "warnings", "errors")]

@@ -20,6 +20,7 @@ from joule_cli.cli._output import (
     emit_objects,
     emit_ok,
     emit_text,
+    note,
     output_format,
     show_bytes,
 )
@@ -164,10 +165,35 @@ def add(
         entry = _contacted(entry)
     if old is not None and old.url != url:
         confirm_or_leave(f"Replace the stored node {name} at {old.url}?")
+    before = registry.default()
     registry.save(entry)
     if make_default:
         registry.set_default(name)
-    emit_ok(f"Added node [{name}]", {"name": name, "url": url})
+    value = {"name": name, "url": url, "default": is_default(registry, name)}
+    emit_ok(f"Added node [{name}]", value)
+    if not make_default:
+        tell_new_default(registry, before)
+
+
+def is_default(registry: Registry, name: str) -> bool:
+    """Whether commands use the stored node with this name if none is given."""
+    entry = registry.default()
+    return entry is not None and entry.name == name
+
+
+def tell_new_default(registry: Registry, before: NodeEntry | None) -> None:
+    """Tell at a terminal which node commands use from now on, if that has changed unasked.
+
+    Parameters
+    ----------
+    before
+        The default node until now.
+    """
+    now = registry.default()
+    if now is None or (before is not None and before.name == now.name):
+        return
+    if is_terminal(sys.stderr):
+        note(f"[{now.name}] is the default node now; choose another with: joule node default NAME")
 
 
 def _tls_choices(

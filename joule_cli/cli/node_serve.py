@@ -136,8 +136,9 @@ def serve(
     PATH is the file, by default that of the node that is used anyway. It stays usable by other
     commands meanwhile.
 
-    Over TCP, every request needs a key of a master of the node: 'joule master add user NAME' makes
-    one. Whoever may use the UNIX socket needs none.
+    Over TCP, every request needs a key of a master of the node: 'joule admin authorize' makes and
+    stores one for yourself on this machine, 'joule master add user NAME' makes one for others.
+    Whoever may use the UNIX socket needs none.
 
     The log goes to stderr and begins with the address. At the end, requests are finished, or cut
     off after a while; a second signal ends the program at once.
@@ -195,7 +196,7 @@ async def _serve(
                 places = " and ".join(urls)
                 file = node.url.removeprefix("file:")
                 log.info("serving %s as [%s] at %s", file, settings.name, places)
-                await _hint(node, addresses, log)
+                await _hint(node, addresses, urls, log)
                 if fd is not None:
                     tell_ready(fd, urls[0])
                 notify(os.environ, "READY=1", f"STATUS=serving at {places}")
@@ -303,15 +304,23 @@ def _start_log(*, access_log: bool) -> logging.Logger:
 
 
 async def _hint(
-    node: Node, addresses: list[TcpAddress | SocketAddress], log: logging.Logger
+    node: Node,
+    addresses: list[TcpAddress | SocketAddress],
+    urls: list[str],
+    log: logging.Logger,
 ) -> None:
     """Tell what keeps others out, or lets too many in."""
-    from joule_cli.server.listeners import TcpAddress
+    from joule_cli.server.listeners import DEFAULT_PORT, TcpAddress
 
     tcp = [address for address in addresses if isinstance(address, TcpAddress)]
     if tcp and not await node.master_list():
+        served = next(url for url in urls if not url.startswith("unix:"))
         log.warning(
-            "nobody has a key of this node yet; make one with: joule --url %s master add user NAME",
+            "nobody has a key of this node yet; make one for yourself on this machine with: "
+            "joule --url %s admin authorize%s; for others with: "
+            "joule --url %s master add user NAME",
+            node.url,
+            "" if served.endswith(f":{DEFAULT_PORT}") else f" --url {served}",
             node.url,
         )
     for address in tcp:

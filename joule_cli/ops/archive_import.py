@@ -85,7 +85,7 @@ class _Import:
             )
             if target is None:
                 words = kind.replace("_", " ")
-                note.error(f"No match for {words} with label [{stream.source_label}]")
+                note.warning(f"No match for {words} with label [{stream.source_label}]")
                 continue
             try:
                 if data:

@@ -106,6 +106,10 @@ def test_a_rejected_archive_is_never_ok_and_never_flushed(joule, archive, answer
     refused = joule("archive", "upload", "--flush", archive)
     assert (refused.status, "invalid joule archive" in refused.err) == (1, True)
     assert archive.exists()
+    answers.append({**OK, "warnings": [message("No match", "other", None)]})
+    warned = joule("archive", "upload", "--flush", archive)
+    assert (warned.status, warned.err) == (0, f"{archive} is kept, since there are warnings\n")
+    assert archive.exists()
     assert joule.ok("archive", "upload", "--flush", archive)
     assert not archive.exists()
 

@@ -29,6 +29,19 @@ def test_add_list_default_rename_delete(joule):
     assert joule.ok("node", "list", "--json") == "[]\n"
 
 
+def test_a_person_is_told_which_node_has_become_the_default(joule):
+    told = "[lab] is the default node now; choose another with: joule node default NAME\n"
+    added = joule.terminal("node", "add", "lab", "lab.db", columns=100)
+    assert (added.status, added.out) == (0, f"Added node [lab]\n{told}")
+    # not again, not of another, and not if it was asked for
+    assert joule.terminal("node", "add", "lab", "lab.db").out == "Added node [lab]\n"
+    other = json.loads(joule.ok("node", "add", "other", "other.db", "--json"))
+    assert (other["name"], other["default"]) == ("other", False)
+    again = joule.terminal("node", "add", "third", "third.db", "--default", "--json").json()
+    assert again["default"] is True
+    assert joule.ok("node", "default") == "third\n"
+
+
 def test_check_tells_what_does_not_answer(joule):
     joule.ok("node", "add", "good", "good.db")
     (joule.folder / "bad.db").write_text("this is not a database, but long enough to look" * 40)

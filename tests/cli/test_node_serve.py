@@ -146,11 +146,17 @@ def test_serves_until_a_signal(joule, number):
 
 def test_first_start_makes_the_file_and_tells_how_to_get_a_key(joule):
     with running(joule, "new/n.db", "--port", "0") as server:
-        hint = server.wait_for("nobody has a key of this node yet; make one with: joule (.*)")
+        hint = server.wait_for(
+            "nobody has a key of this node yet; make one for yourself on this machine with: "
+            "joule (.*); for others with: joule (.*)"
+        )
         assert (joule.folder / "new" / "n.db").exists()
-        assert hint[1] == f"--url file:{joule.folder}/new/n.db master add user NAME"
+        url = f"--url file:{joule.folder}/new/n.db"
+        authorize = f"{url} admin authorize --url {server.url}"
+        assert hint.groups() == (authorize, f"{url} master add user NAME")
         # what it says works while the node is served
-        made = json.loads(joule.ok(*hint[1].replace("NAME", "alice").split(), "--json"))
+        joule.ok(*authorize.split(), "--user", "me")
+        made = json.loads(joule.ok(*hint[2].replace("NAME", "alice").split(), "--json"))
         assert status_of(f"{server.url}/version", {"X-API-KEY": made["key"]}) == 200
         assert server.stop() == 0
         assert made["key"] not in str(server.lines)
