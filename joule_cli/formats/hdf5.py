@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import io
-import os
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
@@ -19,11 +16,11 @@ from joule_cli.formats.base import (
     StreamHead,
     Tally,
     order_reason,
-    os_failure,
     place_name,
 )
 from joule_cli.formats.hdf5_common import CACHE_BYTES, H5_ERRORS, chunk_rows
 from joule_cli.formats.hdf5_writer import Hdf5Writer
+from joule_cli.formats.seekable import check_seekable
 from joule_cli.model.data_stream import DATATYPES, KEEP_ALL, DataStream, Element
 from joule_cli.series.intervals import Interval
 from joule_cli.series.layout import Layout, Rows
@@ -241,45 +238,13 @@ class Hdf5Reader(Reader):
 
 
 def _open(place: Place, name: str) -> h5py.File:
-    if isinstance(place, str | os.PathLike):
-        _look_at(Path(place), name)
-    elif not _seekable(place):
-        raise _not_seekable(name)
+    check_seekable(place, name, "HDF5")
     try:
         return h5py.File(place, "r", rdcc_nbytes=CACHE_BYTES, locking=False)
     except H5_ERRORS as exc:
         if h5py.is_hdf5(place):
             raise FormatError("the file is cut or damaged", file=name) from exc
         raise FormatError("the file is not HDF5, or cut", file=name) from exc
-
-
-def _look_at(path: Path, name: str) -> None:
-    """Raise what h5py would tell apart only in its text: a file missing, forbidden or empty."""
-    if path.is_dir():
-        raise FormatError("is a directory, not a file", file=name)
-    try:
-        with path.open("rb", buffering=0) as file:
-            seekable = file.seekable()
-            empty = seekable and not file.read(1)
-    except OSError as exc:
-        raise os_failure(exc, name) from exc
-    if not seekable:
-        raise _not_seekable(name)
-    if empty:
-        raise FormatError("the file is empty", file=name)
-
-
-def _seekable(file: IO[bytes]) -> bool:
-    try:
-        return file.seekable()
-    except (OSError, AttributeError, io.UnsupportedOperation):
-        return False
-
-
-def _not_seekable(name: str) -> FormatError:
-    return FormatError(
-        "HDF5 can only be read from a file, not from a pipe", file=name, hint="name the file"
-    )
 
 
 def _text(value: Any) -> str:

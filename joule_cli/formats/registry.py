@@ -10,20 +10,37 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from joule_cli.errors import FormatError
+from joule_cli.errors import FormatError, MissingExtraError
 from joule_cli.formats.base import Place, Reader, ReadOptions, StreamHead, WriteOptions, Writer
 
 if TYPE_CHECKING:
     from joule_cli.formats.source import ByteSource
 
-_HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+#: What the files of binary formats begin with.
+_MAGICS = {
+    b"\x89HDF\r\n\x1a\n": "hdf5",
+    b"PAR1": "parquet",
+    b"ARROW1": "arrow",
+    b"FEA1": "arrow",
+    b"\xff\xff\xff\xff": "arrow",
+}
 #: How far the first line is looked for.
 _SNIFF_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A file format: its module and classes are imported when they are used."""
+    """A file format: its module and classes are imported when they are used.
+
+    Parameters
+    ----------
+    title
+        For sentences.
+    seeks
+        It cannot be read from a pipe.
+    extra
+        Installs what the module needs.
+    """
 
     name: str
     suffixes: tuple[str, ...]
@@ -32,6 +49,9 @@ class Format:
     writer: str
     binary: bool = False
     appendable: bool = True
+    title: str = ""
+    seeks: bool = False
+    extra: str | None = None
 
 
 FORMATS: dict[str, Format] = {
@@ -42,7 +62,37 @@ FORMATS: dict[str, Format] = {
         Format("tsv", (".tsv",), "csv", "TsvReader", "TsvWriter"),
         Format("jsonl", (".jsonl", ".ndjson"), "jsonl", "JsonlReader", "JsonlWriter"),
         Format("json", (".json",), "json", "JsonReader", "JsonWriter", appendable=False),
-        Format("hdf5", (".h5", ".hdf5", ".hdf"), "hdf5", "Hdf5Reader", "Hdf5Writer", binary=True),
+        Format(
+            "hdf5",
+            (".h5", ".hdf5", ".hdf"),
+            "hdf5",
+            "Hdf5Reader",
+            "Hdf5Writer",
+            binary=True,
+            title="HDF5",
+            seeks=True,
+        ),
+        Format(
+            "parquet",
+            (".parquet", ".pq"),
+            "parquet",
+            "ParquetReader",
+            "ParquetWriter",
+            binary=True,
+            title="Parquet",
+            seeks=True,
+            extra="parquet",
+        ),
+        Format(
+            "arrow",
+            (".arrow", ".feather", ".arrows"),
+            "arrow",
+            "ArrowReader",
+            "ArrowWriter",
+            binary=True,
+            title="Arrow",
+            extra="parquet",
+        ),
     )
 }
 _BY_SUFFIX = {suffix: f.name for f in FORMATS.values() for suffix in f.suffixes}
@@ -57,7 +107,7 @@ def format_of(path: str | os.PathLike[str]) -> str | None:
     found = _BY_SUFFIX.get(Path(name).suffix)
     if found is None and name.endswith((".gz", ".zst")):
         found = _BY_SUFFIX.get(Path(Path(name).stem).suffix)
-        if found == "hdf5":
+        if found is not None and FORMATS[found].binary:
             return None
     return found
 
@@ -71,7 +121,16 @@ def _format(name: str) -> Format:
 
 
 def _load(found: Format, attribute: str) -> Any:
-    return getattr(importlib.import_module(f"joule_cli.formats.{found.module}"), attribute)
+    try:
+        module = importlib.import_module(f"joule_cli.formats.{found.module}")
+    except ImportError as exc:
+        if found.extra is None:
+            raise
+        raise MissingExtraError(
+            f"{found.title} files need pyarrow, which is not installed",
+            hint=f"install it with: pip install 'joule-cli[{found.extra}]'",
+        ) from exc
+    return getattr(module, attribute)
 
 
 def open_reader(
@@ -82,7 +141,7 @@ def open_reader(
     Parameters
     ----------
     place
-        A file name or an open binary file. Text formats read pipes; HDF5 needs to seek.
+        A file name or an open binary file. Pipes are read too, but HDF5 and Parquet need to seek.
     format
         One of `FORMATS`; `None` takes the suffix, else looks at the first line.
 
@@ -90,6 +149,8 @@ def open_reader(
     ------
     FormatError
         The file cannot be opened, is empty or does not begin as its format demands.
+    MissingExtraError
+        The format needs a package that is not installed.
     """
     options = options or ReadOptions()
     name = format
@@ -102,7 +163,7 @@ def open_reader(
     source = ByteSource(place, options.encoding)
     try:
         name = sniff(source)
-        if name != "hdf5":
+        if not FORMATS[name].seeks:
             return _read(name, source, options)
     except BaseException:
         source.close()
@@ -112,7 +173,7 @@ def open_reader(
         return _read(name, place, options)
     # its first bytes are read already
     raise FormatError(
-        "HDF5 can only be read from a file, not from a pipe",
+        f"{FORMATS[name].title} can only be read from a file, not from a pipe",
         file=source.name,
         hint="name the file, or its format if the input can seek",
     )
@@ -143,6 +204,8 @@ def open_writer(
     ------
     FormatError
         The file cannot be written.
+    MissingExtraError
+        The format needs a package that is not installed.
     """
     if format is None:
         format = (format_of(place) if isinstance(place, str | os.PathLike) else None) or "hdf5"
@@ -156,8 +219,14 @@ def open_writer(
 
 def sniff(source: ByteSource) -> str:
     """Tell the format from the first line that is no comment."""
-    if source.peek().startswith(_HDF5_MAGIC):
-        return "hdf5"
+    head = source.peek()
+    while any(len(head) < len(magic) and magic.startswith(head) for magic in _MAGICS):
+        if not source.peek_more():
+            break
+        head = source.peek()
+    for magic, name in _MAGICS.items():
+        if head.startswith(magic):
+            return name
     line = first_line(source)
     if line.startswith((b"{", b"[", b"null")):
         try:

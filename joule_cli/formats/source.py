@@ -83,6 +83,11 @@ class ByteSource:
             raise FormatError("the file is empty", file=self.name)
         return start.removeprefix(_BOM) if self._decoder is None else start
 
+    @property
+    def compressed(self) -> bool:
+        """Whether the bytes of the file are not those that `read` gives."""
+        return self._decompressor is not None
+
     def _new_decompressor(self) -> _Decompressor:
         if self._kind == "gzip":
             return zlib.decompressobj(wbits=31)

@@ -1,0 +1,244 @@
+"""Arrow IPC: files (``.arrow``, ``.feather``), and streams for pipes (``.arrows``)."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pyarrow as pa
+
+from joule_cli.errors import FormatError
+from joule_cli.formats.arrow_head import KEY
+from joule_cli.formats.arrow_reader import Batch, TableReader, arrow_errors
+from joule_cli.formats.arrow_writer import Output, TableWriter, as_json
+from joule_cli.formats.base import Place, ReadOptions, place_name
+from joule_cli.formats.source import ByteSource, open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["ArrowReader", "ArrowWriter"]
+
+_FILE_MAGIC, _STREAM_MAGIC, _OLD_MAGIC = b"ARROW1", b"\xff\xff\xff\xff", b"FEA1"
+#: The magic of a file and the zeros behind it; a stream follows.
+_FILE_HEAD = 8
+_STREAM_END = b"\xff\xff\xff\xff\0\0\0\0"
+#: Files with batches larger than this are mapped, so that a batch need not fit into memory.
+_LARGE_BATCH = 1 << 26
+
+
+class ArrowReader(TableReader):
+    """Arrow IPC, batch by batch: files by their index, anything else as it comes."""
+
+    kind = "Arrow"
+
+    def __init__(self, place: Place | ByteSource, options: ReadOptions) -> None:
+        super().__init__(
+            place.name if isinstance(place, ByteSource) else place_name(place), options
+        )
+        self._file: Any = None
+        self._native: pa.NativeFile | None = None
+        self._source: ByteSource | None = open_source(place, "utf-8")
+        try:
+            self._open(place)
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, place: Place | ByteSource) -> None:
+        assert self._source is not None
+        head = self._source.peek()
+        while len(head) < _FILE_HEAD and self._source.peek_more():
+            head = self._source.peek()
+        if head.startswith(_OLD_MAGIC):
+            raise FormatError(
+                "the file is Feather of version 1, only 2 can be read", file=self.name
+            )
+        if not head.startswith((_FILE_MAGIC, _STREAM_MAGIC)):
+            raise FormatError("the file is not Arrow", file=self.name)
+        is_file = head.startswith(_FILE_MAGIC)
+        with arrow_errors(self.name):
+            if is_file and isinstance(place, str | os.PathLike) and not self._source.compressed:
+                self._source.close()
+                self._source = None
+                self._file = self._open_file(os.fspath(place))
+                schema = self._file.schema
+            else:
+                self._pulled = _Pulled(self._source)
+                if is_file:
+                    self._pulled.read(_FILE_HEAD)
+                self._stream = pa.ipc.open_stream(self._pulled)
+                schema = self._stream.schema
+        self._own = KEY in (schema.metadata or {})
+        self._set_up(schema, schema.metadata)
+        if self._file is not None:
+            self._leave_out()
+
+    def _open_file(self, path: str) -> Any:
+        self._native = pa.OSFile(path, "r")
+        found = pa.ipc.open_file(self._native)
+        if found.num_record_batches and self._native.size() > (
+            _LARGE_BATCH * found.num_record_batches
+        ):
+            self._native.close()
+            self._native = pa.memory_map(path, "r")
+            found = pa.ipc.open_file(self._native)
+        return found
+
+    def _leave_out(self) -> None:
+        """Do not even unpack the columns that are not needed."""
+        names, needed = self.schema.names, self._needed()
+        if len(needed) < len(names) == len(set(names)):
+            options = pa.ipc.IpcReadOptions(included_fields=needed)
+            with arrow_errors(self.name):
+                self._file = pa.ipc.open_file(self._native, options=options)
+
+    def _batches(self) -> Iterator[Batch]:
+        for batch, metadata in self._raw():
+            batch.validate()
+            for at in self._needed():
+                if pa.types.is_dictionary(self.schema.types[at]):
+                    self._column(batch, at).validate(full=True)
+            yield Batch(batch, self._breaks_of(metadata, batch.num_rows))
+
+    def _raw(self) -> Iterator[tuple[pa.RecordBatch, Mapping[bytes, bytes] | None]]:
+        if self._file is not None:
+            for number in range(self._file.num_record_batches):
+                found = self._file.get_batch_with_custom_metadata(number)
+                yield found.batch, found.custom_metadata
+            return
+        while True:
+            try:
+                found = self._stream.read_next_batch_with_custom_metadata()
+            except StopIteration:
+                break
+            yield found.batch, found.custom_metadata
+        if self._pulled.tail == _STREAM_END:
+            return
+        # the end may be left out by others
+        if self._own:
+            raise FormatError("the file is cut: it has no end", file=self.name)
+        self.tally.warnings.append(f"{self.name}: the stream has no end, it may be cut")
+
+    def _breaks_of(
+        self, metadata: Mapping[bytes, bytes] | None, n: int
+    ) -> npt.NDArray[np.int64] | None:
+        if not self._own:
+            return None
+        text = (metadata or {}).get(KEY)
+        if text is None:
+            return np.empty(0, np.int64)
+        try:
+            breaks = np.array(orjson.loads(text)["breaks"], np.int64)
+        except (ValueError, KeyError, TypeError, OverflowError):
+            breaks = np.array([-1])
+        if breaks.ndim != 1 or (len(breaks) and not 0 <= breaks.min() <= breaks.max() < n):
+            raise FormatError("the intervals cannot be read", file=self.name)
+        return breaks
+
+    def last_timestamp(self) -> int | None:
+        """Return the timestamp of the last row, `None` without rows; a file is not read for it."""
+        if self._file is None or self.options.on_reject is not None:
+            return super().last_timestamp()
+        for number in reversed(range(self._file.num_record_batches)):
+            with arrow_errors(self.name):
+                batch = self._file.get_batch(number)
+                batch.validate()
+            if batch.num_rows:
+                return self._time_of(batch)
+        return None
+
+    def close(self) -> None:
+        """Close the file; one that was handed in stays open."""
+        if self._native is not None:
+            self._native.close()
+        if self._source is not None:
+            self._source.close()
+
+
+class _Pulled:
+    """Bytes from a source in the sizes that pyarrow asks for; `tail` holds the last of them."""
+
+    closed = False
+
+    def __init__(self, source: ByteSource) -> None:
+        self._source = source
+        self._rest = memoryview(b"")
+        self._at = 0
+        self.tail = b""
+
+    def read(self, size: int = -1) -> bytes:
+        """Return `size` bytes, fewer only at the end."""
+        parts = []
+        while size:
+            if not self._rest:
+                self._rest = memoryview(self._source.read())
+                if not self._rest:
+                    break
+            part = self._rest if size < 0 else self._rest[:size]
+            self._rest = self._rest[len(part) :]
+            parts.append(part)
+            size -= len(part) if size > 0 else 0
+        data = b"".join(parts)
+        self._at += len(data)
+        if data:
+            self.tail = (self.tail + data[-len(_STREAM_END) :])[-len(_STREAM_END) :]
+        return data
+
+    def tell(self) -> int:
+        """Return the number of bytes read."""
+        return self._at
+
+    def readable(self) -> bool:
+        """Tell that this is an input."""
+        return True
+
+    def seekable(self) -> bool:
+        """Tell that this goes forwards only."""
+        return False
+
+    def close(self) -> None:
+        """Do nothing: the source belongs to the reader."""
+
+
+class ArrowWriter(TableWriter):
+    """Batches of up to 64 Ki rows, each with the places where intervals begin."""
+
+    kind = "Arrow"
+    compressions = ("zstd", "lz4", "none")
+    most_rows = 1 << 16
+
+    def _default_compression(self, place: Place) -> str:
+        # what goes through a pipe is not kept
+        return "zstd" if isinstance(place, str | os.PathLike) else "none"
+
+    def _reader(self, place: Place, options: ReadOptions) -> TableReader:
+        return ArrowReader(place, options)
+
+    def _open(self, output: Output, *, stream: bool) -> None:
+        self._streams = stream or self.name.lower().endswith(".arrows")
+        create = pa.ipc.new_stream if self._streams else pa.ipc.new_file
+        compression = None if self.compression == "none" else self.compression
+        self._writer = create(
+            pa.PythonFile(output, mode="w"),
+            self.schema.with_metadata({KEY: as_json(self._description())}),
+            options=pa.ipc.IpcWriteOptions(compression=compression),
+        )
+
+    def _put(self, columns: list[pa.Array], stamps: npt.NDArray[np.int64]) -> None:
+        batch = pa.RecordBatch.from_arrays(columns, schema=self.schema)
+        told = {KEY: as_json({"breaks": self._breaks})} if self._breaks else None
+        self._writer.write_batch(batch, custom_metadata=told)
+
+    def flush(self) -> None:
+        """Hand everything written so far to the operating system; a file shows when complete."""
+        if self._streams:
+            self._put_gathered()
+        self._output.flush()
+        self._raise_failure()
+
+    def _end(self) -> None:
+        self._writer.close()
