@@ -78,7 +78,8 @@ class EmbeddedDataStreams(EngineState, DataStreamActions):
             ).get
             if metadata.name_taken(connection, folder_id, name) is not None:
                 raise NameTakenError(
-                    "stream with the same name exists in the destination folder", object=name
+                    "stream with the same name exists in the destination folder",
+                    object=key if isinstance(key, str) else name,
                 )
             connection.execute(
                 "UPDATE data_stream SET folder_id = ? WHERE id = ?", (folder_id, stream_id)

@@ -105,7 +105,7 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
             name = event_metadata.load_stream(connection, stream_id).name
             former = _folder_of(connection, stream_id)
             folder_id = metadata.find_destination(connection, destination, now)
-            _require_free(connection, folder_id, name, "the destination folder")
+            _require_free(connection, folder_id, name, "the destination folder", about=key)
             connection.execute(
                 "UPDATE event_stream SET folder_id = ? WHERE id = ?", (folder_id, stream_id)
             )
@@ -222,9 +222,18 @@ def _require_stream(stream: EventStream) -> None:
         raise InvalidEventStreamParameter("Invalid stream datatype. Must be EventStream")
 
 
-def _require_free(connection: apsw.Connection, folder_id: int, name: str, where: str) -> None:
+def _require_free(
+    connection: apsw.Connection,
+    folder_id: int,
+    name: str,
+    where: str,
+    *,
+    about: str | int | None = None,
+) -> None:
     if metadata.name_taken(connection, folder_id, name) is not None:
-        raise NameTakenError(f"stream with the same name exists in {where}", object=name)
+        # the path says more than the name, where the stream was given by it
+        shown = about if isinstance(about, str) else name
+        raise NameTakenError(f"stream with the same name exists in {where}", object=shown)
 
 
 def _folder_of(connection: apsw.Connection, stream_id: int) -> int:

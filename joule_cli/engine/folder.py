@@ -55,12 +55,13 @@ class EmbeddedFolders(EngineState, FolderActions):
             name, former = connection.execute(
                 "SELECT name, parent_id FROM folder WHERE id = ?", (folder_id,)
             ).get
+            about = source_key if isinstance(source_key, str) else name
             if metadata.folder_named(connection, parent, name) is not None:
-                raise NameTakenError(_TAKEN, object=name)
+                raise NameTakenError(_TAKEN, object=about)
             if parent in tree.folders_below(connection, folder_id):
-                raise ConflictError("cannot place a parent in a child folder", object=name)
+                raise ConflictError("cannot place a parent in a child folder", object=about)
             if tree.depth(connection, parent) + 1 + tree.height(connection, folder_id) > DEEPEST:
-                raise ConflictError(f"folders can be nested {DEEPEST} deep at most", object=name)
+                raise ConflictError(f"folders can be nested {DEEPEST} deep at most", object=about)
             connection.execute("UPDATE folder SET parent_id = ? WHERE id = ?", (parent, folder_id))
             metadata.touch_folder(connection, former, now)
             metadata.touch_folder(connection, folder_id, now)

@@ -161,7 +161,7 @@ async def _prepare(source: Place, destination: Place, options: TreeOptions) -> _
         raise OperationError(
             "the destination has streams already",
             object=destination.path,
-            hint="resume the copy to add what is missing",
+            hint="repeat the copy with --resume to add what is missing",
         )
     tree = _Tree([], [])
     for kind, path, name in _streams(folder, base or "/"):

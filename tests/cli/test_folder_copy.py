@@ -41,7 +41,12 @@ def test_a_summary_for_programs(data):
 
 def test_a_filled_destination_needs_resume(data):
     data.ok("folder", "copy", "/a", "/b", "-e", at(10))
-    assert data("folder", "copy", "/a", "/b").status == 1
+    refused = data("folder", "copy", "/a", "/b")
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.err == (
+        "Error: the destination has streams already: /b\n"
+        "Repeat the copy with --resume to add what is missing.\n"
+    )
     assert intervals(data, "/b/x") == [(0, 9)]
     data.ok("folder", "copy", "/a", "/b", "--resume")
     assert rows(data, "/b/x") == rows(data, "/a/x")

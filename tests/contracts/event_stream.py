@@ -172,6 +172,12 @@ class EventStreamContract:
             await node.event_stream_move(events, "/data")
         with pytest.raises(NameTakenError, match=taken):
             await node.data_stream_move(data, "/events")
+        with pytest.raises(NameTakenError, match=taken) as caught:
+            await node.event_stream_move("/events/same", "/data")
+        assert caught.value.object == "/events/same"
+        with pytest.raises(NameTakenError, match=taken) as caught:
+            await node.data_stream_move("/data/same", "/events")
+        assert caught.value.object == "/data/same"
         with pytest.raises(NameTakenError, match=taken):
             await node.event_stream_move(events, "/events")
         assert (await node.event_stream_get("/events/same")).id == events.id

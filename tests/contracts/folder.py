@@ -126,8 +126,10 @@ class FolderContract:
     async def test_move_refuses_a_taken_name(self, node: Node):
         await node.folder_create("/a/x")
         await node.folder_create("/b/x")
-        with pytest.raises(NameTakenError, match="a folder with this name is in the destination"):
+        taken = "a folder with this name is in the destination"
+        with pytest.raises(NameTakenError, match=taken) as caught:
             await node.folder_move("/a/x", "/b")
+        assert caught.value.object == "/a/x"
         with pytest.raises(NameTakenError):
             await node.folder_move("/a/x", "/a")
 
