@@ -135,6 +135,7 @@ COMMANDS = {
     "admin compact": Calls(""),
     "admin erase": Calls("--yes"),
     "admin authorize": Calls(None, "--url http://127.0.0.1:{closed}"),
+    "completion": Calls("bash", needs_node=False, text=True),
     "help": Calls("times", needs_node=False, text=True),
 }
 
@@ -221,7 +222,7 @@ COMBINED = {
 OFFLINE = {
     *("node serve", "node list", "node delete", "node default", "node rename"),
     *("archive inspect", "admin check", "admin backup", "admin restore", "admin compact"),
-    *("admin erase", "admin authorize", "help"),
+    *("admin erase", "admin authorize", "completion", "help"),
 }
 
 

@@ -8,6 +8,8 @@ import json
 import os
 import pty
 import select
+import shlex
+import shutil
 import signal
 import struct
 import subprocess
@@ -20,6 +22,8 @@ from pathlib import Path
 import pytest
 
 from joule_cli.api import get_node
+from tests.cli.command_table import prepare
+from tests.cli.fork_server import Forks
 
 #: The program as it is installed.
 PROGRAM = [str(Path(sys.executable).with_name("joule"))]
@@ -180,6 +184,46 @@ def filled(tmp_path_factory):
         *("--start", "1700000001000000", "--end", "1700000002000000"),
     )
     return joule
+
+
+@pytest.fixture(scope="session")
+def warm():
+    """A process that has imported everything, and runs the program in forks."""
+    with Forks(warm=True) as forks:
+        yield forks
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory):
+    """A folder with a node, its registry and files, as `command_table` describes it."""
+    folder = tmp_path_factory.mktemp("prepared")
+    prepare(folder)
+    return folder
+
+
+@dataclass
+class Forked:
+    """Runs lines of commands in a copy of the prepared folder, with no more than cron gives."""
+
+    forks: Forks
+    folder: Path
+
+    def __call__(self, line, *more, env=None, **options):
+        given = {
+            "PATH": "/usr/bin:/bin",
+            "JOULE_URL": f"file:{self.folder}/joule.db",
+            "JOULE_USER_CONFIG_DIR": str(self.folder / "config"),
+            **(env or {}),
+        }
+        return self.forks.run(self.folder, *shlex.split(line), *more, env=given, **options)
+
+
+@pytest.fixture
+def forked(warm, prepared, tmp_path):
+    """Runs commands in a fresh copy of the prepared folder."""
+    folder = tmp_path / "node"
+    shutil.copytree(prepared, folder)
+    return Forked(warm, folder)
 
 
 def write_rows(joule, path, timestamps, gap_before=()):

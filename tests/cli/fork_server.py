@@ -8,11 +8,15 @@ request and answers it with one line of JSON each.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from dataclasses import dataclass, field
 
 _DEADLINE_S = 20
@@ -62,13 +66,15 @@ class Forks:
         self._server.wait()
         self._server.stdout.close()
 
-    def run(self, folder, *args, env, stdin="", reader=True):
-        """Run the program away from any terminal, and wait for its end.
+    def run(self, folder, *args, env, stdin="", reader=True, typed=None):
+        """Run the program, away from any terminal unless told otherwise, and wait for its end.
 
         Parameters
         ----------
         reader
             Whether somebody reads standard output; else it is a pipe without a reader.
+        typed
+            Run on a terminal on which this was typed beforehand; ``out`` is what it shows.
         """
         request = {
             "folder": str(folder),
@@ -76,6 +82,7 @@ class Forks:
             "env": env,
             "stdin": stdin,
             "reader": reader,
+            "typed": typed,
         }
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
@@ -110,8 +117,8 @@ def _import_everything():
 
     for module in pkgutil.walk_packages(joule_cli.__path__, "joule_cli."):
         if module.name != "joule_cli.__main__":
-            # what an extra brings may not be installed
-            with contextlib.suppress(ImportError):
+            # this only makes runs faster; a run that needs the module shows what is wrong with it
+            with contextlib.suppress(Exception):
                 importlib.import_module(module.name)
     for name in ("aiohttp", "dateutil.parser", "h5py", "rich.console", "rich.table"):
         importlib.import_module(name)
@@ -122,14 +129,22 @@ def _run(app, request, *, watch_calls):
     files = {name: os.memfd_create(name) for name in ("in", "out", "err")}
     os.write(files["in"], request["stdin"].encode())
     os.lseek(files["in"], 0, os.SEEK_SET)
+    ours = theirs = None
+    if request["typed"] is not None:
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        os.write(ours, request["typed"].encode())
     child = os.fork()
     if child == 0:
         try:
             os.close(read_end)
-            _become_the_program(app, request, files, write_end, watch_calls)
+            _become_the_program(app, request, files, theirs, write_end, watch_calls)
         finally:
             os._exit(99)
     os.close(write_end)
+    if theirs is not None:
+        os.close(theirs)
+        _show(ours, files["out"])
     with os.fdopen(read_end, encoding="utf-8") as told:
         known = [json.loads(line) for line in told]
     _, status = os.waitpid(child, 0)
@@ -140,7 +155,7 @@ def _run(app, request, *, watch_calls):
     for name, number in files.items():
         with os.fdopen(number, "rb") as file:
             file.seek(0)
-            texts[name] = file.read().decode("utf-8", "replace")
+            texts[name] = file.read().decode("utf-8", "replace").replace("\r\n", "\n")
     return {
         "status": os.waitstatus_to_exitcode(status),
         "out": texts["out"],
@@ -149,7 +164,17 @@ def _run(app, request, *, watch_calls):
     }
 
 
-def _become_the_program(app, request, files, report, watch_calls):
+def _show(terminal, file):
+    """Keep all that a terminal shows, until nobody writes to it."""
+    try:
+        while piece := os.read(terminal, 65536):
+            os.write(file, piece)
+    except OSError:  # how Linux says that the other side is closed
+        pass
+    os.close(terminal)
+
+
+def _become_the_program(app, request, files, terminal, report, watch_calls):
     os.setsid()  # no terminal controls it
     signal.alarm(_DEADLINE_S)
     os.chdir(request["folder"])
@@ -159,8 +184,14 @@ def _become_the_program(app, request, files, report, watch_calls):
     if not request["reader"]:
         end, out = os.pipe()
         os.close(end)
-    for number, file in enumerate((files["in"], out, files["err"])):
+    ends = (files["in"], out, files["err"])
+    if terminal is not None:
+        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
+        ends = (terminal,) * 3
+    for number, file in enumerate(ends):
         os.dup2(file, number)
+    if terminal is not None:
+        os.close(terminal)
     sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)

@@ -6,8 +6,6 @@ A command without an entry in the table of `command_table` fails here.
 from __future__ import annotations
 
 import json
-import shlex
-import shutil
 import socket
 
 import click
@@ -17,11 +15,12 @@ from aiohttp import web
 from joule_cli.api.node import Node
 from joule_cli.cli._settings import Settings
 from joule_cli.cli.app import root
-from tests.cli.command_table import CALLS, COMBINED, COMMANDS, EQUAL_CALLS, OFFLINE, prepare
+from tests.cli.command_table import CALLS, COMBINED, COMMANDS, EQUAL_CALLS, OFFLINE
 from tests.cli.fork_server import Forks
 from tests.cli.serving import running
 from tests.cli.test_module import Node as ModuleNode
 
+NOTHING_BUT_PATH = {"PATH": "/usr/bin:/bin"}
 #: What help, and a mistake in the arguments, must not wait for.
 HEAVY = {"aiohttp", "apsw", "asyncio", "dateutil", "h5py", "numpy", "orjson", "rich", "zstandard"}
 
@@ -46,19 +45,6 @@ REACHING = [path for path in WORKING if COMMANDS[path].needs_node]
 def cold():
     with Forks(warm=False) as forks:
         yield forks
-
-
-@pytest.fixture(scope="module")
-def warm():
-    with Forks(warm=True) as forks:
-        yield forks
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("prepared")
-    prepare(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -109,28 +95,14 @@ def closed_port():
 
 
 @pytest.fixture
-def run(warm, prepared, tmp_path, served, closed_port):
-    """Run a command as its entry in the table says, in a fresh copy of the folder."""
+def run(forked, served, closed_port):
+    """Run a command at the node that its entry in the table names."""
 
     def run(path, words, *more, **options):
-        folder = tmp_path / "run"
-        shutil.copytree(prepared, folder)
-        env = _environment(folder) | {"JOULE_URL": f"file:{folder}/joule.db"}
-        if COMMANDS[path].at == "served":
-            env["JOULE_URL"] = served
-        args = shlex.split(words.format(closed=closed_port))
-        return warm.run(folder, *path.split(), *args, *more, env=env, **options)
+        env = {"JOULE_URL": served} if COMMANDS[path].at == "served" else {}
+        return forked(f"{path} {words.format(closed=closed_port)}", *more, env=env, **options)
 
     return run
-
-
-def _environment(folder):
-    """What cron gives, and where the node is."""
-    return {
-        "PATH": "/usr/bin:/bin",
-        "JOULE_DATA_DIR": str(folder),
-        "JOULE_USER_CONFIG_DIR": str(folder / "config"),
-    }
 
 
 def test_every_command_has_an_entry():
@@ -164,7 +136,7 @@ def test_the_command_makes_the_call(run, call):
 
 @pytest.mark.parametrize("path", TREE)
 def test_help_has_examples_and_loads_nothing_heavy(cold, tmp_path, path):
-    result = cold.run(tmp_path, *path.split(), "--help", env=_environment(tmp_path))
+    result = cold.run(tmp_path, *path.split(), "--help", env=NOTHING_BUT_PATH)
     assert (result.status, result.err) == (0, "")
     assert result.out.startswith("Usage: joule ")
     assert "\nExamples:\n  " in result.out
@@ -173,7 +145,7 @@ def test_help_has_examples_and_loads_nothing_heavy(cold, tmp_path, path):
 
 @pytest.mark.parametrize("path", TREE)
 def test_a_bad_option_is_2_at_once(cold, tmp_path, path):
-    result = cold.run(tmp_path, *path.split(), "--no-such-option", env=_environment(tmp_path))
+    result = cold.run(tmp_path, *path.split(), "--no-such-option", env=NOTHING_BUT_PATH)
     assert (result.status, result.out) == (2, "")
     assert "No such option '--no-such-option'" in result.err
     assert not result.modules & HEAVY
