@@ -70,8 +70,12 @@ values unless another format is chosen, by --format or by the suffix of FILE:
   .jsonl, .ndjson    one JSON object per row
   .json              one JSON document
   .h5, .hdf5, .hdf   HDF5; what data read --file writes by default
+  .parquet, .pq      Parquet
+  .arrow, .feather   Arrow IPC, the form with an index
+  .arrows            Arrow IPC, the form for pipes; what --format arrow writes there
 
-Behind the suffix of a text, .gz and .zst compress it.
+Behind the suffix of a text, .gz and .zst compress it. Parquet and Arrow need the extra
+parquet: pip install 'joule-cli[parquet]'.
 
 Values of float streams may be infinite: inf and -inf, in JSON the strings "inf" and
 "-inf", for which it has no numbers. They are read in any case, as Infinity too, and
@@ -133,6 +137,7 @@ may be worded anew, codes stay:
   disk_full_error                 no space is left; nothing of the change was stored
   duplicate_timestamp_error       a row has the time of one that is stored
   element_mismatch_error          the elements of source and destination differ
+  empty_picture_error             there is nothing to draw into the file of a picture
   empty_pipe_error                rows were asked for after the last one
   events_present_error            the destination of a copy has events in the range
   filter_error                    a filter of events cannot be read
@@ -167,6 +172,7 @@ may be worded anew, codes stay:
   os_error                        standard output cannot be written
   overlap_error                   the destination has rows in the range
   partial_error                   the work was cut off; repeating it continues there
+  picture_error                   a picture cannot be drawn as it was asked for
   pipe_error                      the other end of a transfer of rows failed
   protocol_error                  the node gave an answer that cannot be read
   proxy_not_found                 there is no such proxy
@@ -194,6 +200,9 @@ Environment
   JOULE_USER_CONFIG_DIR
                      folder of nodes.json, instead of ~/.joule
   JOULE_TZ           time zone, as --tz
+  JOULE_COMPLETION_TTL
+                     how long completion believes the names it knows, as in 5m;
+                     without it a minute
   JOULE_NO_INPUT     never ask, as --no-input
   JOULE_DEBUG        print tracebacks, as -vv
   NO_COLOR           print no colours; FORCE_COLOR prints them everywhere
@@ -201,9 +210,11 @@ Environment
   TMPDIR             where joule db query puts what does not fit into memory
   LOGNAME, SUDO_USER
                      the user whom joule admin authorize gives a key
+  SUDO_UID, SUDO_GID
+                     the owner of ~/.joule, where root writes it for a user
   NOTIFY_SOCKET, JOURNAL_STREAM
                      set by systemd; joule node serve tells it that it is ready
-  HOME, TZ, TERM, XDG_DATA_HOME, XDG_CONFIG_HOME
+  HOME, TZ, TERM, XDG_DATA_HOME, XDG_CONFIG_HOME, XDG_CACHE_HOME
                      as usual
 
 An option beats the variable that stands for it. Without any of them the node is the
@@ -218,6 +229,7 @@ Files
   ~/.joule/default_node.txt
                      name of the default node
   ~/.joule/ca.crt    certificate authority to trust besides the system's
+  ~/.cache/joule     names that completion knows
 """
 
 #: ``{name: (title, text)}``
