@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Formats that every command can print.
 FORMATS = ("table", "plain", "csv", "tsv", "json", "jsonl")
 #: Further formats, which a command must name in its `formats`.
-DATA_FORMATS = ("text", "hdf5")
+DATA_FORMATS = ("text", "hdf5", "parquet", "arrow")
 
 
 class Settings:

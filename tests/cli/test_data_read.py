@@ -233,14 +233,6 @@ def test_count(data):
     assert (result.status, result.err) == (1, "Error: stream does not exist: /a/none\n")
 
 
-def test_a_file_is_not_named_after_a_format_that_it_has_not(joule):
-    joule.ok("stream", "create", "/p:int8[x]")
-    refused = joule("data", "read", "/p", "-f", "p.parquet")
-    assert refused.status == 2
-    assert "Parquet is not among the formats" in refused.err
-    assert not (joule.folder / "p.parquet").exists()
-
-
 def test_a_limit_of_nothing(joule):
     joule.ok("stream", "create", "/a/x:int8[x]")
     write_rows(joule, "/a/x", [1_700_000_000_000_000])

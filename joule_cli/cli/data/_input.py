@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from joule_cli.ops.progress import Progress as Step
 
 #: Formats of rows by name; `joule_cli.formats` is too much to import for a list of options.
-ROW_FORMATS = ("text", "csv", "tsv", "jsonl", "json", "hdf5")
+ROW_FORMATS = ("text", "csv", "tsv", "jsonl", "json", "hdf5", "parquet", "arrow")
 
 
 class _SystemZone(tzinfo):

@@ -54,7 +54,11 @@ def row_options(command: F) -> F:
     )
     @click.option("--annotate", is_flag=True, help="Describe the stream in lines with # (CSV).")
     @click.option("--delimiter", metavar="C", help="Between the columns of CSV.")
-    @click.option("--interval-column", is_flag=True, help="Number the intervals in a column (CSV).")
+    @click.option(
+        "--interval-column",
+        is_flag=True,
+        help="Number the intervals in a column (CSV, Parquet, Arrow).",
+    )
     @click.option(
         "--bounds-order",
         type=click.Choice(["column", "element"]),
@@ -66,7 +70,8 @@ def row_options(command: F) -> F:
     @click.option(
         "--compression",
         metavar="C",
-        help="gzip[:1-9], lzf or none for HDF5; gzip[:1-9], zstd or none for text.",
+        help="gzip[:1-9], lzf or none for HDF5; gzip[:1-9], zstd or none for text; zstd, gzip, "
+        "snappy, lz4 or none for Parquet; zstd, lz4 or none for Arrow.",
     )
     @wraps(command)
     def with_rows(*args: Any, **kwargs: Any) -> Any:
@@ -146,8 +151,6 @@ def file_format(file: str | None, chosen: str | None) -> str:
     from joule_cli.formats import format_of
 
     told = format_of(file)
-    if chosen is None and file.lower().endswith(".parquet"):
-        raise click.UsageError(f"{file}: Parquet is not among the formats (joule help formats).")
     if chosen is not None and told not in {None, "text", chosen}:
         raise click.UsageError(f"The suffix of {file} means {told}, not {chosen}.")
     return chosen or told or "hdf5"

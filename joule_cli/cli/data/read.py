@@ -20,7 +20,7 @@ from joule_cli.cli._options import (
 )
 from joule_cli.cli._progress import Progress
 from joule_cli.cli._run import is_terminal, with_node
-from joule_cli.cli._settings import current
+from joule_cli.cli._settings import DATA_FORMATS, current
 from joule_cli.cli.data._rows import (
     check_shape,
     file_format,
@@ -48,7 +48,7 @@ class LiveOptionsError(JouleError):
 
 @command(
     "read",
-    formats=("text", "hdf5"),
+    formats=DATA_FORMATS,
     examples=[
         "joule data read /house/mains --last 1h -i volts | head",
         "joule data read /house/mains --start yesterday -r 1000 --csv --header units",
@@ -138,6 +138,10 @@ async def read(
     if file is None and name == "hdf5":
         raise FormatError(
             "HDF5 cannot be written to standard output", file="-", hint="name a file with -f"
+        )
+    if file is None and name in {"parquet", "arrow"} and is_terminal(sys.stdout):
+        raise FormatError(
+            f"a terminal cannot show {name.capitalize()}", file="-", hint="name a file with -f"
         )
 
     from joule_cli.cli.data._input import follow as shown_in
