@@ -226,6 +226,19 @@ OFFLINE = {
 }
 
 
+#: Commands whose output is what they are for, so that ``--quiet`` leaves it.
+ANSWERING = {
+    *("node list", "node ping", "node info", "folder list", "folder info"),
+    *("stream list", "stream info", "stream get", "stream annotations"),
+    *("data read", "data count", "data plot", "data intervals"),
+    *("event list", "event info", "event get", "event read", "event count"),
+    *("annotation list", "annotation info", "annotation create", "db query", "db info"),
+    *("db connect", "module list", "module info", "module get", "module logs"),
+    *("proxy list", "proxy info", "proxy get", "master list", "master add"),
+    *("follower list", "archive inspect", "completion", "help"),
+}
+
+
 def prepare(folder):
     """Fill a folder with a node, its registry, and the files that the calls name."""
     asyncio.run(_fill(folder / "joule.db"))

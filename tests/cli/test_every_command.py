@@ -15,7 +15,7 @@ from aiohttp import web
 from joule_cli.api.node import Node
 from joule_cli.cli._settings import Settings
 from joule_cli.cli.app import root
-from tests.cli.command_table import CALLS, COMBINED, COMMANDS, EQUAL_CALLS, OFFLINE
+from tests.cli.command_table import ANSWERING, CALLS, COMBINED, COMMANDS, EQUAL_CALLS, OFFLINE
 from tests.cli.fork_server import Forks
 from tests.cli.serving import running
 from tests.cli.test_module import Node as ModuleNode
@@ -175,6 +175,13 @@ def test_away_from_a_terminal_it_works_in_silence(run, path):
     assert (result.status, result.err) == (0, "")
     assert bool(result.out) is not COMMANDS[path].silent
     assert "\x1b" not in result.out
+
+
+@pytest.mark.parametrize("path", WORKING)
+def test_quiet_leaves_answers_and_errors_only(run, path):
+    result = run(path, COMMANDS[path].works, "--quiet")
+    assert (result.status, result.err) == (0, "")
+    assert bool(result.out) is (path in ANSWERING)
 
 
 @pytest.mark.parametrize("path", WORKING)

@@ -19,7 +19,7 @@ from joule_cli.cli._options import (
     progress_option,
     time_bounds,
 )
-from joule_cli.cli._output import Column, emit_list
+from joule_cli.cli._output import Column, emit_list, output_format
 from joule_cli.cli._progress import Progress
 from joule_cli.cli._run import report, with_node
 from joule_cli.cli._settings import current
@@ -274,7 +274,7 @@ class _Job:
                 raise exc.cause from exc
         size = (await asyncio.to_thread(Path(self.to).stat)).st_size
         record = {"path": path, "file": self.to, "rows": result.rows, "bytes": size}
-        emit_list([record | {"kept": False}], _COLUMNS)
+        _tell([record | {"kept": False}])
 
     async def tree(self, paths: Sequence[str], options: TreeExportOptions) -> None:
         """Write a file per stream, or several, and tell of each when all are done."""
@@ -303,7 +303,7 @@ class _Job:
                 finished,
             )
         if records or not failed:
-            emit_list(records, _COLUMNS)
+            _tell(records)
         if failed:
             raise click.exceptions.Exit(3 if records else 1)
 
@@ -324,3 +324,9 @@ class _Job:
         from joule_cli.formats import open_writer
 
         return open_writer(file, head, self.format, self.writing)
+
+
+def _tell(records: list[dict[str, Any]]) -> None:
+    """Print what has been written; ``--quiet`` drops it as it drops every OK."""
+    if not current().quiet or output_format() not in {"table", "plain"}:
+        emit_list(records, _COLUMNS)
