@@ -119,9 +119,17 @@ def watched(label: str, go_on: str = _CONTINUE) -> Iterator[Watch]:
 
 def explain(exc: PartialError, go_on: str = _CONTINUE) -> PartialError:
     """Say in the error itself how far the work got, and in its hint how to go on."""
-    exc.message = f"{exc.message} (after {_reached(exc)})"
+    exc.message = f"{exc.message} ({_stored(exc)})"
     exc.hint = f"{exc.hint}\n{go_on}" if exc.hint else go_on
     return exc
+
+
+def _stored(exc: PartialError) -> str:
+    if not exc.unsure:
+        return f"after {_reached(exc)}"
+    if not exc.rows:
+        return f"up to {exc.unsure:,} {exc.unit} of {exc.stream} may be stored"
+    return f"after {_reached(exc)}; up to {exc.unsure:,} more may be stored"
 
 
 def _reached(work: Report | PartialError) -> str:

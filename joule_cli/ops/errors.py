@@ -8,7 +8,7 @@
     │   ├── OverlapError            rows are in the way; the caller may replace or skip them
     │   ├── EventsPresentError      events are there already; the caller may choose what to do
     │   └── VerificationError       two streams that should be equal are not
-    └── PartialError                failed after rows were stored for good (exit status 3)
+    └── PartialError                failed after rows were stored, or may have been (status 3)
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from joule_cli.errors import JouleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Self
 
     from joule_cli.ops.progress import Meter
 
@@ -85,7 +86,7 @@ class VerificationError(OperationError):
 
 
 class PartialError(JouleError):
-    """The work failed after rows had been stored for good; repeating it continues there.
+    """The work failed after rows had been stored, or handed over; repeating it continues there.
 
     Parameters
     ----------
@@ -94,17 +95,25 @@ class PartialError(JouleError):
     stream
         The destination's path.
     rows
-        Rows stored by this run.
+        Rows that are known to have been stored by this run.
     last
         Timestamp of the last one, µs.
     unit
         What `rows` counts: rows of a data stream, or events.
+    unsure
+        How many more were handed to the node, which may have stored any part of them.
     """
 
     exit_code = 3
 
     def __init__(
-        self, cause: JouleError, stream: str, rows: int, last: int | None, unit: str = "rows"
+        self,
+        cause: JouleError,
+        stream: str,
+        rows: int,
+        last: int | None,
+        unit: str = "rows",
+        unsure: int = 0,
     ) -> None:
         super().__init__(cause.sentence(), hint=cause.hint)
         self.status = cause.status
@@ -113,6 +122,13 @@ class PartialError(JouleError):
         self.rows = rows
         self.last = last
         self.unit = unit
+        self.unsure = unsure
+
+    @classmethod
+    def after(cls, cause: JouleError, meter: Meter) -> Self:
+        """Return the error for what `meter` has counted."""
+        unsure = meter.rows - meter.stored
+        return cls(cause, meter.stream, meter.stored, meter.last_stored, meter.unit, unsure)
 
 
 @contextmanager
@@ -125,4 +141,4 @@ def partial_after(meter: Meter) -> Iterator[None]:
     except JouleError as exc:
         if meter.rows == 0:
             raise
-        raise PartialError(exc, meter.stream, meter.rows, meter.last, meter.unit) from exc
+        raise PartialError.after(exc, meter) from exc

@@ -415,6 +415,6 @@ async def _remove_surplus(work: _Work, target: EventStream, meter: Meter) -> int
                 removed += len(surplus)
     except JouleError as exc:
         if marking:
-            raise PartialError(exc, meter.stream, meter.rows, meter.last, meter.unit) from exc
+            raise PartialError.after(exc, meter) from exc
         raise
     return removed

@@ -95,7 +95,7 @@ class IngestRun:
             raise
         except JouleError as exc:
             if self._meter.rows or self.result.replaced:
-                raise self._partial(exc) from exc
+                raise PartialError.after(exc, self._meter) from exc
             raise
         return self._finished()
 
@@ -206,7 +206,7 @@ class IngestRun:
         if stream is None:
             return
         if self.result.replaced:
-            raise self._partial(cause) from cause
+            raise PartialError.after(cause, self._meter) from cause
         try:
             if self.result.created:
                 await place.node.data_stream_delete(stream)
@@ -215,10 +215,7 @@ class IngestRun:
                     await place.node.data_delete(stream, piece.start, piece.end)
         except JouleError as failure:
             failure.__cause__ = cause
-            raise self._partial(cause) from failure
-
-    def _partial(self, cause: JouleError) -> PartialError:
-        return PartialError(cause, self.source.place.path, self._meter.rows, self._meter.last)
+            raise PartialError.after(cause, self._meter) from failure
 
     def _finished(self) -> IngestResult:
         result = self.result

@@ -51,7 +51,16 @@ ProgressCallback: TypeAlias = Callable[[Progress], None]
 
 
 class Meter:
-    """Counts finished rows, or events, of one stream and reports each step."""
+    """Counts finished rows, or events, of one stream and reports each step.
+
+    Attributes
+    ----------
+    rows, last
+        How many are finished, and the time of the last one.
+    stored, last_stored
+        The same for those that are known to be stored. With a node that says so only in the end,
+        rows that were handed to it are finished before.
+    """
 
     def __init__(
         self,
@@ -65,6 +74,8 @@ class Meter:
         self.stream = stream
         self.rows = 0
         self.last: int | None = None
+        self.stored = 0
+        self.last_stored: int | None = None
         self.total = total
         self.span = span
         self.unit = unit
@@ -72,19 +83,32 @@ class Meter:
 
     def add(self, rows: Rows) -> None:
         """Count `rows` as finished."""
-        if len(rows):
-            self.count(len(rows), int(rows["timestamp"][-1]))
+        self.add_all([rows])
 
-    def count(self, number: int, last: int) -> None:
-        """Count `number` more as finished, the last of them at `last` (µs)."""
+    def count(self, number: int, last: int, *, stored: bool = True) -> None:
+        """Count `number` more as finished, the last of them at `last` (µs).
+
+        Parameters
+        ----------
+        stored
+            They are known to be stored, as is all that was counted before.
+        """
         self.rows += number
         self.last = last
+        if stored:
+            self.settle()
         self.tell()
 
-    def add_all(self, blocks: Sequence[Rows]) -> None:
+    def add_all(self, blocks: Sequence[Rows], *, stored: bool = True) -> None:
         """Count several blocks as finished, with one report."""
-        self.rows += sum(len(rows) for rows in blocks[:-1])
-        self.add(blocks[-1])
+        number = sum(len(rows) for rows in blocks)
+        if number:
+            last = next(rows for rows in reversed(blocks) if len(rows))["timestamp"][-1]
+            self.count(number, int(last), stored=stored)
+
+    def settle(self) -> None:
+        """Take note that all that is finished is known to be stored."""
+        self.stored, self.last_stored = self.rows, self.last
 
     def tell(self) -> None:
         """Report the present state."""

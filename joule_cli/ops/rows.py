@@ -123,7 +123,7 @@ class RowWriter:
         waiting, self._waiting, self._count = self._waiting, [], 0
         if waiting:
             await self._pipe.flush_cache()
-            self._meter.add_all(waiting)
+            self._meter.add_all(waiting, stored=not self._pipe.stores_at_close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -141,3 +141,5 @@ class RowWriter:
                 # if it was the pipe that failed, this fails again, and `exc` tells why
                 with suppress(JouleError):
                     await self.flush()
+        if not self._pipe.failed:
+            self._meter.settle()

@@ -59,6 +59,8 @@ class Pipe:
         was read, and rows of the stream follow behind the range.
     never_written : bool
         The pipe is empty because the stream has never had any rows.
+    stores_at_close : bool
+        Until `close` has returned, nobody knows how many of the rows written are stored.
     subscribers : list of Pipe
         Pipes that receive a copy of what is written.
     close_cb : coroutine function or None
@@ -92,6 +94,7 @@ class Pipe:
         self.decimation_level = 1
         self.ends_in_gap = False
         self.never_written = False
+        self.stores_at_close = False
         self.subscribers: list[Pipe] = []
         self.close_cb: CloseCallback | None = None
         self._layout = layout
@@ -141,6 +144,11 @@ class Pipe:
     def decimated(self) -> bool:
         """Whether the rows are means, minima and maxima of several stored rows."""
         return self.decimation_level > 1
+
+    @property
+    def failed(self) -> bool:
+        """Whether the pipe was ended by an error."""
+        return self._failure is not None
 
     @property
     def end_of_interval(self) -> bool:

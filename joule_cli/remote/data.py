@@ -123,6 +123,7 @@ class RemoteData(RemoteState, DataActions):
         sink = Upload(self.session, params, model, end_interval=end_interval)
         await sink.begin()
         pipe = SinkPipe(model.layout, sink, model.name, model)
+        pipe.stores_at_close = True
         self._writers.add(pipe)
         sink.on_close = lambda: self._writers.discard(pipe)
         sink.on_unknown = pipe.fail

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from contextlib import asynccontextmanager
+import re
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,12 +79,20 @@ async def test_between_two_served_nodes(tmp_path: Path):
 async def test_a_destination_that_dies_and_comes_back(tmp_path: Path):
     file, place = tmp_path / "b.db", tmp_path / "socket"
     async with filled(tmp_path / "a.db") as own:
+        before = 0
         for rows in (5, 100_000, 400_000):
             with mortal(file, place, (PATH, rows)):
                 async with RemoteNode("far", f"unix:{place}") as node:
                     with pytest.raises(PartialError) as caught:
                         await copy_stream(Place(own, PATH), Place(node, PATH), CopyOptions())
             assert isinstance(caught.value.__cause__, TransferCutError)
+            # what it claims is true: the node has not said what it stored
+            async with EmbeddedNode("other", file) as other:
+                after = await other.data_count(PATH)
+            assert caught.value.rows == 0
+            assert caught.value.last is None
+            assert 0 < after - before <= caught.value.unsure
+            before = after
         with mortal(file, place):
             async with RemoteNode("far", f"unix:{place}") as node:
                 options = CopyOptions(verify=True)
@@ -93,9 +102,16 @@ async def test_a_destination_that_dies_and_comes_back(tmp_path: Path):
                 assert await same(own, node)
 
 
-async def test_a_source_that_dies_and_comes_back(tmp_path: Path):
+@pytest.mark.parametrize("is_served", [False, True])
+async def test_a_source_that_dies_and_comes_back(tmp_path: Path, is_served: bool):
     file, place = tmp_path / "a.db", tmp_path / "socket"
-    async with filled(file) as own, EmbeddedNode("other", tmp_path / "b.db") as other:
+    async with AsyncExitStack() as stack:
+        own = await stack.enter_async_context(filled(file))
+        stored_in = await stack.enter_async_context(EmbeddedNode("other", tmp_path / "b.db"))
+        other: Node = stored_in
+        if is_served:
+            there = await stack.enter_async_context(serve(stored_in))
+            other = await stack.enter_async_context(connect(there))
         with mortal(file, place) as process:
             async with RemoteNode("far", f"unix:{place}") as node:
                 with pytest.raises(PartialError) as caught:
@@ -108,6 +124,8 @@ async def test_a_source_that_dies_and_comes_back(tmp_path: Path):
         assert isinstance(caught.value.__cause__, TransferCutError)
         stored = await other.data_count(PATH)
         assert 0 < stored < ROWS
+        # the destination was well, and has told
+        assert (caught.value.rows, caught.value.unsure) == (stored, 0)
         with mortal(file, place):
             async with RemoteNode("far", f"unix:{place}") as node:
                 result = await copy_stream(Place(node, PATH), Place(other, PATH), CopyOptions())
@@ -126,6 +144,7 @@ async def test_the_command_tells_of_a_part_and_goes_on(tmp_path: Path):
             broken = joule(*copy)
         assert broken.status == 3, broken.err
         assert "closed the connection" in broken.err
+        assert re.search(r" \(up to [\d,]+ rows of /a/flow may be stored\)\n", broken.err)
         assert "Repeat the command to continue there." in broken.err
         with mortal(file, place):
             value = json.loads(joule.ok(*copy, "--verify", "--json"))

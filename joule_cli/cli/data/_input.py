@@ -76,7 +76,7 @@ def how_far(remedy: str) -> Iterator[Callable[[Step], None]]:
     try:
         yield step
     except PartialError as exc:
-        exc.hint = _told(exc.rows, exc.last, exc.stream, remedy)
+        exc.hint = _told(exc.rows, exc.last, exc.stream, remedy, exc.unsure)
         raise
     except asyncio.CancelledError:
         if latest and latest[0].rows:
@@ -85,10 +85,13 @@ def how_far(remedy: str) -> Iterator[Callable[[Step], None]]:
         raise
 
 
-def _told(rows: int, last: int | None, stream: str, remedy: str) -> str:
+def _told(rows: int, last: int | None, stream: str, remedy: str, unsure: int = 0) -> str:
+    if unsure and not rows:
+        return f"up to {count_text(unsure, 'row')} of {stream} may be stored; {remedy}"
     upto = "" if last is None else f", the last at {last} ({show_time(last)})"
     stored = f"{count_text(rows, 'row')} of {stream} {'is' if rows == 1 else 'are'} stored"
-    return f"{stored}{upto}; {remedy}"
+    more = f", and up to {unsure:,} more may be" if unsure else ""
+    return f"{stored}{upto}{more}; {remedy}"
 
 
 async def path_of(node: Node, stream: str | int) -> str:

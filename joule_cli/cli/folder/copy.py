@@ -276,5 +276,5 @@ class _Run:
         if self.writer is not None:
             record = _record(outcome) | {"error": error.code}
             if isinstance(error, PartialError):
-                record[error.unit] = error.rows
+                record |= {error.unit: error.rows, "unsure": error.unsure}
             self.writer.write(record)
