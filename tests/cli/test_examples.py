@@ -44,6 +44,7 @@ NOT_RUN = {
     "joule master add joule http://192.0.2.1:8088": "no such machine",
     "joule master add lumen lumen.example --lumen-key-file lumen.key": "no such machine",
     "joule --url file:lab.db admin authorize --url http://192.0.2.1:8088": "no such machine",
+    "joule data plot /house/mains --live --last 10m": "draws on a terminal",
     "joule admin authorize": "looks for a node that is served at the usual port of this machine",
 }
 #: What must have been done before an example; else there is what `_fill` and `_files` make.

@@ -80,7 +80,7 @@ def _level(tree: Any, kinds: Sequence[str], incomplete: str) -> Items:
                 folders.add(base + name)
             else:
                 found.append((path, "plain", tree[kind][path][0]))
-    found += [(f"{path}/", OPEN, tree["folders"].get(path) or "folder") for path in folders]
+    found += [(f"{path}/", OPEN, tree["folders"].get(path) or "") for path in folders]
     return [
         CompletionItem(path[len(lead) :], type, help=text) for path, type, text in sorted(found)
     ]
@@ -145,7 +145,7 @@ def _given(ctx: click.Context, kind: str) -> Iterator[Any]:
     """Yield the streams of a kind that stand on the line already."""
     # behind an option that still lacks its value, click has not assigned the arguments yet
     references: list[Any] = [read_reference(text) for text in ctx.args]
-    for name in ("stream", "streams", "path", "source"):
+    for name in ("stream", "streams", "path", "source", "events"):
         value = ctx.params.get(name)
         references += value if isinstance(value, tuple) else [value]
     tree = ask(ctx, "tree") if any(isinstance(each, str) for each in references) else None

@@ -15,7 +15,7 @@ _HERE = "joule_cli.cli.data"
         "ingest": (f"{_HERE}.ingest:ingest", "Write files of rows to streams."),
         "export": (f"{_HERE}.export:export", "Write streams to files."),
         "count": (f"{_HERE}.count:count", "Count the rows of streams."),
-        "plot": (f"{_HERE}.plot:plot", "Draw the values of a stream over time."),
+        "plot": (f"{_HERE}.plot:plot", "Draw the values of streams over time."),
         "intervals": (f"{_HERE}.intervals:intervals", "List the intervals of streams."),
         "copy": (
             f"{_HERE}.copy:copy",

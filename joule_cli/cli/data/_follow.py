@@ -28,13 +28,7 @@ async def follow_rows(
     progress: ProgressCallback,
 ) -> int:
     """Give out live rows and return their number; a signal is the usual end."""
-    if node.url.startswith("file:") and model.keep_us == KEEP_NONE:
-        # others write to the file, but not these rows
-        raise SubscriptionError(
-            "the stream keeps no rows, so that they do not get into the file",
-            object=path,
-            hint="they can be followed on a served node that they are written to",
-        )
+    refuse_unkept(node, model, path)
     count = 0
 
     def counted(step: Progress) -> None:
@@ -52,3 +46,20 @@ async def follow_rows(
         if task is not None:
             task.uncancel()
     return count
+
+
+def refuse_unkept(node: Node, model: DataStream, path: str) -> None:
+    """Refuse to follow rows that nobody can see.
+
+    Raises
+    ------
+    SubscriptionError
+        The stream of a node file keeps none.
+    """
+    if node.url.startswith("file:") and model.keep_us == KEEP_NONE:
+        # others write to the file, but not these rows
+        raise SubscriptionError(
+            "the stream keeps no rows, so that they do not get into the file",
+            object=path,
+            hint="they can be followed on a served node that they are written to",
+        )

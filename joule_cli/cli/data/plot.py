@@ -1,108 +1,135 @@
-"""The course of values, drawn with characters."""
+"""The course of values, drawn with characters or as a picture."""
 
 from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from joule_cli.cli import _render
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import STREAM, Bounds, find_stream, time_bounds
+from joule_cli.cli._options import (
+    DURATION,
+    STREAM,
+    Bounds,
+    expand_streams,
+    find_stream,
+    is_pattern,
+    time_bounds,
+)
 from joule_cli.cli._output import (
     Column,
     emit_list,
-    emit_object,
+    emit_objects,
     emit_text,
     output_format,
-    show_time,
 )
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
-from joule_cli.cli._times import zone
-from joule_cli.cli.data._draw import Style, curve, margin_of, time_axis
+from joule_cli.cli._times import read_duration
+from joule_cli.cli.data._curves import Look, draw, read_curves
+from joule_cli.cli.data._draw import Style
 from joule_cli.cli.data._input import path_of
+from joule_cli.cli.data._picture.options import picture_options, refuse
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from joule_cli.api.node import Node
-    from joule_cli.cli.data._draw import Point
-    from joule_cli.model import Element
+    from joule_cli.cli.data._curves import Curves
+    from joule_cli.cli.data._picture.options import PictureRequest
+    from joule_cli.model import DataStream
 
 Ref = str | int
 
-#: Lines of all curves together, if there is no --height, and the limits of one.
-_LINES, _LOWEST, _HIGHEST = 48, 6, 16
 #: Rows for each dot across: decimation goes in steps of four, and each dot needs one at least.
 _ROWS_PER_DOT = 8
-_MINUTE_US, _DAY_US = 60_000_000, 86_400_000_000
-
-
-@dataclass(slots=True)
-class _Curves:
-    """What is drawn.
-
-    Parameters
-    ----------
-    intervals
-        Blocks of rows: the time, then mean, minimum and maximum of each element.
-    """
-
-    path: str
-    elements: list[Element]
-    level: int
-    intervals: list[list[list[Any]]]
-    span: tuple[int, int]
-
-    def points(self, index: int) -> list[list[Point]]:
-        """Return the curve of one element."""
-        at = 1 + 3 * index
-        return [
-            [(row[0], row[at], row[at + 1], row[at + 2]) for row in rows] for rows in self.intervals
-        ]
+#: What --live shows if nobody says since when.
+_LIVE_SPAN_US = 300_000_000
 
 
 @command(
     "plot",
     examples=[
         "joule data plot /house/mains --last 1d -i volts",
-        "joule data plot /house/mains --ascii --width 100 --height 20",
+        "joule data plot /house/mains --live --last 10m",
+        "joule data plot /house/mains --last 7d --png mains.png --events /house/events",
+        "joule data plot '/house/*' --start 2024-03-01 --svg march.svg --size 1600x900",
     ],
 )
-@click.argument("stream", type=STREAM)
+@click.argument("stream", type=STREAM, nargs=-1, required=True)
 @time_bounds
 @click.option("-i", "--elements", metavar="LIST", help="Elements: indices, names, ranges.")
+@click.option("--scale", is_flag=True, help="Apply offset and scale factor of the elements.")
 @click.option(
     "--width", type=click.IntRange(20), metavar="N", help="Columns; by default those there are."
 )
 @click.option("--height", type=click.IntRange(2), metavar="N", help="Lines of each curve.")
 @click.option("--ascii", "ascii_only", is_flag=True, help="Draw with ASCII characters.")
+@click.option("-l", "--live", is_flag=True, help="Go on drawing as rows are written.")
+@click.option("--duration", type=DURATION, metavar="D", help="End --live after this time.")
+@click.option("--reconnect", is_flag=True, help="Let --live try again when the node is away.")
+@picture_options
 @with_node
 async def plot(
     node: Node,
-    stream: Ref,
+    stream: tuple[Ref, ...],
     bounds: Bounds,
     elements: str | None,
+    scale: bool,
     width: int | None,
     height: int | None,
     ascii_only: bool,
+    live: bool,
+    duration: int | None,
+    reconnect: bool,
+    picture: PictureRequest | None,
 ) -> None:
-    """Draw the values of a stream over time.
+    """Draw the values of streams over time.
 
     Each element has a curve that reaches from the minimum to the maximum of the rows at a time;
     where the stream has a gap, so has the curve.
+
+    In a terminal it is drawn with characters. With --live it is drawn again as rows come, until
+    Ctrl-C: the last D of --last, or everything since --start; by default the last 5 minutes.
+
+    Pictures (--png, --svg) need matplotlib. They show the mean of the rows in the range from the
+    minimum to the maximum, and above it annotations and events as spans.
     """
+    if not live:
+        refuse({"--duration": duration, "--reconnect": reconnect}, "needs --live.")
+    if picture is not None:
+        from joule_cli.cli.data._picture.files import draw_files
+
+        others = {"--live": live, "--width": width, "--height": height, "--ascii": ascii_only}
+        refuse(others, "does not go with a picture.")
+        await draw_files(
+            node, picture, lambda rows: _read(node, stream, bounds, elements, rows, scale=scale)
+        )
+        return
+    style = Style(ascii_only or not _render.encodes("⣿│└"))
+    if live:
+        look = Look(elements, scale, style, width, height)
+        await _live(node, stream, bounds, look, duration, reconnect=reconnect)
+        return
     columns = width or _width()
-    start, end = await bounds.resolve(node, stream)
-    found = await _read(node, stream, start, end, elements, _ROWS_PER_DOT * 2 * columns)
-    if output_format() not in {"table", "plain"}:
-        _emit_points(found)
-    elif found.intervals:
-        _draw(found, columns, height, Style(ascii_only or not _render.encodes("⣿│└")))
-    else:
-        emit_text(f"No rows in {found.path}")
+    form = output_format()
+    if len(stream) > 1 and form in {"csv", "tsv", "jsonl"}:
+        raise click.UsageError(f"--{form} gives the points of one stream only.")
+    max_rows = _ROWS_PER_DOT * 2 * columns
+    found = await _read(node, stream, bounds, elements, max_rows, scale=scale)
+    if form not in {"table", "plain"}:
+        _emit_points(found, form)
+        return
+    for number, curves in enumerate(found):
+        if number:
+            emit_text("")
+        if curves.pieces:
+            emit_text("\n".join(draw(curves, columns, height, style)))
+        else:
+            emit_text(f"No rows in {curves.path}")
 
 
 def _width() -> int:
@@ -114,99 +141,110 @@ def _width() -> int:
     return 80
 
 
+async def _streams(node: Node, references: Sequence[Ref]) -> list[tuple[str, DataStream]]:
+    if len(references) == 1 and not is_pattern(references[0]):
+        # the tree, which may be large, is not needed for one
+        model = await find_stream(node, references[0])
+        return [(await path_of(node, references[0]), model)]
+    return await expand_streams(node, references)
+
+
 async def _read(
-    node: Node, stream: Ref, start: int | None, end: int | None, elements: str | None, rows: int
-) -> _Curves:
-    from joule_cli.ops.select import parse_elements
-
-    model = await find_stream(node, stream)
-    count = len(model.elements)
-    chosen = list(range(count)) if elements is None else parse_elements(elements, model.elements)
-    intervals: list[list[list[Any]]] = []
-    fresh = True
-    pipe = await node.data_read(stream, start, end, rows)
-    async with pipe:
-        # decimated rows have all means, then all minima, then all maxima
-        step = count if pipe.decimated else 0
-        order = [kind * step + i for i in chosen for kind in range(3)]
-        async for block, ended in pipe.blocks():
-            if len(block):
-                if fresh:
-                    intervals.append([])
-                values = block["data"][:, order].tolist()
-                times = block["timestamp"].tolist()
-                intervals[-1] += ([t, *row] for t, row in zip(times, values, strict=True))
-                fresh = False
-            fresh = fresh or ended
-    first = intervals[0][0][0] if intervals else 0
-    last = intervals[-1][-1][0] if intervals else 0
-    if pipe.decimated:
-        # a decimated row stands at the mean of its times
-        info = await node.data_stream_info(stream)
-        first = first if info.start is None else info.start
-        last = last if info.end is None else info.end
-    return _Curves(
-        path=await path_of(node, stream),
-        elements=[model.elements[i] for i in chosen],
-        level=pipe.decimation_level,
-        intervals=intervals,
-        span=(first if start is None else start, last if end is None else end - 1),
-    )
-
-
-def _draw(found: _Curves, width: int, height: int | None, style: Style) -> None:
-    count = len(found.elements)
-    lines = height or min(max(_LINES // count, _LOWEST), _HIGHEST)
-    first, last = found.span
-    out = [f"{_render.one_line(found.path)}  {show_time(first)} to {show_time(last)}"]
-    for index, element in enumerate(found.elements):
-        units = f" [{element.units}]" if element.units else ""
-        drawn = curve(found.points(index), found.span, width, lines, style)
-        margin = margin_of(drawn, style)
-        axis = time_axis(_time_labels(first, last), width - margin - 1, style)
-        out += ["", _render.one_line(f"{element.name}{units}"), *drawn]
-        out += [" " * margin + line for line in axis]
-    emit_text("\n".join(out))
-
-
-def _time_labels(first: int, last: int) -> list[str]:
-    """Write five times of the axis, as short as tells them apart."""
-    from joule_cli.series.time import format_time
-
-    settings = current()
-    form = settings.time
-    if form is None:
-        spread = last - first
-        if spread < _MINUTE_US // 6:
-            form = "%H:%M:%S.%f"
-        elif spread < _DAY_US:
-            form = "%H:%M:%S"
-        elif spread < 7 * _DAY_US:
-            form = "%m-%d %H:%M"
-        else:
-            form = "%Y-%m-%d"
-    tz = zone(settings)
-    return [format_time(first + (last - first) * i // 4, form, tz) for i in range(5)]
-
-
-def _emit_points(found: _Curves) -> None:
-    names = [
-        f"{element.name}{suffix}" for element in found.elements for suffix in ("", "_min", "_max")
+    node: Node,
+    references: Sequence[Ref],
+    bounds: Bounds,
+    elements: str | None,
+    max_rows: int,
+    *,
+    scale: bool,
+) -> list[Curves]:
+    return [
+        await read_curves(
+            node,
+            path,
+            model,
+            await bounds.resolve(node, path),
+            max_rows,
+            elements=elements,
+            scale=scale,
+        )
+        for path, model in await _streams(node, references)
     ]
-    rows = [row for interval in found.intervals for row in interval]
-    if output_format() != "json":
-        columns = [Column("timestamp", kind="time"), *(Column(name) for name in names)]
-        emit_list((dict(zip(["timestamp", *names], row, strict=True)) for row in rows), columns)
+
+
+async def _live(
+    node: Node,
+    references: Sequence[Ref],
+    bounds: Bounds,
+    look: Look,
+    duration: int | None,
+    *,
+    reconnect: bool,
+) -> None:
+    if len(references) > 1:
+        raise click.UsageError("--live draws one stream only.")
+    if bounds.end is not None:
+        raise click.UsageError("--live and --end exclude each other.")
+    settings = current()
+    if (
+        settings.format not in {None, "table", "plain"}
+        or not is_terminal(sys.stdout)
+        or os.environ.get("TERM", "dumb") == "dumb"
+    ):
+        raise click.UsageError("--live draws on a terminal; joule data read --live gives rows.")
+    from joule_cli.cli.data._plot_live import LiveView, watch
+
+    last = click.get_current_context().params["last"]
+    span = None if last is None else read_duration(last, "--last")
+    if bounds.start is None:
+        span = _LIVE_SPAN_US
+    streams = await _streams(node, references)
+    if len(streams) > 1:
+        raise click.UsageError("--live draws one stream only.")
+    ((path, model),) = streams
+    start, _ = await bounds.resolve(node, path)
+    if bounds.start is None:
+        start = settings.now - _LIVE_SPAN_US
+    view = LiveView(path, model, start, span, look)
+    seconds = None if duration is None else duration / 1_000_000
+    await watch(node, view, duration_s=seconds, reconnect=reconnect)
+
+
+def _emit_points(found: Sequence[Curves], form: str) -> None:
+    if form == "json":
+        emit_objects([_document(curves) for curves in found], lambda number: None)
         return
-    first, last = found.span
-    emit_object(
-        {
-            "path": found.path,
-            "decimation_level": found.level,
-            "start": first if rows else None,
-            "end": last + 1 if rows else None,
-            "intervals": [[part[0][0], part[-1][0] + 1] for part in found.intervals],
-            "columns": ["timestamp", *names],
-            "data": rows,
-        }
-    )
+    if len(found) > 1:
+        raise click.UsageError(f"--{form} gives the points of one stream only.")
+    names = _names(found[0])
+    columns = [Column("timestamp", kind="time"), *(Column(name) for name in names)]
+    keys = ["timestamp", *names]
+    emit_list((dict(zip(keys, row, strict=True)) for row in _rows(found[0])), columns)
+
+
+def _names(curves: Curves) -> list[str]:
+    return [
+        f"{element.name}{suffix}" for element in curves.elements for suffix in ("", "_min", "_max")
+    ]
+
+
+def _rows(curves: Curves) -> list[list[Any]]:
+    return [
+        [time, *values]
+        for piece in curves.pieces
+        for time, values in zip(piece.times.tolist(), piece.values.tolist(), strict=True)
+    ]
+
+
+def _document(curves: Curves) -> dict[str, Any]:
+    first, last = curves.span
+    rows = _rows(curves)
+    return {
+        "path": curves.path,
+        "decimation_level": curves.level,
+        "start": first if rows else None,
+        "end": last + 1 if rows else None,
+        "intervals": [[int(p.times[0]), int(p.times[-1]) + 1] for p in curves.pieces],
+        "columns": ["timestamp", *_names(curves)],
+        "data": rows,
+    }
