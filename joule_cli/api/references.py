@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
+from joule_cli import model
 from joule_cli.errors import (
     ApiError,
     InvalidDataStreamParameter,
     InvalidEventStreamParameter,
     InvalidReference,
 )
-from joule_cli.model import Annotation, DataStream, EventStream, Folder, Module, Proxy
 
-FolderRef: TypeAlias = Folder | str | int
-StreamRef: TypeAlias = DataStream | str | int
-EventStreamRef: TypeAlias = EventStream | str | int
-AnnotationRef: TypeAlias = Annotation | int
-ModuleRef: TypeAlias = Module | str | int
-ProxyRef: TypeAlias = Proxy | str | int
+if TYPE_CHECKING:
+    from joule_cli.model import Annotation, DataStream, EventStream, Folder, Module, Proxy
+
+FolderRef: TypeAlias = "Folder | str | int"
+StreamRef: TypeAlias = "DataStream | str | int"
+EventStreamRef: TypeAlias = "EventStream | str | int"
+AnnotationRef: TypeAlias = "Annotation | int"
+ModuleRef: TypeAlias = "Module | str | int"
+ProxyRef: TypeAlias = "Proxy | str | int"
 
 
 def stream_key(ref: StreamRef) -> str | int:
@@ -31,7 +34,7 @@ def stream_key(ref: StreamRef) -> str | int:
         A DataStream that was never created or read, so that it has no id.
     """
     match ref:
-        case DataStream():
+        case model.DataStream():
             return _known_id(ref.id)
         case bool():
             pass
@@ -51,7 +54,7 @@ def event_stream_key(ref: EventStreamRef) -> str | int:
         An EventStream that was never created or read, so that it has no id.
     """
     match ref:
-        case EventStream():
+        case model.EventStream():
             return _known_id(ref.id)
         case bool():
             pass
@@ -71,7 +74,7 @@ def folder_key(ref: FolderRef, role: str = "folder") -> str | int:
         A Folder without an id.
     """
     match ref:
-        case Folder():
+        case model.Folder():
             return _known_id(ref.id)
         case bool():
             pass
@@ -91,7 +94,7 @@ def annotation_key(ref: AnnotationRef) -> int:
         An Annotation without an id.
     """
     match ref:
-        case Annotation():
+        case model.Annotation():
             return _known_id(ref.id)
         case bool():
             pass
@@ -109,7 +112,7 @@ def module_key(ref: ModuleRef) -> str | int:
         Not a Module, a name or an id.
     """
     match ref:
-        case Module():
+        case model.Module():
             return ref.id
         case bool():
             pass
@@ -127,7 +130,7 @@ def proxy_key(ref: ProxyRef) -> str | int:
         Not a Proxy, a name or an id.
     """
     match ref:
-        case Proxy():
+        case model.Proxy():
             return ref.id
         case bool():
             pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from joule_cli import model
 from joule_cli.api.actions.annotation import AnnotationActions
 from joule_cli.api.references import annotation_key, stream_key
 from joule_cli.engine import metadata
@@ -15,12 +16,12 @@ from joule_cli.engine.validation import (
     check_timestamp,
 )
 from joule_cli.errors import AnnotationNotFound, ApiError, InvalidReference
-from joule_cli.model import Annotation, AnnotationInfo
 
 if TYPE_CHECKING:
     import apsw
 
     from joule_cli.api.references import AnnotationRef, StreamRef
+    from joule_cli.model import Annotation, AnnotationInfo
 
 _COLUMNS = 'id, stream_id, title, content, start, "end"'
 
@@ -103,7 +104,7 @@ class EmbeddedAnnotations(EngineState, AnnotationActions):
                 "SELECT min(start), max(start), count(*) FROM annotation WHERE stream_id = ?",
                 (stream_id,),
             ).get
-            return AnnotationInfo(start=start, end=end, count=count)
+            return model.AnnotationInfo(start=start, end=end, count=count)
 
         return await self.database.read(read)
 
@@ -124,7 +125,7 @@ def delete_range(connection: apsw.Connection, stream_id: int, low: int, high: in
 
 
 def _require_annotation(annotation: Annotation) -> None:
-    if not isinstance(annotation, Annotation):
+    if not isinstance(annotation, model.Annotation):
         raise InvalidReference("Invalid annotation datatype. Must be Annotation")
 
 
@@ -145,6 +146,6 @@ def _load(connection: apsw.Connection, annotation_id: int) -> Annotation:
 def _annotation(
     id_: int, stream_id: int, title: str, content: str | None, start: int, end: int | None
 ) -> Annotation:
-    return Annotation(
+    return model.Annotation(
         title=title, start=start, end=end, content=content, id=id_, stream_id=stream_id
     )

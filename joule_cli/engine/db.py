@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from joule_cli import model
 from joule_cli.api.actions.db import DbActions
 from joule_cli.api.query import QueryResult, QueryTable
 from joule_cli.engine.base import EngineState
 from joule_cli.errors import MissingExtraError, StorageError
-from joule_cli.model import ConnectionInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from joule_cli.api.query import QueryColumn
     from joule_cli.engine.sql.query import Query
     from joule_cli.engine.sql.snapshot import Snapshot
+    from joule_cli.model import ConnectionInfo
 
 T = TypeVar("T")
 
@@ -33,7 +34,7 @@ class EmbeddedDb(EngineState, DbActions):
         return set()
 
     async def db_connection_info(self) -> ConnectionInfo:
-        return ConnectionInfo("", "", 0, str(self.database.path.absolute()), "")
+        return model.ConnectionInfo("", "", 0, str(self.database.path.absolute()), "")
 
     async def db_connect(self) -> Engine:
         try:

@@ -8,15 +8,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from joule_cli import model
 from joule_cli.engine import metadata
 from joule_cli.engine.event_validation import check_event_fields, check_event_stream
 from joule_cli.errors import StreamNotFound
-from joule_cli.model import EventStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import apsw
+
+    from joule_cli.model import EventStream
 
 #: The table of event streams, as the functions of `metadata` take it.
 TABLE = "event_stream"
@@ -112,7 +114,7 @@ def _stream(
     keep_us: int,
     updated: int,
 ) -> tuple[int, EventStream]:
-    return folder, EventStream(
+    return folder, model.EventStream(
         name=name,
         description=description,
         chunk_duration_us=chunk_duration_us,

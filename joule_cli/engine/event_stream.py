@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from joule_cli import model
 from joule_cli.api.actions.event_stream import EventStreamActions, new_event_stream
 from joule_cli.api.event_reading import Window
 from joule_cli.api.references import event_stream_key, folder_key
@@ -17,7 +18,6 @@ from joule_cli.engine.base import EngineState
 from joule_cli.engine.event_validation import check_event_stream, check_events
 from joule_cli.engine.validation import check_timestamp
 from joule_cli.errors import ApiError, InvalidEventStreamParameter, NameTakenError, StreamNotFound
-from joule_cli.model import Event, EventStream
 from joule_cli.series.event_filter import parse_filter
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from joule_cli.api.references import EventStreamRef, FolderRef
     from joule_cli.engine.stores.base import EventStore, StoredEvent
-    from joule_cli.model import EventBucket, EventStreamInfo
+    from joule_cli.model import Event, EventBucket, EventStream, EventStreamInfo
 
 #: Removals of fewer events leave their pages for the next ones.
 _WORTH_RELEASING = 1000
@@ -60,8 +60,8 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
             if not create or not isinstance(key, str):
                 raise
         folder, _, name = key.rpartition("/")
-        model = new_event_stream(name, description, event_fields, chunk_duration, chunk_duration_us)
-        return await self.event_stream_create(model, folder or "/")
+        stream = new_event_stream(name, description, event_fields, chunk_duration, chunk_duration_us)
+        return await self.event_stream_create(stream, folder or "/")
 
     async def event_stream_create(self, stream: EventStream, folder: FolderRef) -> EventStream:
         _require_stream(stream)
@@ -218,7 +218,7 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
 
 
 def _require_stream(stream: EventStream) -> None:
-    if not isinstance(stream, EventStream):
+    if not isinstance(stream, model.EventStream):
         raise InvalidEventStreamParameter("Invalid stream datatype. Must be EventStream")
 
 
@@ -262,6 +262,6 @@ def _events(stored: Sequence[StoredEvent], stream_id: int, uuid: str) -> list[Ev
     text = f"[{','.join(event.content for event in stored)}]"
     contents = json.loads(text) if _LONG_INTEGER.search(text) else orjson.loads(text)
     return [
-        Event(start, end, content, number, stream_id, uuid)
+        model.Event(start, end, content, number, stream_id, uuid)
         for (number, start, end, _), content in zip(stored, contents, strict=True)
     ]

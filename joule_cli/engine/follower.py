@@ -8,17 +8,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from joule_cli import model
 from joule_cli.api.actions.follower import FollowerActions
 from joule_cli.engine.base import EngineState
 from joule_cli.engine.connection import close_to_others
 from joule_cli.engine.validation import check_text
 from joule_cli.errors import ConflictError, FollowerNotFound
-from joule_cli.model import Follower
 
 if TYPE_CHECKING:
     import apsw
 
     from joule_cli.api.node import Node
+    from joule_cli.model import Follower
 
 
 class EmbeddedFollowers(EngineState, FollowerActions):
@@ -27,7 +28,7 @@ class EmbeddedFollowers(EngineState, FollowerActions):
     async def follower_records(self) -> list[Follower]:
         def read(connection: apsw.Connection) -> list[Follower]:
             rows = connection.execute("SELECT name, location, key, id FROM follower ORDER BY id")
-            return [Follower(*row) for row in rows]
+            return [model.Follower(*row) for row in rows]
 
         return await self.database.read(read)
 
@@ -64,6 +65,6 @@ class EmbeddedFollowers(EngineState, FollowerActions):
                 "INSERT INTO follower (name, key, location) VALUES (?, ?, ?)",
                 (name, key, location),
             )
-            return Follower(name, location, key, connection.last_insert_rowid())
+            return model.Follower(name, location, key, connection.last_insert_rowid())
 
         return await self.database.write(store)

@@ -11,17 +11,19 @@ import hashlib
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
+from joule_cli import model
 from joule_cli.api.actions.master import MasterActions
 from joule_cli.engine.base import EngineState
 from joule_cli.engine.validation import check_text
 from joule_cli.errors import ApiError, ConflictError, MasterNotFound, NameTakenError
-from joule_cli.model import Master
 from joule_cli.model.master import MASTER_TYPES, read_master_type
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import apsw
+
+    from joule_cli.model import Master
 
 #: Characters that a key chosen by its user must have.
 SHORTEST_KEY: Final = 32
@@ -131,9 +133,9 @@ def insert_master(
         "VALUES (?, ?, ?, (SELECT id FROM master WHERE id = ?))",
         (kind, name, digest, grantor_id),
     )
-    return Master(kind, name, key, connection.last_insert_rowid(), grantor_id)
+    return model.Master(kind, name, key, connection.last_insert_rowid(), grantor_id)
 
 
 def _masters(connection: apsw.Connection) -> list[Master]:
     rows = connection.execute("SELECT type, name, id, grantor_id FROM master ORDER BY id")
-    return [Master(kind, name, None, id_, grantor) for kind, name, id_, grantor in rows]
+    return [model.Master(kind, name, None, id_, grantor) for kind, name, id_, grantor in rows]

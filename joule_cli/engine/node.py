@@ -6,7 +6,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from joule_cli import __version__
+from joule_cli import __version__, model
 from joule_cli.api.node import Node
 from joule_cli.engine.annotation import EmbeddedAnnotations
 from joule_cli.engine.archive import EmbeddedArchives
@@ -22,11 +22,12 @@ from joule_cli.engine.master import EmbeddedMasters
 from joule_cli.engine.module import EmbeddedModules
 from joule_cli.engine.producers import Producers
 from joule_cli.engine.stores.sqlite.events import SqliteEventStore
-from joule_cli.model import NodeInfo
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from joule_cli.model import NodeInfo
 
 
 def time_now() -> int:
@@ -95,7 +96,7 @@ class EmbeddedNode(
         total = disk.f_blocks * disk.f_frsize
         free = disk.f_bavail * disk.f_frsize
         used = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
-        return NodeInfo(
+        return model.NodeInfo(
             version=__version__,
             name=self.name,
             path=str(self.path),

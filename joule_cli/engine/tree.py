@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from joule_cli import model
 from joule_cli.engine import event_metadata, metadata
-from joule_cli.model import Folder
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     import apsw
+
+    from joule_cli.model import Folder
 
 _FOLDERS_BELOW = """
 WITH RECURSIVE below (id) AS (
@@ -34,7 +36,7 @@ def load_folder(
     parents: dict[int, int | None] = {}
     rows = connection.execute(_FOLDERS_BELOW, (folder_id,))
     for id_, parent, name, description, updated in rows:
-        folders[id_] = Folder(
+        folders[id_] = model.Folder(
             name=name,
             description=description,
             id=id_,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from joule_cli import model
 from joule_cli.api.event_reading import DEFAULT_LIMIT, EventReading
-from joule_cli.model import EventStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from joule_cli.api.event_reading import Window
     from joule_cli.api.references import EventStreamRef, FolderRef
-    from joule_cli.model import Event, EventBucket, EventStreamInfo
+    from joule_cli.model import Event, EventBucket, EventStream, EventStreamInfo
 
 
 class EventStreamActions(ABC):
@@ -385,7 +385,7 @@ def new_event_stream(
             event_fields,
             chunk_duration,
         )
-    return EventStream(
+    return model.EventStream(
         name=name,
         description=description,
         chunk_duration=chunk_duration or "",

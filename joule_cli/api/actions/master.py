@@ -5,11 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from joule_cli import model
 from joule_cli.errors import ApiError
-from joule_cli.model import Master
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from joule_cli.model import Master
 
 
 class MasterActions(ABC):
@@ -93,7 +95,7 @@ class MasterActions(ABC):
             A master, or a type if a name is given, or else the name of a user.
         """
         match master:
-            case Master():
+            case model.Master():
                 await self.master_delete(master.master_type, master.name)
             case str() if name is None:
                 await self.master_delete("user", master)
