@@ -41,8 +41,11 @@ def names(settings: Settings, node: str | None, kind: str) -> Any:
         One of those that `fetch` knows.
     """
     url = settings.url if node is None else None
-    entry = find_entry(node or settings.node or "", url=url, environ=os.environ)
-    path = file_of(entry, os.environ)
+    try:
+        entry = find_entry(node or settings.node or "", url=url, environ=os.environ)
+        path = file_of(entry, os.environ)
+    except JouleError:
+        return None
     if path is not None and not path.is_file():
         # it holds nothing, and is not made by looking
         return None
@@ -85,11 +88,12 @@ def _digest(text: str) -> str:
 
 def _life() -> float:
     text = os.environ.get("JOULE_COMPLETION_TTL")
-    if not text:
-        return _LIFE_S
-    from joule_cli.series.duration import parse_duration
+    if text:
+        from joule_cli.series.duration import parse_duration
 
-    return parse_duration(text, unit_us=1_000_000) / 1_000_000
+        with suppress(JouleError):
+            return parse_duration(text, unit_us=1_000_000) / 1_000_000
+    return _LIFE_S
 
 
 def _cache_file(entry: NodeEntry, path: Path | None, kind: str) -> Path | None:

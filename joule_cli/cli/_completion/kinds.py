@@ -87,6 +87,7 @@ _BY_NAME: dict[tuple[str, str], Completer | None] = {
     ("stream create", "path"): paths.paths(*paths.FOLDERS),
     ("stream create", "elements"): None,
     ("stream update", "element"): paths.one_element,
+    ("stream delete", "stream"): paths.paths("streams", "events"),
     ("stream copy", "source"): paths.ends(*paths.DATA),
     ("stream copy", "destination"): paths.ends("folders", "streams"),
     ("data copy", "source"): paths.ends(*paths.DATA),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TYPE_CHECKING, ClassVar
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 #: ``$COMP_TYPE`` of bash when the candidates are listed and nothing is inserted.
 _LISTING = "63"
 _LONGEST_HELP = 100
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def complete(root: Group) -> None:
@@ -75,10 +77,10 @@ class _Complete(ShellComplete):
 
 
 def _fits_a_line(item: CompletionItem[str], incomplete: str) -> bool:
-    """Whether it continues what is typed, and has no line ends that shells would cut at."""
+    """Whether it continues what is typed, and has nothing that moves the cursor of a terminal."""
     if item.type in {FILE, DIRECTORY}:
         return True
-    return item.value.startswith(incomplete) and not any(c < " " or c == "\x7f" for c in item.value)
+    return item.value.startswith(incomplete) and not _CONTROL.search(item.value)
 
 
 def _help(item: CompletionItem[str]) -> str:
@@ -113,13 +115,13 @@ class Bash(_Complete):
             return "\n".join(["whole", *map(_last_name, values)])
         kept_tilde = line.tilde and not before
         words = [_quoted(value[len(before) :], at.quote, tilde=kept_tilde) for value in values]
-        state = "whole"
-        if len(values) == 1 and items[0].type == OPEN:
-            state = OPEN
-            if at.quote:
-                # with a second candidate bash does not close the quote
-                words.append(f"{words[0]}…")
-        return "\n".join([state, *words])
+        if len(values) != 1:
+            return "\n".join(["whole", *words])
+        if items[0].type != OPEN:
+            # bash would take a quoted quote at the end for the one that closes
+            return f"whole\n{words[0]}{at.quote[-1:]}"
+        # with a second candidate bash does not close the quote
+        return "\n".join([OPEN, *words, *([f"{words[0]}…"] if at.quote else [])])
 
 
 def _quoted(text: str, quote: str, *, tilde: bool) -> str:
