@@ -21,7 +21,7 @@ SOURCES = sorted((HERE / "joule_cli").rglob("*.py"))
 
 #: ``joule`` and the words behind it, up to a mark or a quote; with a mark before it, it is code.
 _MENTION = re.compile(r"(?P<mark>[`'\"\[(] ?)?(?<![\w/.-])joule(?P<words>(?: +[\w<{/.*=+@:-]+)+)")
-_FENCE = re.compile(r"^```(?:sh|console)$\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_FENCE = re.compile(r"^```(?:sh|bash|console)$\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def fault(words):
@@ -43,8 +43,9 @@ def fault(words):
         elif isinstance(command, click.Group):
             inner = command.get_command(ctx, word)
             if inner is None:
-                # a placeholder
-                return None if word.isupper() else f"{ctx.command_path} has no command {word}"
+                # a placeholder, or what a script is given
+                known = word.isupper() or word.startswith("$")
+                return None if known else f"{ctx.command_path} has no command {word}"
             ctx = click.Context(inner, ctx, info_name=inner.name)
     return None
 
