@@ -20,25 +20,58 @@ if TYPE_CHECKING:
 _MEMORY = Target(200)
 
 
+#: pyarrow alone, whose process needs time to start as well.
+_PYARROW_WRITE = """
+import numpy, pyarrow, pyarrow.parquet
+rows = numpy.load({source!r})
+columns = {{"timestamp": pyarrow.array(rows["timestamp"]).cast(pyarrow.timestamp("us", "UTC"))}}
+columns |= {{f"e{{i}}": rows["data"][:, i].astype("f4") for i in range(rows["data"].shape[1])}}
+pyarrow.parquet.write_table(pyarrow.table(columns), {path!r}, compression="zstd")
+"""
+_PYARROW_READ = """
+import pyarrow.parquet
+pyarrow.parquet.read_table({path!r})
+"""
+
+
 def cases() -> list[Case]:
     return [
+        Case("pyarrow-read", {"wall": Metric("s")}, _pyarrow_read),
+        Case("pyarrow-write", {"wall": Metric("s")}, _pyarrow_write),
         _case("joule-ingest-hdf5", 1.2, partial(_ingest, make=_hdf5, name="in.h5")),
         _case("joule-ingest-hdf5-1.0.1", 1.2, partial(_ingest, make=_old_hdf5, name="old.h5")),
+        _case(
+            "joule-ingest-parquet",
+            1.2,
+            partial(_ingest, make=_parquet, name="in.parquet"),
+            ("pyarrow-read/wall",),
+        ),
         _case("joule-ingest-csv", 2.5, partial(_ingest, make=_csv, name="in.csv")),
         _case("joule-read-text", 2.2, partial(_read, options=())),
         _case("joule-read-csv", 2.5, partial(_read, options=("--csv",))),
-        _case("joule-read-hdf5", 0.9, _read_hdf5),
+        _case("joule-read-hdf5", 0.9, partial(_read_file, name="out.h5", count="hdf5_rows")),
+        _case(
+            "joule-read-parquet",
+            0.9,
+            partial(_read_file, name="out.parquet", count="parquet_rows"),
+            ("pyarrow-write/wall",),
+        ),
         _case("joule-read-max-rows", None, partial(_read, options=("--max-rows", "1000"))),
     ]
 
 
-def _case(name: str, limit: float | None, body: Callable[[Bench], Usage]) -> Case:
+def _case(
+    name: str,
+    limit: float | None,
+    body: Callable[[Bench], Usage],
+    baselines: tuple[str, ...] = (),
+) -> Case:
     def run(bench: Bench) -> dict[str, float]:
         usage = body(bench)
         return {"wall": usage.wall_s, "cpu": usage.cpu_s, "memory": usage.peak_mb}
 
     metrics = {
-        "wall": Metric("s", () if limit is None else (Target(limit),)),
+        "wall": Metric("s", () if limit is None else (Target(limit),), baselines),
         "cpu": Metric("s"),
         "memory": Metric("MB", (_MEMORY,)),
     }
@@ -61,10 +94,10 @@ def _read(bench: Bench, options: tuple[str, ...]) -> Usage:
     )
 
 
-def _read_hdf5(bench: Bench) -> Usage:
-    target = bench.fresh("out.h5")
+def _read_file(bench: Bench, name: str, count: str) -> Usage:
+    target = bench.fresh(name)
     usage = bench.joule("data", "read", STREAM, "--file", str(target), "--url", _node(bench))
-    stored = bench.worker("prepare:hdf5_rows", path=str(target))["rows"]
+    stored = bench.worker(f"prepare:{count}", path=str(target))["rows"]
     if stored != bench.sizes.command_rows:
         raise CaseError(f"the file has {stored} rows of {bench.sizes.command_rows}")
     return usage
@@ -81,6 +114,24 @@ def _node(bench: Bench) -> str:
 def _hdf5(bench: Bench, path: Path) -> None:
     source = str(bench.command_rows())
     bench.worker("prepare:hdf5", source=source, path=str(path), foreign=False)
+
+
+def _pyarrow_write(bench: Bench) -> dict[str, float]:
+    return {"wall": _write_parquet(bench, bench.fresh("pyarrow.parquet")).wall_s}
+
+
+def _pyarrow_read(bench: Bench) -> dict[str, float]:
+    path = bench.file("in.parquet", partial(_parquet, bench))
+    return {"wall": bench.python("-c", _PYARROW_READ.format(path=str(path))).wall_s}
+
+
+def _parquet(bench: Bench, path: Path) -> None:
+    _write_parquet(bench, path)
+
+
+def _write_parquet(bench: Bench, path: Path) -> Usage:
+    source = str(bench.command_rows())
+    return bench.python("-c", _PYARROW_WRITE.format(source=source, path=str(path)))
 
 
 def _old_hdf5(bench: Bench, path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pyarrow.parquet as pq
 
 from benchmarks import data
 
@@ -72,3 +73,8 @@ def hdf5_rows(path: str) -> dict[str, float]:
         if len(file["timestamp"]) != n_rows:
             raise SystemExit("the datasets differ in length")
     return {"rows": n_rows}
+
+
+def parquet_rows(path: str) -> dict[str, float]:
+    """Return how many rows an exported file has."""
+    return {"rows": pq.read_metadata(path).num_rows}
