@@ -227,6 +227,12 @@ def is_pattern(reference: str | int) -> bool:
     return isinstance(reference, str) and _WILDCARD.search(reference) is not None
 
 
+def any_pattern(references: Iterable[str | int], found: Iterable[tuple[str, Any]]) -> bool:
+    """Whether any reference was taken for a pattern; one that is a path itself was not."""
+    paths = {path for path, _ in found}
+    return any(is_pattern(each) and each not in paths for each in references)
+
+
 def glob_regex(pattern: str) -> re.Pattern[str]:
     """Translate a path with wildcards; ``*`` stays within a name, ``**`` spans names."""
     out, i = [], 0

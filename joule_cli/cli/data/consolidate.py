@@ -11,8 +11,8 @@ from joule_cli.cli._options import (
     STREAM,
     Bounds,
     DurationType,
+    any_pattern,
     expand_streams,
-    is_pattern,
     safe_options,
     time_bounds,
 )
@@ -82,7 +82,7 @@ async def consolidate(
     if dry_run:
         emit_list(await _find_gaps(node, streams, bounds, max_gap), _GAPS)
         return
-    if any(is_pattern(ref) for ref in stream):
+    if any_pattern(stream, streams):
         listing = "\n".join(f"  {path}" for path, _ in streams)
         question = f"Consolidate {len(streams)} streams?"
         confirm_or_leave(question, details=listing, always=True)

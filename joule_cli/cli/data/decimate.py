@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import STREAM, expand_streams, is_pattern, safe_options
+from joule_cli.cli._options import STREAM, any_pattern, expand_streams, safe_options
 from joule_cli.cli._output import emit_ok
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import for_each, with_node
@@ -62,7 +62,7 @@ async def _each(
         show_doomed(doomed_records(streams, await gather_info(node, streams)))
         return
     question, done = words
-    if any(is_pattern(ref) for ref in references):
+    if any_pattern(references, streams):
         listing = "\n".join(f"  {path}" for path, _ in streams)
         confirm_or_leave(f"{question} {len(streams)} streams?", details=listing, always=True)
 

@@ -11,8 +11,8 @@ from joule_cli.cli._lazy import command
 from joule_cli.cli._options import (
     STREAM,
     Bounds,
+    any_pattern,
     expand_streams,
-    is_pattern,
     read_bounds,
     safe_options,
     time_bounds,
@@ -104,13 +104,12 @@ async def delete(
     if not everything and not bounds.given and intervals is None:
         raise OperationError("nothing says which rows", hint="Give --all, a bound or --intervals.")
     wanted = read_interval_file(intervals)
-    doomed = [
-        await _find(node, path, bounds, wanted) for path, _ in await expand_streams(node, stream)
-    ]
+    streams = await expand_streams(node, stream)
+    doomed = [await _find(node, path, bounds, wanted) for path, _ in streams]
     if dry_run:
         emit_list((record for each in doomed for record in each.records()), _COLUMNS)
         return
-    pattern = any(is_pattern(ref) for ref in stream)
+    pattern = any_pattern(stream, streams)
     if pattern or any(each.pieces for each in doomed):
         _ask(doomed, always=pattern, stdin_is_data=intervals == "-")
 

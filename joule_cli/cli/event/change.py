@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import PATH, STREAM, is_pattern, safe_options
+from joule_cli.cli._options import PATH, STREAM, any_pattern, safe_options
 from joule_cli.cli._output import Column, emit_list, emit_ok
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import for_each, with_node
@@ -58,7 +58,7 @@ async def move(node: Node, source: tuple[Ref, ...], destination: Ref, dry_run: b
     if dry_run:
         emit_list(doomed_records(streams, await gather_info(node, streams)), _COLUMNS)
         return
-    if any(is_pattern(ref) for ref in source):
+    if any_pattern(source, streams):
         listing = "\n".join(f"  {path}" for path, _ in streams)
         question = f"Move {len(streams)} event streams to {destination}?"
         confirm_or_leave(question, details=listing, always=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import PATH, expand_folders, is_pattern, safe_options
+from joule_cli.cli._options import PATH, any_pattern, expand_folders, safe_options
 from joule_cli.cli._output import emit_ok
 from joule_cli.cli._run import for_each, with_node
 from joule_cli.errors import ConflictError, LockedError
@@ -88,7 +88,8 @@ async def delete(node: Node, folder: tuple[Ref, ...], recursive: bool, dry_run: 
     """Delete folders with their streams and all data."""
     from joule_cli.cli._streams import ask_to_delete, contents_text, gather_doomed, show_doomed
 
-    found = _without_nested(await expand_folders(node, folder))
+    named = await expand_folders(node, folder)
+    found = _without_nested(named)
     for path, each in found:
         _check_deletable(path, each, recursive)
     records: list[dict[str, Any]] = []
@@ -104,7 +105,7 @@ async def delete(node: Node, folder: tuple[Ref, ...], recursive: bool, dry_run: 
     ask_to_delete(
         records,
         f"{names} with {contents_text(records)}",
-        always=any(is_pattern(ref) for ref in folder),
+        always=any_pattern(folder, named),
     )
 
     async def delete_one(item: tuple[str, Folder]) -> None:

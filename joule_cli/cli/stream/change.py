@@ -10,6 +10,7 @@ from joule_cli.cli._lazy import command
 from joule_cli.cli._options import (
     PATH,
     STREAM,
+    any_pattern,
     expand_streams,
     is_pattern,
     match_streams,
@@ -67,7 +68,7 @@ async def move(node: Node, source: tuple[Ref, ...], destination: Ref, dry_run: b
     if dry_run:
         show_doomed(doomed_records(streams, await gather_info(node, streams)))
         return
-    if any(is_pattern(ref) for ref in source):
+    if any_pattern(source, streams):
         listing = "\n".join(f"  {path}" for path, _ in streams)
         question = f"Move {len(streams)} streams to {destination}?"
         confirm_or_leave(question, details=listing, always=True)
