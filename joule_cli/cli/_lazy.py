@@ -159,10 +159,11 @@ class Group(_Common, click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0]
         command = self.get_command(ctx, name)
-        if command is None and not ctx.resilient_parsing:
+        # also while completing: nothing follows a command that there is not
+        if command is None:
             raise click.UsageError(f"No such command '{name}'.{self._nearest(ctx, name)}", ctx)
         # a synonym shows up in usage lines under the real name
-        return (command.name if command else None), command, args[1:]
+        return command.name, command, args[1:]
 
     def _nearest(self, ctx: click.Context, name: str) -> str:
         import difflib

@@ -63,7 +63,7 @@ def names(settings: Settings, node: str | None, kind: str) -> Any:
     except (JouleError, TimeoutError, OSError):
         answer = None
     # the file may have changed meanwhile, if only because closing it tidied up
-    if file and _mark(path) == mark and not (answer is None and path):
+    if file and _mark(path) == mark:
         _write(
             file,
             {
@@ -135,10 +135,11 @@ def _read(file: Path, node: str, mark: Any, life: float) -> dict[str, Any] | Non
                 return None
         case _:
             return None
-    limit = min(life, _FAILED_S) if kept is None else life
-    if mark is None and not 0 <= time.time() - saved < limit:
-        return None
-    return dict(found)
+    if kept is None:
+        life = min(life, _FAILED_S)
+    elif mark is not None:
+        return dict(found)
+    return dict(found) if 0 <= time.time() - saved < life else None
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 
 from click.shell_completion import CompletionItem
 
 #: Types of items that stand for what is on the disk; `suffixes` chooses among files.
 FILE = "file"
 DIRECTORY = "dir"
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def moves_cursor(text: str) -> bool:
+    """Whether a text has line ends or other characters that a terminal does not print."""
+    return _CONTROL.search(text) is not None
 
 
 def pattern(item: CompletionItem[str]) -> str:
@@ -42,6 +50,8 @@ def list_files(
         with os.scandir(place or ".") as entries:
             for entry in entries:
                 if not entry.name.startswith(start) or entry.name.startswith(".") > bool(start):
+                    continue
+                if moves_cursor(entry.name):
                     continue
                 (directories if entry.is_dir() else files).append(entry.name)
     except OSError:

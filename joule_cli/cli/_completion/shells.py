@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from typing import TYPE_CHECKING, ClassVar
 
 from click.shell_completion import CompletionItem, ShellComplete, add_completion_class
 
-from joule_cli.cli._completion.files import DIRECTORY, FILE, list_files, pattern
+from joule_cli.cli._completion.files import (
+    DIRECTORY,
+    FILE,
+    list_files,
+    moves_cursor,
+    pattern,
+)
 from joule_cli.cli._completion.scripts import SCRIPTS
 from joule_cli.cli._completion.values import OPEN
 from joule_cli.cli._completion.words import (
@@ -25,7 +30,6 @@ if TYPE_CHECKING:
 #: ``$COMP_TYPE`` of bash when the candidates are listed and nothing is inserted.
 _LISTING = "63"
 _LONGEST_HELP = 100
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def complete(root: Group) -> None:
@@ -80,7 +84,7 @@ def _fits_a_line(item: CompletionItem[str], incomplete: str) -> bool:
     """Whether it continues what is typed, and has nothing that moves the cursor of a terminal."""
     if item.type in {FILE, DIRECTORY}:
         return True
-    return item.value.startswith(incomplete) and not _CONTROL.search(item.value)
+    return item.value.startswith(incomplete) and not moves_cursor(item.value)
 
 
 def _help(item: CompletionItem[str]) -> str:
