@@ -90,7 +90,7 @@ class ArrowReader(TableReader):
 
     def _leave_out(self) -> None:
         """Do not even unpack the columns that are not needed."""
-        names, needed = self.schema.names, self._needed()
+        names, needed = self.names, self._needed()
         if len(needed) < len(names) == len(set(names)):
             options = pa.ipc.IpcReadOptions(included_fields=needed)
             with arrow_errors(self.name):

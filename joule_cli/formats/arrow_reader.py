@@ -101,12 +101,15 @@ class TableReader(Reader):
     def _set_up(self, schema: pa.Schema, metadata: Mapping[bytes, bytes] | None) -> None:
         """Choose the columns."""
         self.schema = schema
+        with arrow_errors(self.name):
+            # they may be no UTF-8
+            self.names: list[str] = schema.names
         self._told = read_description(metadata, self.name)
         self._time, self._number, self._values = self._choose()
         kinds = [self._value_type(at) for at in self._values]
         datatype = self.options.datatype or np.result_type(*kinds).name
         layout = Layout(datatype, len(kinds))
-        self.head: StreamHead = self._told.head(layout, [schema.names[at] for at in self._values])
+        self.head: StreamHead = self._told.head(layout, [self.names[at] for at in self._values])
         self._ends: Numbers | None = None
         if self.head.intervals is not None and self._number is None:
             self._ends = np.array([interval.end for interval in self.head.intervals], np.int64)
@@ -116,7 +119,7 @@ class TableReader(Reader):
         return sorted({self._time, *self._values, *numbers})
 
     def _choose(self) -> tuple[int, int | None, list[int]]:
-        options, names = self.options, self.schema.names
+        options, names = self.options, self.names
         if not names:
             raise FormatError("the file has no columns", file=self.name)
         if options.time_column is not None:
@@ -144,7 +147,7 @@ class TableReader(Reader):
         return time, number, values
 
     def _guess_time(self) -> int:
-        names: list[str] = self.schema.names
+        names = self.names
         if _TIME_NAME in names:
             return names.index(_TIME_NAME)
         for at, kind in enumerate(self.schema.types):
@@ -153,7 +156,7 @@ class TableReader(Reader):
         return 0
 
     def _find(self, ref: str | int) -> int:
-        names: list[str] = self.schema.names
+        names = self.names
         if isinstance(ref, str) and names.count(ref) == 1:
             return names.index(ref)
         if isinstance(ref, str) and ref in names:
@@ -178,7 +181,7 @@ class TableReader(Reader):
         kind = str(self.schema.types[at])
         kind = kind if len(kind) <= 40 else f"{kind[:37]}..."
         return FormatError(
-            f"the column {shorten(self.schema.names[at])} holds {kind}, not {wanted}",
+            f"the column {shorten(self.names[at])} holds {kind}, not {wanted}",
             file=self.name,
             hint="choose the columns with --time-column and --use-columns",
         )
@@ -212,9 +215,8 @@ class TableReader(Reader):
         return numbers
 
     def _column(self, batch: pa.RecordBatch, at: int) -> pa.Array:
-        names = batch.schema.names
-        if len(names) != len(self.schema.names):
-            at = names.index(self.schema.names[at])
+        if batch.num_columns != len(self.names):
+            at = batch.schema.get_field_index(self.names[at])
         return batch.column(at)
 
     def _rows(self, batch: pa.RecordBatch, begin: int) -> tuple[Rows, npt.NDArray[np.bool_] | None]:
@@ -226,7 +228,7 @@ class TableReader(Reader):
             times = self._column(batch, self._time)
             rows["timestamp"] = read_times(times, self._times, self.options.tz, problems)
             for i, at in enumerate(self._values):
-                name = self.schema.names[at]
+                name = self.names[at]
                 column = self._column(batch, at)
                 rows["data"][:, i] = read_values(column, layout.element, name, problems)
         kept = None
@@ -274,7 +276,7 @@ class TableReader(Reader):
         """Return the number of the interval of each row; `None` when nothing tells."""
         if self._number is not None:
             problems = Problems(every=False)
-            name = self.schema.names[self._number]
+            name = self.names[self._number]
             with arrow_errors(self.name):
                 known = read_numbers(self._column(batch, self._number), name, problems)
             for row, reason in problems.found.items():

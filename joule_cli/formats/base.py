@@ -82,9 +82,11 @@ class ReadOptions:
     delimiter, encoding, skip_lines
         Of CSV; a `delimiter` of `None` is found out from the first line.
     time_column
-        Name, or index from 0; `None` takes the column ``timestamp``, else the first.
+        Name, or index from 0; `None` takes the column ``timestamp``, else the first. Columns of
+        Parquet and Arrow that hold timestamps come before others.
     time_format
-        ``us``, ``ms``, ``s``, ``ns``, ``iso``, ``auto`` or a strptime template.
+        ``us``, ``ms``, ``s``, ``ns``, ``iso``, ``auto`` or a strptime template. Columns that hold
+        timestamps have their own.
     tz
         Zone of times that name none.
     use_columns
@@ -97,7 +99,7 @@ class ReadOptions:
         Names inside an HDF5 file.
     on_reject
         Receives line number, text and reason of every bad line, which is then left out. `None`
-        makes the first bad line an error.
+        makes the first bad line an error. Of Parquet and Arrow it gets rows, counted from 1.
     """
 
     datatype: str | None = None
@@ -135,15 +137,16 @@ class WriteOptions:
     mark_intervals
         Write interval breaks between the rows.
     interval_column
-        CSV: add a column ``interval`` that counts intervals from 0.
+        CSV, Parquet and Arrow: add a column ``interval`` that counts intervals from 0.
     bounds_order
-        CSV and JSON with bounds: ``column`` (all means, all minima, all maxima) or ``element``
+        With bounds, but not in HDF5: ``column`` (all means, all minima, all maxima) or ``element``
         (mean, minimum and maximum of each element together).
     arrays
         JSON lines: arrays in place of objects.
     compression
         HDF5: ``gzip[:1-9]``, ``lzf`` or ``none``. Text formats: ``gzip[:1-9]``, ``zstd`` or
-        ``none``, by default as the suffix says.
+        ``none``, by default as the suffix says. Parquet: ``zstd``, ``gzip[:1-9]``, ``snappy``,
+        ``lz4`` or ``none``. Arrow: ``zstd``, ``lz4`` or ``none``.
     append
         Continue a file instead of replacing it.
     no_clobber

@@ -71,7 +71,7 @@ class ParquetReader(TableReader):
 
     def _wanted(self) -> list[str] | None:
         """Return the names of the columns to load; `None` for all."""
-        names, needed = self.schema.names, self._needed()
+        names, needed = self.names, self._needed()
         if len(needed) == len(names) or len(set(names)) < len(names):
             return None
         return [names[at] for at in needed]
@@ -87,7 +87,7 @@ class ParquetReader(TableReader):
     def _last_of(self, group: int) -> int | None:
         last = None
         with arrow_errors(self.name):
-            name = self.schema.names[self._time]
+            name = self.names[self._time]
             for batch in self._file.iter_batches(row_groups=[group], columns=[name]):
                 last = batch if batch.num_rows else last
         return None if last is None else self._time_of(last)

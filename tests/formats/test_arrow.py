@@ -239,3 +239,11 @@ def test_damage_never_ends_the_process(path):
             found.add(exc.sentence())
     assert f"{path}: the file is cut or damaged" in found
     assert all(sentence.startswith(f"{path}: ") for sentence in found)
+
+
+def test_names_that_are_no_text(path):
+    table = pa.table({"t": [1], "wxyz": [1]})
+    with path.open("wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
+    path.write_bytes(path.read_bytes().replace(b"wxyz", b"\xff\xfe\xfd\xfc"))
+    assert failure(path) == "the file is cut or damaged"
