@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import random
 import stat
 import threading
 import time
@@ -70,6 +69,8 @@ class Waiter:
         if waited > NOTICE_S and not self._told:
             self._told = True
             log.warning("waiting for another writer of %s", self._path)
+        import random
+
         # a wait for the clock, not for work: the lock holder is another process
         return waited < GIVE_UP_S and not self._cancelled.wait(random.uniform(0.0005, 0.004))
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 from contextlib import aclosing
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
-
-import orjson
 
 from joule_cli import model
 from joule_cli.api.actions.event_stream import EventStreamActions, new_event_stream
@@ -18,7 +17,6 @@ from joule_cli.engine.base import EngineState
 from joule_cli.engine.event_validation import check_event_stream, check_events
 from joule_cli.engine.validation import check_timestamp
 from joule_cli.errors import ApiError, InvalidEventStreamParameter, NameTakenError, StreamNotFound
-from joule_cli.series.event_filter import parse_filter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -40,7 +38,11 @@ _LONG_INTEGER = re.compile(r"\d{19}")
 class EmbeddedEventStreams(EngineState, EventStreamActions):
     """The event streams of a node file."""
 
-    event_store: EventStore
+    @cached_property
+    def event_store(self) -> EventStore:
+        from joule_cli.engine.stores.sqlite.events import SqliteEventStore
+
+        return SqliteEventStore(self.database, self._clock)
 
     async def event_stream_get(
         self,
@@ -60,7 +62,9 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
             if not create or not isinstance(key, str):
                 raise
         folder, _, name = key.rpartition("/")
-        stream = new_event_stream(name, description, event_fields, chunk_duration, chunk_duration_us)
+        stream = new_event_stream(
+            name, description, event_fields, chunk_duration, chunk_duration_us
+        )
         return await self.event_stream_create(stream, folder or "/")
 
     async def event_stream_create(self, stream: EventStream, folder: FolderRef) -> EventStream:
@@ -245,6 +249,8 @@ def _folder_of(connection: apsw.Connection, stream_id: int) -> int:
 def _window(
     start: int | None, end: int | None, json_filter: str | list[Any] | None, *, ongoing: bool
 ) -> Window:
+    from joule_cli.series.event_filter import parse_filter
+
     return _checked(Window(start, end, parse_filter(json_filter), bool(ongoing)))
 
 
@@ -259,6 +265,8 @@ def _checked(window: Window) -> Window:
 
 
 def _events(stored: Sequence[StoredEvent], stream_id: int, uuid: str) -> list[Event]:
+    import orjson
+
     text = f"[{','.join(event.content for event in stored)}]"
     contents = json.loads(text) if _LONG_INTEGER.search(text) else orjson.loads(text)
     return [

@@ -7,8 +7,6 @@ request would wait for it.
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from typing import TYPE_CHECKING, Any, Final
 
 from joule_cli import model
@@ -78,11 +76,15 @@ class EmbeddedMasters(EngineState, MasterActions):
 
 def new_key() -> str:
     """Return a key that nobody can guess: 32 random bytes in 43 characters."""
+    import secrets
+
     return secrets.token_urlsafe(_KEY_BYTES)
 
 
 def key_hash(key: str) -> bytes:
     """Return what is stored of a key."""
+    import hashlib
+
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 

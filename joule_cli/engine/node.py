@@ -21,7 +21,6 @@ from joule_cli.engine.follower import EmbeddedFollowers
 from joule_cli.engine.master import EmbeddedMasters
 from joule_cli.engine.module import EmbeddedModules
 from joule_cli.engine.producers import Producers
-from joule_cli.engine.stores.sqlite.events import SqliteEventStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +70,6 @@ class EmbeddedNode(
         self.path = path
         self.database = Database(path, create=create)
         self.producers = Producers(path)
-        self.event_store = SqliteEventStore(self.database, clock)
         self._clock = clock
 
     async def info(self) -> NodeInfo:
