@@ -75,6 +75,8 @@ class Bench:
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("JOULE_", "XDG_"))
+            # an installed program does not compile itself anew each time
+            and name != "PYTHONDONTWRITEBYTECODE"
         }
         self.env |= {
             "HOME": str(place),
