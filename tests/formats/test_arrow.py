@@ -41,11 +41,6 @@ class TestStream(TestFile):
     suffix = ".arrows"
 
 
-class TestWithAColumnOfIntervals(TestFile):
-    suffix = ".feather"
-    write_options = WriteOptions(interval_column=True, compression="lz4")
-
-
 def write(place, head, *items, **options) -> None:
     with open_writer(place, head, "arrow", WriteOptions(**options)) as writer:
         for item in items:
@@ -85,6 +80,17 @@ def test_the_suffix_tells_files_from_streams(tmp_path):
         write(tmp_path / name, make_head(), make_rows(2))
         assert (tmp_path / name).read_bytes().startswith(begin)
         assert joined(read(tmp_path / name), SMALL).tobytes() == make_rows(2).tobytes()
+
+
+@pytest.mark.parametrize("compression", ["zstd", "lz4", "none"])
+def test_compressions_and_a_column_of_intervals(tmp_path, compression):
+    path = tmp_path / "a.feather"
+    items = [make_rows(70_000), None, make_rows(3, 70_001)]
+    write(path, make_head(), *items, compression=compression, interval_column=True)
+    assert spans(read(path)) == spans(items)
+    assert pyarrow.feather.read_table(path).column("interval").to_pylist()[-4:] == [0, 1, 1, 1]
+    with pytest.raises(FormatError, match="there is no compression 'gzip' here"):
+        write(path, make_head(), compression="gzip")
 
 
 def test_rows_come_through_a_pipe_while_they_are_written():

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from joule_cli.errors import FormatError
@@ -41,10 +41,6 @@ class TestParquet(FormatContract):
 
     def read_options(self, layout: Layout) -> ReadOptions:
         return ReadOptions()
-
-
-class TestWithAColumnOfIntervals(TestParquet):
-    write_options = WriteOptions(interval_column=True, compression="snappy")
 
 
 def write(path, head, *items, **options) -> None:
@@ -123,6 +119,7 @@ def test_the_columns_and_the_description(path):
 def test_duckdb_reads_the_same_values(tmp_path_factory, datatype):
     path = tmp_path_factory.mktemp("duck") / "a.parquet"
 
+    @settings(max_examples=25)
     @given(any_rows(datatype))
     def check(drawn):
         layout, rows = drawn
