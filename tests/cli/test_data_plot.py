@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import struct
+from xml.etree import ElementTree
 
 import pytest
 
@@ -26,6 +28,10 @@ def data(tmp_path_factory):
     infinite = "1 inf -inf inf\n2 -inf 0 inf\n3 2 1 inf\n4 3 inf inf\n"
     joule("data", "write", "/a/infinite", "--create", "float64[x,y,z]", stdin=infinite)
     joule.ok("stream", "create", "/a/empty:float32[x]")
+    at = ("--start", T0 + 100 * SECOND, "--end", T0 + 200 * SECOND)
+    joule.ok("annotation", "create", "/a/sine", "größe & $x$", *at)
+    joule.ok("event", "create", "/a/events", "--field", "kind:string", "--field", "n:numeric")
+    joule.ok("event", "write", "/a/events", *at, "kind=heat", "n=3")
     return joule
 
 
@@ -134,3 +140,116 @@ def test_nothing_to_draw(data):
     result = data("data", "plot", "/a/none")
     assert (result.status, result.err) == (1, "Error: stream does not exist: /a/none\n")
     assert data("data", "plot", "/a/sine", "--width", "3").status == 2
+
+
+def test_several_streams(data):
+    out = data.ok("data", "plot", "/a/s*", "--height", "3", "-i", "0")
+    titles = [line for line in out.splitlines() if line.startswith("/a/")]
+    assert [title.split()[0] for title in titles] == ["/a/saw", "/a/sine"]
+    assert "\n\n/a/sine" in out
+    found = data("data", "plot", "/a/one", "/a/empty", "--json").json()
+    assert [(each["path"], len(each["data"])) for each in found] == [("/a/one", 1), ("/a/empty", 0)]
+    result = data("data", "plot", "/a/one", "/a/saw", "--csv")
+    assert (result.status, result.out) == (2, "")
+
+
+def test_values_are_scaled_if_asked_for(data):
+    data.ok("stream", "create", "/b/scaled:float64[x]")
+    data.ok("stream", "update", "/b/scaled", "--element", "x", "offset=1", "scale_factor=-2")
+    rows = "".join(f"{T0 + i} {i}\n" for i in range(4096))
+    data("data", "write", "/b/scaled", stdin=rows)
+    found = data("data", "plot", "/b/scaled", "--scale", "--json", "--width", "20").json()
+    assert found["decimation_level"] > 1
+    assert all(low <= mean <= high for _, mean, low, high in found["data"])
+    assert max(row[3] for row in found["data"]) == 2
+    assert min(row[2] for row in found["data"]) == -8188
+
+
+def svg_texts(text):
+    root = ElementTree.fromstring(text)
+    return ["".join(e.itertext()) for e in root.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_pictures(data):
+    files = ("--png", "a.png", "--svg", "a.svg")
+    assert data.ok("data", "plot", "/a/sine", *files, "--events", "/a/events") == ""
+    png = (data.folder / "a.png").read_bytes()
+    assert png[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">I", png[16:20]) == (1200,)
+    found = svg_texts((data.folder / "a.svg").read_text("utf-8"))
+    assert {"/a/sine  (local)", "s [V]", "i", "time, UTC"} <= set(found)
+    assert {"annotations", "größe & $x$", "/a/events", "heat"} <= set(found)
+    assert not list(data.folder.glob("*.part"))
+    # the same again, and without a word where there is no place for caches
+    env = {"HOME": "/dev/null", "MPLBACKEND": "nonsense"}
+    data.ok("data", "plot", "/a/sine", *files, "--events", "/a/events", env=env)
+    assert (data.folder / "a.png").read_bytes() == png
+    options = ("--events", "/a/events", "--label", "n", "--no-annotations", "--tz", "Asia/Tokyo")
+    found = svg_texts(data.ok("data", "plot", "/a/sine", "--svg", "-", *options))
+    assert {"/a/events", "3", "time, Asia/Tokyo"} <= set(found)
+    assert "annotations" not in found
+    options = ("--events", "/a/events", "--where", "n > 3", "--size", "900x500")
+    text = data.ok("data", "plot", "/a/sine", "--svg", "-", *options)
+    assert "/a/events  (0)" in svg_texts(text)
+    assert ElementTree.fromstring(text).get("width") == "675pt"
+
+
+def test_a_picture_goes_to_standard_output_but_to_no_terminal(data):
+    assert data.shell("joule data plot /a/one --png - | head -c 4 | tail -c 3").out == "PNG"
+    shown = data.terminal("data", "plot", "/a/one", "--svg", "-")
+    assert shown.status == 1
+    assert "not written to a terminal" in shown.out
+
+
+def test_a_picture_is_complete_or_not_there(data):
+    file = data.folder / "kept.png"
+    file.write_text("old")
+    result = data("data", "plot", "/a/one", "--png", file, "--no-clobber")
+    assert (result.status, result.err) == (1, f"Error: {file}: the file exists already\n")
+    result = data("data", "plot", "/a/empty", "--png", file)
+    assert (result.status, result.err) == (1, "Error: there are no rows to draw: /a/empty\n")
+    assert file.read_text() == "old"
+    result = data("data", "plot", "/a/one", "--png", data.folder / "none" / "x.png")
+    assert result.status == 1
+    result = data("data", "plot", "/a/one", "--png", "x.png", "--size", "400x200", "--dpi", "300")
+    assert (result.status, result.err.splitlines()[0]) == (
+        1,
+        "Error: one panel needs a height of 519 pixels at least",
+    )
+    result = data("data", "plot", "/a/one", "--png", "x.png", "--events", "/a/one")
+    assert result.status == 1
+    assert "event stream does not exist" in result.err
+    assert not list(data.folder.glob("x.png*"))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--size", "800x400"), "--size needs a picture"),
+        (("--events", "/a/events"), "--events needs a picture"),
+        (("--no-annotations",), "--annotations needs a picture"),
+        (("--png", "x.png", "--width", "40"), "--width does not go with a picture"),
+        (("--png", "x.png", "--where", "n > 1"), "--where needs --events"),
+        (("--png", "x", "--svg", "x"), "need two files"),
+        (("--png", "x.png", "--size", "800"), "is not WIDTHxHEIGHT"),
+        (("--png", "x.png", "--csv"), "PNG or SVG"),
+    ],
+)
+def test_what_does_not_go_together(data, options, told):
+    result = data("data", "plot", "/a/one", *options)
+    assert (result.status, result.out) == (2, "")
+    assert told in result.err
+
+
+def test_without_matplotlib(data):
+    (data.folder / "no").mkdir()
+    (data.folder / "no" / "matplotlib.py").write_text("raise ImportError(__name__)\n")
+    env = {"PYTHONPATH": str(data.folder / "no")}
+    # that comes before anything is read
+    result = data("data", "plot", "/a/none", "--png", "x.png", env=env)
+    assert (result.status, result.err) == (
+        1,
+        "Error: pictures need matplotlib, which is not installed\n"
+        "Install it with: pip install 'joule-cli[plot]'.\n",
+    )
+    assert data.ok("data", "plot", "/a/one", env=env)

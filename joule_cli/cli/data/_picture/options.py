@@ -118,10 +118,10 @@ _OPTIONS = (
 def _request(given: dict[str, Any]) -> PictureRequest | None:
     files = {form: given[form] for form in ("png", "svg") if given[form] is not None}
     if not files:
-        refuse(
-            {f"--{name.replace('_', '-')}": given[name] for name in _OPTIONS},
-            "needs a picture, see --png and --svg.",
-        )
+        options = {f"--{name.replace('_', '-')}": given[name] for name in _OPTIONS}
+        # that it is false was said by somebody, too
+        options["--annotations"] = given["annotations"] is not None
+        refuse(options, "needs a picture, see --png and --svg.")
         return None
     if not given["events"]:
         refuse({"--where": given["where"], "--label": given["label"]}, "needs --events.")
