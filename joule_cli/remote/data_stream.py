@@ -5,12 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from joule_cli.api.actions.data_stream import DataStreamActions
-from joule_cli.api.references import stream_key
+from joule_cli.api.references import folder_key, stream_key
 from joule_cli.errors import InvalidDataStreamParameter
 from joule_cli.model import DataStream, DataStreamInfo
 from joule_cli.remote.answers import read_object, require_ok
 from joule_cli.remote.base import RemoteState
-from joule_cli.remote.references import destination_body, find_stream, key_body
+from joule_cli.remote.references import destination_body, find_stream, key_body, path_within
+from joule_cli.remote.refusals import (
+    changing_stream,
+    creating_stream,
+    deleting_stream,
+    moving_stream,
+    told_apart,
+)
 from joule_cli.remote.session import LONG_WORK
 from joule_cli.wire import endpoints
 from joule_cli.wire.params import bounds_params, key_params
@@ -38,25 +45,34 @@ class RemoteDataStreams(RemoteState, DataStreamActions):
         for element in new["elements"]:
             element["id"] = element["index"] = None
         body = {"stream": new} | destination_body(folder)
-        return read_stream(await self.session.post(endpoints.STREAM, body, about=stream.name))
+        place = folder_key(folder)
+        async with told_apart(self.session, creating_stream(stream.name, place)):
+            answer = await self.session.post(
+                endpoints.STREAM, body, about=path_within(place, stream.name)
+            )
+        return read_stream(answer)
 
     async def data_stream_update(self, stream: DataStream) -> None:
         _require_stream(stream)
-        body = {"id": stream_key(stream), "stream": _to_json(stream)}
-        await self.session.put(endpoints.STREAM, body, about=stream.name)
+        key = stream_key(stream)
+        body = {"id": key, "stream": _to_json(stream)}
+        async with told_apart(self.session, changing_stream(DataStream, key, stream.name)):
+            await self.session.put(endpoints.STREAM, body, about=stream.name)
 
     async def data_stream_move(self, stream: StreamRef, folder: FolderRef) -> None:
         key = find_stream(stream)
         body = key_body(key, "src_") | destination_body(folder)
-        await self.session.put(endpoints.STREAM_MOVE, body, about=key)
+        meaning = moving_stream(DataStream, key, folder_key(folder))
+        async with told_apart(self.session, meaning):
+            await self.session.put(endpoints.STREAM_MOVE, body, about=key)
 
     async def data_stream_delete(self, stream: StreamRef) -> None:
         key = find_stream(stream)
-        require_ok(
-            await self.session.delete(
+        async with told_apart(self.session, deleting_stream(DataStream, key)):
+            answer = await self.session.delete(
                 endpoints.STREAM, key_params(key), about=key, patience=LONG_WORK
             )
-        )
+        require_ok(answer)
 
     async def data_stream_info(self, stream: StreamRef) -> DataStreamInfo:
         key = find_stream(stream)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from joule_cli.api.actions.event_stream import EventStreamActions, new_event_stream
 from joule_cli.api.event_reading import Window
-from joule_cli.api.references import event_stream_key
+from joule_cli.api.references import event_stream_key, folder_key
 from joule_cli.errors import (
     ApiError,
     InvalidEventError,
@@ -21,7 +21,13 @@ from joule_cli.remote.answers import read_integer, read_list, read_object, requi
 from joule_cli.remote.base import RemoteState
 from joule_cli.remote.event_paging import first_page, follow, pages, window_params
 from joule_cli.remote.event_writing import batches, check_timestamp
-from joule_cli.remote.references import destination_body, find_event_stream, key_body
+from joule_cli.remote.references import destination_body, find_event_stream, key_body, path_within
+from joule_cli.remote.refusals import (
+    changing_stream,
+    creating_stream,
+    moving_stream,
+    told_apart,
+)
 from joule_cli.remote.session import LONG_WORK
 from joule_cli.series.buckets import Buckets, check_width
 from joule_cli.series.event_filter import parse_filter, to_json
@@ -66,17 +72,26 @@ class RemoteEventStreams(RemoteState, EventStreamActions):
     async def event_stream_create(self, stream: EventStream, folder: FolderRef) -> EventStream:
         _require_stream(stream)
         body = {"stream": _to_json(stream) | {"id": None}} | destination_body(folder)
-        return _stream(await self.session.post(endpoints.EVENT, body, about=stream.name))
+        place = folder_key(folder)
+        async with told_apart(self.session, creating_stream(stream.name, place)):
+            answer = await self.session.post(
+                endpoints.EVENT, body, about=path_within(place, stream.name)
+            )
+        return _stream(answer)
 
     async def event_stream_update(self, stream: EventStream) -> None:
         _require_stream(stream)
-        body = {"id": event_stream_key(stream), "stream": _to_json(stream)}
-        await self.session.put(endpoints.EVENT, body, about=stream.name)
+        key = event_stream_key(stream)
+        body = {"id": key, "stream": _to_json(stream)}
+        async with told_apart(self.session, changing_stream(EventStream, key, stream.name)):
+            await self.session.put(endpoints.EVENT, body, about=stream.name)
 
     async def event_stream_move(self, stream: EventStreamRef, folder: FolderRef) -> None:
         key = find_event_stream(stream)
         body = key_body(key, "src_") | destination_body(folder)
-        await self.session.put(endpoints.EVENT_MOVE, body, about=key)
+        meaning = moving_stream(EventStream, key, folder_key(folder))
+        async with told_apart(self.session, meaning):
+            await self.session.put(endpoints.EVENT_MOVE, body, about=key)
 
     async def event_stream_delete(self, stream: EventStreamRef) -> None:
         key = find_event_stream(stream)

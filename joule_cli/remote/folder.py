@@ -7,18 +7,24 @@ from typing import TYPE_CHECKING, Any
 from joule_cli.api.actions.folder import FolderActions
 from joule_cli.api.references import folder_key
 from joule_cli.errors import ApiError, FolderNotFound, InvalidReference
-from joule_cli.model import Folder
-from joule_cli.remote.answers import read_object, require_ok
+from joule_cli.remote.answers import require_ok
 from joule_cli.remote.base import RemoteState
 from joule_cli.remote.references import destination_body, find_folder, is_path, key_body
+from joule_cli.remote.refusals import (
+    changing_folder,
+    deleting_folder,
+    moving_folder,
+    read_folder,
+    told_apart,
+)
 from joule_cli.remote.session import LONG_WORK
 from joule_cli.wire import endpoints
 from joule_cli.wire.params import key_params
 
 if TYPE_CHECKING:
     from joule_cli.api.references import FolderRef
+    from joule_cli.model import Folder
 
-_KEYS = ("id", "name", "children", "streams", "event_streams")
 #: Status of a known path without the asked method: the node has no such call.
 _NO_SUCH_CALL = 405
 
@@ -48,7 +54,8 @@ class RemoteFolders(RemoteState, FolderActions):
     async def folder_move(self, source: FolderRef, destination: FolderRef) -> None:
         key = find_folder(source, "source")
         body = key_body(key, "src_") | destination_body(destination)
-        await self.session.put(endpoints.FOLDER_MOVE, body, about=key)
+        async with told_apart(self.session, moving_folder(key, folder_key(destination))):
+            await self.session.put(endpoints.FOLDER_MOVE, body, about=key)
 
     async def folder_update(self, folder: Folder) -> None:
         key = folder_key(folder)
@@ -62,14 +69,18 @@ class RemoteFolders(RemoteState, FolderActions):
             "streams": [],
             "event_streams": [],
         }
-        await self.session.put(endpoints.FOLDER, {"id": key, "folder": own}, about=folder.name)
+        body = {"id": key, "folder": own}
+        async with told_apart(self.session, changing_folder(key, folder.name)):
+            await self.session.put(endpoints.FOLDER, body, about=folder.name)
 
     async def folder_delete(self, folder: FolderRef, recursive: bool = False) -> None:
         key = find_folder(folder)
         params = {"recursive": "1" if recursive else "0"} | key_params(key)
-        require_ok(
-            await self.session.delete(endpoints.FOLDER, params, about=key, patience=LONG_WORK)
-        )
+        async with told_apart(self.session, deleting_folder(key, recursive=recursive)):
+            answer = await self.session.delete(
+                endpoints.FOLDER, params, about=key, patience=LONG_WORK
+            )
+        require_ok(answer)
 
     async def _existing(self, path: str, description: str | None, refusal: ApiError) -> Folder:
         """Return a folder of a node that cannot create one."""
@@ -85,8 +96,3 @@ class RemoteFolders(RemoteState, FolderActions):
             folder.description = description
             await self.folder_update(folder)
         return folder
-
-
-def read_folder(answer: Any) -> Folder:
-    """Return the folder of an answer."""
-    return read_object(answer, Folder.from_json, *_KEYS)

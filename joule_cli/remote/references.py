@@ -58,6 +58,11 @@ def key_body(key: str | int, prefix: str) -> dict[str, Any]:
     return {f"{prefix}path" if isinstance(key, str) else f"{prefix}id": key}
 
 
+def path_within(folder: str | int, name: str) -> str:
+    """Return the path of something in a folder, or its name if only the folder's id is known."""
+    return f"{folder.rstrip('/')}/{name}" if isinstance(folder, str) else name
+
+
 def is_path(text: str) -> bool:
     """Tell whether a text is an absolute path of names, valid Unicode."""
     first, *names = text.split("/")

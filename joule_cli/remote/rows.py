@@ -8,7 +8,7 @@ import socket
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
-from joule_cli.errors import NodeTimeoutError, ProtocolError, TransferCutError
+from joule_cli.errors import DecimationError, NodeTimeoutError, ProtocolError, TransferCutError
 from joule_cli.pipes import LocalPipe
 from joule_cli.pipes.row_checks import first_unordered
 from joule_cli.series.layout import Layout
@@ -162,6 +162,7 @@ class Download:
                     await pipe.hand_over(sequence.accept(decoder.decode(part)))
             _require_whole_rows(decoder)
             if isinstance(sequence, _Stored):
+                self._require_level(sequence, pipe.decimation_level)
                 pipe.ends_in_gap = sequence.ends_in_gap
                 pipe.never_written = (
                     sequence.is_empty
@@ -173,6 +174,18 @@ class Download:
             pipe.close_nowait()
         except Exception as error:  # noqa: BLE001  # raised by the reader's next call, as it is
             pipe.fail(error)
+
+    def _require_level(self, sequence: _Stored, level: int) -> None:
+        """Raise an error if the node chose a level that it does not have.
+
+        Of a level that it has, a Joule 1.0.1 node sends rows, breaks or a refusal.
+        """
+        if level > 1 and sequence.is_empty and "max-rows" in self._params:
+            raise DecimationError(
+                f"the node has no rows decimated by {level:,}",
+                object=self._stream.name,
+                hint="it computes them with: joule data decimate STREAM",
+            )
 
 
 def _require_whole_rows(decoder: FrameDecoder) -> None:

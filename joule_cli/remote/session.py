@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import ssl
 import warnings
 import weakref
@@ -43,6 +44,10 @@ LONG_WORK: Final = 10
 _MOST_JSON: Final = 512 * 2**20
 #: Largest text of an error that is read, bytes.
 _MOST_TEXT: Final = 64 * 2**10
+#: What a traceback ends with: an exception and why it was raised.
+_REASON: Final = re.compile(r"^(?:\w+\.)*([A-Z]\w+): (\S.*)$", re.MULTILINE)
+#: Longest reason of a fault that is passed on.
+_MOST_REASON: Final = 300
 #: Bytes that wait in memory for the reader of an answer.
 _BUFFER: Final = 2**20
 #: Seconds that an idle connection is kept; less than any server keeps it, so that a request
@@ -396,8 +401,17 @@ async def _error_text(response: aiohttp.ClientResponse) -> str:
     elif response.content_type == "text/html" or text in {"", f"{response.status}:"}:
         # of some filters, Joule 1.0.1 says nothing more
         text = f"{response.status} {response.reason}"
-    # behind the first line of a fault is a traceback
-    return text.partition("\n")[0] if response.status >= 500 else text
+    return _fault(text) if response.status >= 500 else " ".join(text.splitlines())
+
+
+def _fault(text: str) -> str:
+    """Return the first line of a fault, with the reason at the end of the traceback behind it."""
+    first, _, traceback = text.partition("\n")
+    reasons = _REASON.findall(traceback)
+    if not reasons:
+        return first
+    kind, reason = reasons[-1]
+    return f"{first} ({kind}: {reason[:_MOST_REASON]})"
 
 
 async def _read(response: aiohttp.ClientResponse, most: int, *, cut: bool = False) -> bytes:

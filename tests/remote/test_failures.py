@@ -189,6 +189,34 @@ async def test_a_failure_of_the_node_is_one_line():
     assert (type(error), str(error)) == (ApiError, "500 Internal Server Error [500]")
 
 
+async def test_a_failure_of_the_node_tells_its_reason():
+    body = b"""500 Internal Server Error
+
+Traceback (most recent call last):
+  File "event_store.py", line 92, in count
+    record = await conn.fetch(query)
+asyncpg.exceptions.InvalidTextRepresentationError: invalid input syntax for "n0"
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+sqlalchemy.exc.DataError: (psycopg2.errors.UndefinedTable) relation "data.event1" does not exist
+[SQL: SELECT 1]
+(Background on this error at: https://sqlalche.me/e/20/f405)
+"""
+    error = await failure(sends(answer(body, "text/plain", "500 Internal Server Error")))
+    assert error.message == (
+        "500 Internal Server Error "
+        '(DataError: (psycopg2.errors.UndefinedTable) relation "data.event1" does not exist)'
+    )
+
+
+async def test_a_refusal_is_one_line():
+    body = b"400: it has\n  two lines\r\nand one more"
+    error = await failure(sends(answer(body, "text/plain", "400 Bad Request")))
+    assert error.message == "it has   two lines and one more"
+
+
 async def test_a_proxy_without_a_node_behind_it():
     page = b"<html><body>Bad Gateway</body></html>"
     error = await failure(sends(answer(page, "text/html", "502 Bad Gateway")))

@@ -13,6 +13,8 @@ import pytest
 from joule_cli.errors import (
     ApiError,
     FilterError,
+    LockedError,
+    NameTakenError,
     NotFoundError,
     PipeError,
     StreamInUseError,
@@ -115,6 +117,14 @@ async def _call(node: RemoteNode, call: str, lines: list[dict[str, Any]], folder
     return await eval(code, names)
 
 
+#: What refusals mean whose status and text do not tell.
+MEANINGS: dict[str, type[ApiError]] = {
+    "node.data_stream_create(DataStream('flow', ...), '/rec/data')  # name taken": NameTakenError,
+    "node.data_stream_move(stream_id, folder_id)  # same folder": NameTakenError,
+    "node.folder_delete('/live')  # locked": LockedError,
+}
+
+
 def _expected_message(failure: str) -> str:
     text = failure.removeprefix("ApiError: ")
     status = text.rpartition("[")[2].rstrip("]")
@@ -138,6 +148,8 @@ async def test_recorded_call(call: str, lines: list[dict[str, Any]], tmp_path: P
                 await _call(node, call, lines, tmp_path)
             assert str(caught.value) == _expected_message(failure) or name == "master_add"
             assert isinstance(caught.value, NotFoundError) == ("[404]" in failure)
+            if call in MEANINGS:
+                assert type(caught.value) is MEANINGS[call]
         else:
             result = await _call(node, call, lines, tmp_path)
             if name == "data_read" and "no data" in call:
