@@ -20,6 +20,9 @@ _ESCAPES = {
 } | {9: "\\t", 10: "\\n", 13: "\\r"}
 _ESCAPES_IN_TABLE = {code: text for code, text in _ESCAPES.items() if code != 10}
 
+#: Columns of a time in full, and those that longer texts are left with beside whole times.
+_LONGEST_TIME, _LEAST_PROSE = 32, 12
+
 _COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
@@ -97,16 +100,28 @@ def table(
         show_header=headings is not None,
         header_style="bold",
     )
-    for index, to_right in enumerate(right):
+    names = list(headings or [""] * len(right))
+    kept = _kept_widths([names, *rows])
+    for name, to_right, fixed in zip(names, right, kept, strict=True):
         drawn.add_column(
-            Text((headings or [""] * len(right))[index]),
+            Text(name),
             justify="right" if to_right else "left",
             overflow="fold",
+            width=fixed,
         )
     dash = symbol("\N{EM DASH}", "-")
     for row in rows:
         drawn.add_row(*(Text(cell.translate(_ESCAPES_IN_TABLE) or dash) for cell in row))
     console(settings).print(drawn)
+
+
+def _kept_widths(lines: Sequence[Sequence[str]]) -> list[int | None]:
+    """Return the widths of columns that are not folded: times and numbers, if prose has room."""
+    widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
+    kept = [n if n <= _LONGEST_TIME else None for n in widths]
+    needed = sum(_LEAST_PROSE if n is None else n for n in kept)
+    fits = needed + 3 * len(kept) + 1 <= width()
+    return kept if fits else [None] * len(kept)
 
 
 def console(settings: Settings) -> Any:

@@ -193,3 +193,16 @@ def _plain(text):
     import re
 
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+def test_times_stay_whole_while_longer_texts_are_folded(joule):
+    joule.ok("stream", "create", "/a/b:int8[v]")
+    text = "a text that is much longer than fits beside the time that it belongs to"
+    joule.ok("annotation", "create", "/a/b", text, "--start", "2023-11-14T22:13:20Z")
+    options = ("--columns", "start,title", "--tz", "UTC")
+    for columns, folded in ((60, False), (30, True)):
+        shown = joule.terminal("annotation", "list", "/a/b", *options, columns=columns)
+        lines = _plain(shown.out).splitlines()
+        assert max(map(len, lines)) <= columns
+        assert any("2023-11-14 22:13:20+00:00" in line for line in lines) != folded
+        assert text not in shown.out
