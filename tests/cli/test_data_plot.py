@@ -181,9 +181,11 @@ def test_pictures(data):
     assert {"annotations", "größe & $x$", "/a/events", "heat"} <= set(found)
     assert not list(data.folder.glob("*.part"))
     # the same again, and without a word where there is no place for caches
-    env = {"HOME": "/dev/null", "MPLBACKEND": "nonsense"}
+    (data.folder / "tmp").mkdir()
+    env = {"HOME": "/dev/null", "MPLBACKEND": "nonsense", "TMPDIR": str(data.folder / "tmp")}
     data.ok("data", "plot", "/a/sine", *files, "--events", "/a/events", env=env)
     assert (data.folder / "a.png").read_bytes() == png
+    assert not list((data.folder / "tmp").iterdir())
     options = ("--events", "/a/events", "--label", "n", "--no-annotations", "--tz", "Asia/Tokyo")
     found = svg_texts(data.ok("data", "plot", "/a/sine", "--svg", "-", *options))
     assert {"/a/events", "3", "time, Asia/Tokyo"} <= set(found)

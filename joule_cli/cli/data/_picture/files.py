@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import contextmanager
+from shutil import rmtree
 from typing import TYPE_CHECKING
 
 import click
@@ -17,7 +19,7 @@ from joule_cli.cli.event._options import expand_event_streams, read_chosen
 from joule_cli.errors import FormatError, JouleError, MissingExtraError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
     from types import ModuleType
 
     from joule_cli.api.node import Node
@@ -52,7 +54,16 @@ async def draw_files(
     FormatError
         A file cannot be written.
     """
-    drawing = load()
+    with _matplotlib() as drawing:
+        await _draw_files(drawing, node, request, read)
+
+
+async def _draw_files(
+    drawing: ModuleType,
+    node: Node,
+    request: PictureRequest,
+    read: Callable[[int], Awaitable[list[Curves]]],
+) -> None:
     settings = current()
     if settings.format is not None:
         raise click.UsageError("A picture is either PNG or SVG; leave out the other formats.")
@@ -88,25 +99,28 @@ async def draw_files(
         _write(name, content, no_clobber=request.no_clobber)
 
 
-def load() -> ModuleType:
-    """Import what draws.
-
-    Raises
-    ------
-    MissingExtraError
-        matplotlib is not installed.
-    """
+@contextmanager
+def _matplotlib() -> Iterator[ModuleType]:
+    """Import what draws, and leave nothing of it behind."""
     # it tells about its caches, and cannot be imported with the name of a backend it lacks
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     os.environ["MPLBACKEND"] = "agg"
+    place = os.environ.get("MPLCONFIGDIR")
     try:
-        from joule_cli.cli.data._picture import drawing
-    except ImportError as exc:
-        raise MissingExtraError(
-            "pictures need matplotlib, which is not installed",
-            hint="install it with: pip install 'joule-cli[plot]'",
-        ) from exc
-    return drawing
+        try:
+            from joule_cli.cli.data._picture import drawing
+        except ImportError as exc:
+            raise MissingExtraError(
+                "pictures need matplotlib, which is not installed",
+                hint="install it with: pip install 'joule-cli[plot]'",
+            ) from exc
+        yield drawing
+    finally:
+        made = os.environ.get("MPLCONFIGDIR")
+        if made is not None and made != place:
+            # without a home it makes a place of its own, and removes it only if the interpreter
+            # comes to its end
+            rmtree(made, ignore_errors=True)
 
 
 async def _notes(node: Node, curves: Sequence[Curves], span: tuple[int, int]) -> list[Lane]:
