@@ -4,6 +4,12 @@
 
     with Progress("copying", total=rows) as bar:
         bar.advance(len(block))
+
+Work that tells nothing while it goes on, such as a single call of the node, is shown with the time
+that it takes::
+
+    async with working("deleting", total=rows) as bar:
+        await for_each(streams, counted(bar, delete_one, rows_of))
 """
 
 from __future__ import annotations
@@ -11,19 +17,24 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, Self
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from joule_cli.cli._render import encodes
 from joule_cli.cli._run import is_terminal
 from joule_cli.cli._settings import current
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from types import TracebackType
+
+T = TypeVar("T")
 
 #: Seconds between two drawings on a terminal, and between two lines elsewhere.
 REDRAW_S = 0.1
 LINE_S = 10.0
 _BAR_WIDTH = 24
+_NARROWEST_BAR = 5
 
 
 class Progress:
@@ -92,26 +103,98 @@ class Progress:
             self._on_screen = False
 
     def _draw(self, now: float) -> None:
-        line = self._line(now - self._began)
         if not self._terminal:
-            sys.stderr.write(f"{line}\n")
+            sys.stderr.write(f"{self._line(now - self._began, 0)}\n")
         else:
             # a line that wraps could not be taken back
-            width = os.get_terminal_size(sys.stderr.fileno()).columns or 80
-            sys.stderr.write(f"\r{line[: width - 1]}\x1b[K")
+            width = (os.get_terminal_size(sys.stderr.fileno()).columns or 80) - 1
+            sys.stderr.write(f"\r{self._line(now - self._began, width)[:width]}\x1b[K")
             self._on_screen = True
         sys.stderr.flush()
 
-    def _line(self, seconds: float) -> str:
-        rate = f"{self.done / seconds:,.0f} {self.unit}/s" if seconds > 0 else ""
+    def _line(self, seconds: float, width: int) -> str:
+        if not self.done:
+            return f"{self.label}  {_span(seconds)}"
+        amount = f"{self._amount(self.done)}  {self._amount(self.done / max(seconds, 1e-9))}/s"
         if not self.total:
-            return f"{self.label}  {self.done:,} {self.unit}  {rate}"
+            return f"{self.label}  {amount}"
         share = min(self.done / self.total, 1.0)
-        left = f"  {seconds / share - seconds:.0f} s left" if share > 0.01 else ""
-        bar = self._bar(share) + " " if self._terminal else ""
-        return f"{self.label}  {bar}{share:4.0%}  {self.done:,} {self.unit}  {rate}{left}"
+        left = f"  {_span(seconds / share - seconds)} left" if share > 0.01 else ""
+        line = f"{share:4.0%}  {amount}{left}"
+        # the figures come first, the bar takes what is left
+        room = width - len(self.label) - len(line) - 3
+        bar = self._bar(share, min(room, _BAR_WIDTH)) + " " if room >= _NARROWEST_BAR else ""
+        return f"{self.label}  {bar}{line}"
 
-    def _bar(self, share: float) -> str:
+    def _amount(self, number: float) -> str:
+        if self.unit == "bytes":
+            from joule_cli.cli._output import show_bytes
+
+            return str(show_bytes(int(number)))
+        # few things that take long each
+        digits = 1 if 0 < number < 10 and number != int(number) else 0
+        return f"{number:,.{digits}f} {self.unit}"
+
+    def _bar(self, share: float, width: int) -> str:
         full, empty = ("█", "░") if encodes("█░", sys.stderr) else ("#", ".")
-        cells = round(share * _BAR_WIDTH)
-        return full * cells + empty * (_BAR_WIDTH - cells)
+        cells = round(share * width)
+        return full * cells + empty * (width - cells)
+
+
+@asynccontextmanager
+async def working(
+    label: str,
+    total: int | None = None,
+    unit: str = "rows",
+    look: Callable[[], int] | None = None,
+) -> AsyncIterator[Progress]:
+    """Show progress that is drawn anew while nothing is counted.
+
+    Parameters
+    ----------
+    look
+        Tells how much is done, when that is known without being told.
+    """
+    with Progress(label, total, unit) as bar:
+        if not bar.visible:
+            yield bar
+            return
+        import asyncio
+
+        task = asyncio.create_task(_draw_again(bar, look))
+        try:
+            yield bar
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _draw_again(bar: Progress, look: Callable[[], int] | None) -> None:
+    import asyncio
+
+    while True:
+        await asyncio.sleep(max(REDRAW_S, 0.05))
+        bar.update(bar.done if look is None else look())
+
+
+def counted(
+    bar: Progress, action: Callable[[T], Awaitable[None]], amount: Callable[[T], int]
+) -> Callable[[T], Awaitable[None]]:
+    """Count what an action does to one thing; a failure is told below the bar."""
+
+    async def act(item: T) -> None:
+        try:
+            await action(item)
+        except BaseException:
+            bar.clear()
+            raise
+        bar.advance(amount(item))
+
+    return act
+
+
+def _span(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from joule_cli.cli import _render
 from joule_cli.cli._output import Column, emit_list, show_bytes, show_time
+from joule_cli.cli._progress import counted, working
 from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._run import for_each
 from joule_cli.model.data_stream import KEEP_NONE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from joule_cli.api.node import Node
     from joule_cli.model import DataStream, DataStreamInfo, EventStream
@@ -53,6 +55,22 @@ async def gather_info(node: Node, streams: Sequence[NamedStream]) -> list[DataSt
     import asyncio
 
     return await asyncio.gather(*(node.data_stream_info(path) for path, _ in streams))
+
+
+async def watched_by_rows(
+    node: Node,
+    streams: Sequence[NamedStream],
+    action: Callable[[NamedStream], Awaitable[None]],
+    label: str,
+) -> None:
+    """Do something to streams that takes as long as they have rows, and show how far it got."""
+    async with working(label) as bar:
+        rows: dict[str, int] = {}
+        if bar.visible:
+            infos = await gather_info(node, streams)
+            rows = {path: info.rows for (path, _), info in zip(streams, infos, strict=True)}
+            bar.total = sum(rows.values())
+        await for_each(streams, counted(bar, action, lambda item: rows.get(item[0], 0)))
 
 
 def stream_record(path: str, stream: DataStream, info: DataStreamInfo | None) -> dict[str, Any]:

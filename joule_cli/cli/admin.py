@@ -23,8 +23,11 @@ from joule_cli.cli._settings import current
 from joule_cli.errors import ApiError, AuthorizationError, FormatError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from joule_cli.api.node import Node
     from joule_cli.api.registry import NodeEntry
+    from joule_cli.cli._progress import Progress
     from joule_cli.model import NodeInfo
 
 _PROBLEMS = (Column("path"), Column("time", kind="time"), Column("problem"))
@@ -51,7 +54,9 @@ async def check(node: Node) -> None:
     from joule_cli.cli._progress import Progress
     from joule_cli.daemon import administration
 
-    with Progress("checking") as bar:
+    with Progress("checking", unit="records") as bar:
+        if bar.visible:
+            bar.total = await _size(node)
         report = await administration(node).check(
             lambda seen: bar.update(seen.n_rows + seen.n_events)
         )
@@ -81,38 +86,47 @@ async def check(node: Node) -> None:
 @admin.command("backup", examples=["joule admin backup /backup/joule.db"])
 @click.argument("file", type=_FILE)
 @click.option("--no-clobber", is_flag=True, help="Refuse to replace an existing file.")
+@progress_option
 @with_node
 async def backup(node: Node, file: Path, no_clobber: bool) -> None:
     """Write a consistent copy of the node while others may write."""
+    from joule_cli.cli._progress import working
     from joule_cli.daemon import administration
 
     if no_clobber:
         _require(file, exists=False)
-    size = await administration(node).backup(file)
+    async with working("backing up", unit="bytes") as bar:
+        size = await administration(node).backup(file, _from_a_thread(bar))
     emit_ok(f"{file}: {show_bytes(size)}", {"file": str(file), "bytes": size})
 
 
 @admin.command("restore", examples=["joule admin restore /backup/joule.db"])
 @click.argument("file", type=_FILE)
 @safe_options
+@progress_option
 @with_node
 async def restore(node: Node, file: Path, dry_run: bool) -> None:
     """Replace everything in the node by a backup."""
+    from joule_cli.cli._progress import working
     from joule_cli.daemon import administration
 
     _require(file, exists=True)
     if await _agreed(node, f"Replace everything in {node.url} by {file}?", dry_run=dry_run):
-        await administration(node).restore(file)
+        async with working("restoring", unit="bytes") as bar:
+            await administration(node).restore(file, _from_a_thread(bar))
         emit_ok(value={"restored": str(file)})
 
 
 @admin.command("compact", examples=["joule admin compact"])
+@progress_option
 @with_node
 async def compact(node: Node) -> None:
     """Join small chunks and give unused space back to the disk."""
+    from joule_cli.cli._progress import working
     from joule_cli.daemon import administration
 
-    sizes = await administration(node).compact()
+    async with working("compacting", unit="streams") as bar:
+        sizes = await administration(node).compact(bar.update)
     emit_ok(
         f"{show_bytes(sizes.before)} -> {show_bytes(sizes.after)}",
         {"bytes_before": sizes.before, "bytes_after": sizes.after},
@@ -182,6 +196,27 @@ async def authorize(node: Node, url: str | None, user: str | None) -> None:
         },
     )
     tell_new_default(registry, before)
+
+
+async def _size(node: Node) -> int:
+    """Return how many rows and events a node holds."""
+    from joule_cli.cli._streams import gather_doomed
+
+    root = await node.folder_root()
+    held = await gather_doomed(node, list(root.streams("/")), list(root.events("/")))
+    return sum((each.get("rows") or 0) + (each.get("events") or 0) for each in held)
+
+
+def _from_a_thread(bar: Progress) -> Callable[[int, int], None]:
+    """Return what takes reports that come from another thread, and draws them in this one."""
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+
+    def report(done: int, total: int) -> None:
+        loop.call_soon_threadsafe(bar.update, min(done, total), total)
+
+    return report
 
 
 async def _served_at(url: str | None) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joule_cli.cli._lazy import group
+from joule_cli.cli._options import progress_option
 from joule_cli.cli._output import (
     Column,
     emit_list,
@@ -17,6 +18,7 @@ from joule_cli.cli._output import (
     show_time,
     write_utf8,
 )
+from joule_cli.cli._progress import working
 from joule_cli.cli._run import PARTLY_DONE, report, with_node
 from joule_cli.cli._settings import current
 from joule_cli.errors import FormatError, JouleError, NodeUnreachableError
@@ -136,6 +138,7 @@ def _show(archive: Archive, streams: bool) -> None:
 @click.option("-v", "--verbose", "details", is_flag=True, help="Show all of the node's messages.")
 @click.option("--recursive", is_flag=True, help="Look in folders below the given ones as well.")
 @click.option("--dry-run", is_flag=True, help="List the archives and upload nothing.")
+@progress_option
 @with_node
 async def upload(
     node: Node,
@@ -160,32 +163,36 @@ async def upload(
     records: list[dict[str, Any]] = []
     people = output_format() in {"table", "plain"} and current().columns is None
     failed = done = 0
-    for each in found:
-        try:
-            log = await node.archive_upload(each)
-        except JouleError as exc:
-            if len(found) == 1:
-                raise
-            exc.object = str(each)
-            report(exc, current())
-            failed += 1
-            if quit_on_error or isinstance(exc, NodeUnreachableError):
-                break
-            continue
-        records.append({"file": str(each), **log.to_json()})
-        if people and not current().quiet:
-            _show_log(each, log, details)
-        if log.errors:
-            failed += 1
-            if quit_on_error:
-                break
-            continue
-        done += 1
-        if flush and log.warnings:
-            # a warning may mean that a part of it has no place on the node
-            note(f"{each} is kept, since there are warnings")
-        elif flush:
-            _delete(each)
+    async with working("uploading", len(found), "archives") as bar:
+        for each in found:
+            try:
+                log = await node.archive_upload(each)
+            except JouleError as exc:
+                if len(found) == 1:
+                    raise
+                bar.clear()
+                exc.object = str(each)
+                report(exc, current())
+                failed += 1
+                if quit_on_error or isinstance(exc, NodeUnreachableError):
+                    break
+                continue
+            bar.advance(1)
+            records.append({"file": str(each), **log.to_json()})
+            bar.clear()
+            if people and not current().quiet:
+                _show_log(each, log, details)
+            if log.errors:
+                failed += 1
+                if quit_on_error:
+                    break
+                continue
+            done += 1
+            if flush and log.warnings:
+                # a warning may mean that a part of it has no place on the node
+                note(f"{each} is kept, since there are warnings")
+            elif flush:
+                _delete(each)
     if not people:
         columns = [Column(name) for name in ("file", "info", "warnings", "errors")]
         emit_list(records, columns)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +34,11 @@ _TABLES = (
     "event_stream",
 )
 _LINKS = ("master", "follower")
+#: Steps of SQLite between two reports of a backup, and pages between those of a restoration.
+_STEPS = 50
+_PAGES = 10_000
+#: Seconds between two reports at least: rows of the file may be large or small.
+_PAUSE_S = 0.02
 
 
 class Sizes(NamedTuple):
@@ -58,8 +65,15 @@ class Administration:
         self._require_file()
         return await check(self._database, progress)
 
-    async def backup(self, target: Path) -> int:
+    async def backup(
+        self, target: Path, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> int:
         """Write a consistent copy to `target`, which appears when it is complete.
+
+        Parameters
+        ----------
+        progress
+            Told now and then how many bytes of how many are written; called in another thread.
 
         Returns
         -------
@@ -70,25 +84,46 @@ class Administration:
         part = Path(f"{target}.part")
 
         def run(connection: apsw.Connection) -> int:
+            told = 0.0
+
+            def look() -> bool:
+                nonlocal told
+                if time.monotonic() - told > _PAUSE_S:
+                    told = time.monotonic()
+                    # the copy has no unused pages, so that it may be complete before
+                    with suppress(OSError):
+                        progress(part.stat().st_size, total)
+                return False
+
             with converted_errors(str(target)):
+                total = connection.pragma("page_count") * connection.pragma("page_size")
                 if target.exists() and target.samefile(self._path):
                     raise StorageError("a node cannot be backed up to its own file")
                 part.unlink(missing_ok=True)
                 try:
                     make_private(part)
+                    connection.set_progress_handler(look, _STEPS)
                     connection.execute("VACUUM INTO ?", (str(part),))
                     _sync(part)
                     size = part.stat().st_size
                     part.replace(target)
                     _sync(target.absolute().parent)
                 finally:
+                    connection.set_progress_handler(None)
                     part.unlink(missing_ok=True)
                 return size
 
         return await self._database.outside(run)
 
-    async def restore(self, source: Path) -> None:
+    async def restore(
+        self, source: Path, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> None:
         """Replace the content of the node by that of a backup, in one transaction.
+
+        Parameters
+        ----------
+        progress
+            Told now and then how many bytes of how many are written; called in another thread.
 
         Raises
         ------
@@ -96,15 +131,25 @@ class Administration:
             `source` is not a sound node file; nothing was changed.
         """
         with self._node.producers.exclusive():
-            await self._database.maintain(lambda connection: _restore(source, connection))
+            await self._database.maintain(lambda c: _restore(source, c, progress))
             await space.release(self._database)
 
-    async def compact(self) -> Sizes:
-        """Join small chunks and give unused pages back to the file system."""
+    async def compact(
+        self, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> Sizes:
+        """Join small chunks and give unused pages back to the file system.
+
+        Parameters
+        ----------
+        progress
+            Told after each stream how many of how many are done.
+        """
         self._require_file()
         before = await self._size()
-        for stream in await self._node.stored_streams():
+        streams = await self._node.stored_streams()
+        for done, stream in enumerate(streams, 1):
             await self._node.store.merge_small(stream)
+            progress(done, len(streams))
         await space.release(self._database, spare_pages=0)
         # empties the log where no reader needs it; it counts as part of the node
         await self._database.maintain(lambda c: c.pragma("wal_checkpoint", "truncate"))
@@ -139,7 +184,9 @@ class Administration:
             raise StorageError("the node has no file yet", object=str(self._path))
 
 
-def _restore(source: Path, connection: apsw.Connection) -> None:
+def _restore(
+    source: Path, connection: apsw.Connection, progress: Callable[[int, int], None]
+) -> None:
     with converted_errors(str(source)):
         if not source.is_file():
             raise StorageError("no such file", object=str(source))
@@ -151,8 +198,10 @@ def _restore(source: Path, connection: apsw.Connection) -> None:
                 raise IncompatibleFileError("the file is not a node", object=str(source))
             # page by page into the open file, so that other processes see all of it or nothing
             with connection.backup("main", origin, "main") as copy:
+                page = origin.pragma("page_size")
                 while not copy.done:
-                    copy.step(-1)
+                    copy.step(_PAGES)
+                    progress((copy.page_count - copy.remaining) * page, copy.page_count * page)
         finally:
             origin.close()
     migrate(connection, str(source))

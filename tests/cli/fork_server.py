@@ -66,7 +66,7 @@ class Forks:
         self._server.wait()
         self._server.stdout.close()
 
-    def run(self, folder, *args, env, stdin="", reader=True, typed=None):
+    def run(self, folder, *args, env, stdin="", reader=True, typed=None, pause_s=None):
         """Run the program, away from any terminal unless told otherwise, and wait for its end.
 
         Parameters
@@ -75,6 +75,8 @@ class Forks:
             Whether somebody reads standard output; else it is a pipe without a reader.
         typed
             Run on a terminal on which this was typed beforehand; ``out`` is what it shows.
+        pause_s
+            Seconds between two reports of progress, in place of the usual ones.
         """
         request = {
             "folder": str(folder),
@@ -83,6 +85,7 @@ class Forks:
             "stdin": stdin,
             "reader": reader,
             "typed": typed,
+            "pause_s": pause_s,
         }
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
@@ -196,6 +199,10 @@ def _become_the_program(app, request, files, terminal, report, watch_calls):
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
     sys.argv = ["joule", *request["args"]]
+    if request["pause_s"] is not None:
+        from joule_cli.cli import _progress
+
+        _progress.REDRAW_S = _progress.LINE_S = request["pause_s"]
     calls = _watch() if watch_calls else set()
 
     def tell():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
 from typing import IO, TYPE_CHECKING
 
@@ -47,15 +48,35 @@ def opened(file: str) -> str | IO[bytes]:
     return sys.stdin.buffer if file == "-" else file
 
 
-def follow(bar: Progress) -> Callable[[Step], None]:
-    """Return a callback that shows the steps of an operation in a bar."""
+def follow(bar: Progress, span: tuple[int, int] | None = None) -> Callable[[Step], None]:
+    """Return a callback that shows the steps of an operation in a bar.
+
+    Parameters
+    ----------
+    span
+        First and last time of the work, for an operation that does not know them.
+    """
 
     def step(told: Step) -> None:
+        if told.span is None:
+            told = replace(told, span=span)
         share = told.fraction
         total = told.total or (round(told.rows / share) if share else None)
         bar.update(told.rows, total)
 
     return step
+
+
+async def extent(
+    bar: Progress, node: Node, stream: str, start: int | None, end: int | None
+) -> tuple[int, int] | None:
+    """Return first and last time of the rows to come, for a bar that is shown."""
+    if not bar.visible:
+        return None
+    info = await node.data_stream_info(stream)
+    first = info.start if start is None else start
+    last = info.end if end is None else end
+    return None if first is None or last is None else (first, last)
 
 
 @contextmanager

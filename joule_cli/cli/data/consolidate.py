@@ -13,6 +13,7 @@ from joule_cli.cli._options import (
     DurationType,
     any_pattern,
     expand_streams,
+    progress_option,
     safe_options,
     time_bounds,
 )
@@ -24,8 +25,9 @@ from joule_cli.cli._output import (
     output_format,
 )
 from joule_cli.cli._prompt import confirm_or_leave
-from joule_cli.cli._run import for_each, with_node
+from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
+from joule_cli.cli._streams import watched_by_rows
 from joule_cli.series.intervals import gaps
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ _GAPS = (
 )
 @click.option("--redecimate", is_flag=True, help="Also compute the decimated rows anew.")
 @safe_options
+@progress_option
 @with_node
 async def consolidate(
     node: Node,
@@ -94,18 +97,18 @@ async def consolidate(
         if redecimate:
             await node.data_decimate(path)
         records.append({"path": path, "consolidated": joined, "redecimated": redecimate})
-        _tell(path if len(streams) > 1 else None, joined, redecimate)
 
     try:
-        await for_each(streams, join_one)
+        await watched_by_rows(node, streams, join_one, "consolidating")
     finally:
         if output_format() not in {"table", "plain"}:
             emit_done(records, _DONE, several=len(streams) > 1)
+        elif not current().quiet:
+            for each in records:
+                _tell(each["path"] if len(streams) > 1 else None, each["consolidated"], redecimate)
 
 
 def _tell(path: str | None, joined: int, redecimate: bool) -> None:
-    if output_format() not in {"table", "plain"} or current().quiet:
-        return
     before = f"{path}: " if path else ""
     what = f"Consolidated {joined:,} intervals" if joined else "No intervals to consolidate"
     emit_text(f"{before}{what}")

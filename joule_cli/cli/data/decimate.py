@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import STREAM, any_pattern, expand_streams, safe_options
+from joule_cli.cli._options import (
+    STREAM,
+    any_pattern,
+    expand_streams,
+    progress_option,
+    safe_options,
+)
 from joule_cli.cli._output import emit_ok
 from joule_cli.cli._prompt import confirm_or_leave
-from joule_cli.cli._run import for_each, with_node
-from joule_cli.cli._streams import doomed_records, gather_info, show_doomed
+from joule_cli.cli._run import with_node
+from joule_cli.cli._streams import doomed_records, gather_info, show_doomed, watched_by_rows
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -28,10 +34,11 @@ Ref = str | int
 )
 @click.argument("stream", type=STREAM, nargs=-1, required=True)
 @safe_options
+@progress_option
 @with_node
 async def decimate(node: Node, stream: tuple[Ref, ...], dry_run: bool) -> None:
     """Compute all decimated rows of streams anew."""
-    await _each(node, stream, dry_run, ("Decimate", "decimated"), node.data_decimate)
+    await _each(node, stream, dry_run, ("Decimate", "decimated", "decimating"), node.data_decimate)
 
 
 @command(
@@ -40,13 +47,14 @@ async def decimate(node: Node, stream: tuple[Ref, ...], dry_run: bool) -> None:
 )
 @click.argument("stream", type=STREAM, nargs=-1, required=True)
 @safe_options
+@progress_option
 @with_node
 async def drop_decimations(node: Node, stream: tuple[Ref, ...], dry_run: bool) -> None:
     """Delete the decimated rows of streams.
 
     The rows themselves stay, and decimated reads compute what they need from them.
     """
-    words = ("Drop the decimated rows of", "dropped")
+    words = ("Drop the decimated rows of", "dropped", "dropping")
     await _each(node, stream, dry_run, words, node.data_drop_decimations)
 
 
@@ -54,14 +62,14 @@ async def _each(
     node: Node,
     references: tuple[Ref, ...],
     dry_run: bool,
-    words: tuple[str, str],
+    words: tuple[str, str, str],
     action: Callable[[str], Awaitable[None]],
 ) -> None:
     streams = await expand_streams(node, references)
     if dry_run:
         show_doomed(doomed_records(streams, await gather_info(node, streams)))
         return
-    question, done = words
+    question, done, doing = words
     if any_pattern(references, streams):
         listing = "\n".join(f"  {path}" for path, _ in streams)
         confirm_or_leave(f"{question} {len(streams)} streams?", details=listing, always=True)
@@ -69,5 +77,5 @@ async def _each(
     async def one(item: tuple[str, DataStream]) -> None:
         await action(item[0])
 
-    await for_each(streams, one)
+    await watched_by_rows(node, streams, one, doing)
     emit_ok(value={done: [path for path, _ in streams]})

@@ -13,11 +13,13 @@ from joule_cli.cli._options import (
     Bounds,
     any_pattern,
     expand_streams,
+    progress_option,
     read_bounds,
     safe_options,
     time_bounds,
 )
 from joule_cli.cli._output import Column, emit_list, emit_ok
+from joule_cli.cli._progress import counted, working
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import for_each, with_node
 from joule_cli.cli._transfer import interval_line, pairs, read_interval_file
@@ -81,6 +83,7 @@ class _Doomed:
     "--intervals", metavar="FILE", help="Delete only inside these (data intervals --csv)."
 )
 @safe_options
+@progress_option
 @with_node
 async def delete(
     node: Node,
@@ -117,7 +120,8 @@ async def delete(
         for start, end in each.ranges:
             await node.data_delete(each.path, start, end)
 
-    await for_each(doomed, delete_one)
+    async with working("deleting", sum(each.rows for each in doomed)) as bar:
+        await for_each(doomed, counted(bar, delete_one, lambda each: each.rows))
     emit_ok(value={"deleted": [each.to_json() for each in doomed]})
 
 

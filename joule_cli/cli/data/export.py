@@ -23,7 +23,7 @@ from joule_cli.cli._output import Column, emit_list, output_format
 from joule_cli.cli._progress import Progress
 from joule_cli.cli._run import report, with_node
 from joule_cli.cli._settings import current
-from joule_cli.cli.data._input import ROW_FORMATS, follow
+from joule_cli.cli.data._input import ROW_FORMATS, extent, follow
 from joule_cli.cli.data._rows import (
     ReaderShape,
     check_shape,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from joule_cli.model import DataStream
     from joule_cli.ops.export import ExportOptions
     from joule_cli.ops.export_tree import FileOutcome, TreeExportOptions
+    from joule_cli.ops.progress import Progress as Step
 
 Ref = str | int
 
@@ -267,8 +268,10 @@ class _Job:
             after, self.shape = last_in_file(self.to, self.format, self.form)
         rows = replace(rows, elements=columns, after=after)
         with Progress("exporting") as bar:
+            span = await extent(bar, self.node, path, rows.start, rows.end)
+            shown = follow(bar, span)
             try:
-                result = await export_stream(self.node, path, self._open, rows, follow(bar))
+                result = await export_stream(self.node, path, self._open, rows, shown)
             except PartialError as exc:
                 # the unfinished file is gone, so nothing of the work lasts
                 raise exc.cause from exc
@@ -280,13 +283,25 @@ class _Job:
         """Write a file per stream, or several, and tell of each when all are done."""
         from joule_cli.ops.export_tree import export_tree
 
-        failed = 0
+        failed = done = 0
         records: list[dict[str, Any]] = []
+        under_way: dict[str, int] = {}
         with Progress("exporting") as bar:
+            rows = options.rows
+            chosen = (rows.start, rows.end, rows.intervals, rows.max_rows, rows.limit)
+            if bar.visible and chosen == (None,) * 5:
+                infos = [await self.node.data_stream_info(path) for path in paths]
+                bar.total = sum(info.rows for info in infos)
+
+            def step(told: Step) -> None:
+                under_way[told.stream] = told.rows
+                bar.update(done + sum(under_way.values()))
 
             def finished(outcome: FileOutcome) -> None:
-                nonlocal failed
+                nonlocal failed, done
                 bar.clear()
+                under_way.pop(outcome.path, None)
+                done += outcome.rows
                 if outcome.error is not None:
                     failed += 1
                     report(outcome.error, current())
@@ -299,7 +314,7 @@ class _Job:
                 Path(self.to),
                 self._open_file,
                 options,
-                follow(bar),
+                step,
                 finished,
             )
         if records or not failed:

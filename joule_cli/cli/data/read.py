@@ -144,8 +144,8 @@ async def read(
             f"a terminal cannot show {name.capitalize()}", file="-", hint="name a file with -f"
         )
 
+    from joule_cli.cli.data._input import extent, path_of
     from joule_cli.cli.data._input import follow as shown_in
-    from joule_cli.cli.data._input import path_of
     from joule_cli.ops.errors import PartialError
     from joule_cli.ops.export import ExportOptions, export_stream
     from joule_cli.ops.select import parse_elements
@@ -198,7 +198,8 @@ async def read(
                 list_intervals=mark_intervals and name == "json",
             )
             try:
-                result = await export_stream(node, path, target.open, options, shown_in(bar))
+                span = await extent(bar, node, path, start, end)
+                result = await export_stream(node, path, target.open, options, shown_in(bar, span))
             except PartialError as exc:
                 if file is not None or _is_closed(exc.cause):
                     # the unfinished file is gone, so nothing of the work lasts

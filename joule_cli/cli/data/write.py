@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -12,6 +13,7 @@ from joule_cli.cli._options import (
     DURATION,
     STREAM,
     DurationType,
+    progress_option,
     read_bounds,
     yes_option,
 )
@@ -25,7 +27,7 @@ from joule_cli.cli._output import (
     warn,
 )
 from joule_cli.cli._prompt import confirm_or_leave
-from joule_cli.cli._run import with_node
+from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._times import read_time
 from joule_cli.cli.data._input import ROW_FORMATS, how_far, input_zone, opened, path_of
@@ -35,6 +37,7 @@ from joule_cli.model.data_stream import DATATYPES, KEEP_ALL
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
+    from joule_cli.ops.progress import Progress as Report
 
 Ref = str | int
 Span = tuple[int | None, int | None]
@@ -98,6 +101,7 @@ _FLUSH_US = 1_000_000
     help="Store each row after this long at the latest. By default 1s.",
 )
 @yes_option
+@progress_option
 @with_node
 async def write(
     node: Node,
@@ -117,6 +121,7 @@ async def write(
     One row per line, as joule data read prints them; CSV, JSON and HDF5 work too. What was
     stored stays when the input ends with an error, or on Ctrl-C.
     """
+    from joule_cli.cli._progress import working
     from joule_cli.cli.data._live import Clock, Target, pump
     from joule_cli.formats import ReadOptions, open_reader
     from joule_cli.ops.progress import Meter
@@ -144,8 +149,15 @@ async def write(
         tz=input_zone(settings),
     )
     with how_far("what follows them can be written next") as told:
-        meter = Meter(path, told)
-        async with Worker("write") as worker:
+        async with Worker("write") as worker, working("writing") as bar:
+            # rows that are typed share the screen with it
+            bar.visible = bar.visible and not (file == "-" and is_terminal(sys.stdin))
+
+            def step(report: Report) -> None:
+                told(report)
+                bar.update(report.rows)
+
+            meter = Meter(path, step)
             reader = await worker.call(open_reader, opened(file), form, options)
             try:
                 start_us = await pump(worker, reader, target, meter, flush / 1e6)

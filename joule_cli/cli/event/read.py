@@ -134,6 +134,11 @@ async def read(
     with Progress("reading", unit="events") as bar:
         # events that scroll past show by themselves how far it got
         bar.visible = bar.visible and (file is not None or not is_terminal(sys.stdout))
+        if bar.visible and not follow:
+            everything = await node.event_stream_count(
+                model, start, end, chosen.json_filter(), ongoing
+            )
+            bar.total = everything if limit is None else min(everything, limit)
         options = replace(options, fields=Fields(model.event_fields))
         writer = _writer(file, form, options, waits=not follow)
         read_some = coming(limit) if limit != 0 else None

@@ -15,9 +15,11 @@ from joule_cli.cli._options import (
     is_pattern,
     match_streams,
     other_kind,
+    progress_option,
     safe_options,
 )
 from joule_cli.cli._output import emit_ok
+from joule_cli.cli._progress import counted, working
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import for_each, with_node
 from joule_cli.cli._streams import (
@@ -86,6 +88,7 @@ async def move(node: Node, source: tuple[Ref, ...], destination: Ref, dry_run: b
 )
 @click.argument("stream", type=STREAM, nargs=-1, required=True)
 @safe_options
+@progress_option
 @with_node
 async def delete(node: Node, stream: tuple[Ref, ...], dry_run: bool) -> None:
     """Delete data streams and event streams with all they hold.
@@ -112,7 +115,9 @@ async def delete(node: Node, stream: tuple[Ref, ...], dry_run: bool) -> None:
         else:
             await node.event_stream_delete(item[0])
 
-    await for_each(streams, delete_one)
+    rows = {record["path"]: record.get("rows") or 0 for record in records}
+    async with working("deleting", sum(rows.values())) as bar:
+        await for_each(streams, counted(bar, delete_one, lambda item: rows[item[0]]))
     emit_ok(value={"deleted": [path for path, _ in streams]})
 
 
