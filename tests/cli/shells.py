@@ -8,7 +8,6 @@ import pty
 import re
 import select
 import shlex
-import shutil
 import signal
 import subprocess
 import termios
@@ -35,6 +34,7 @@ class Shell:
 
     def __init__(self, kind, folder, program, environment, loading=None):
         self.kind = kind
+        self.home = folder
         self._record = folder / "arguments"
         programs = folder / "bin"
         programs.mkdir(parents=True)
@@ -114,8 +114,8 @@ class Shell:
         return found
 
     def leave(self):
-        """Leave the line with Ctrl-C."""
-        self._type("\x03")
+        """Leave the line: delete it and press Enter, which Ctrl-C would not wait for."""
+        self._type("\x15\r")
         self.wait_for(_READY)
 
     def wait_for(self, text):
@@ -148,8 +148,3 @@ class Shell:
             self._child.send_signal(signal.SIGKILL)
         self._child.wait()
         os.close(self._ours)
-
-
-def installed(kind):
-    """Whether a shell is there."""
-    return shutil.which(kind) is not None

@@ -248,8 +248,9 @@ def test_zsh_is_told_which_files_it_shall_list(complete):
     def ask(*words):
         return complete.lines(*words, shell="zsh")
 
-    assert ask("archive", "inspect", "") == ["files\t*(.zip)"]
-    assert ask("db", "query", "--file", "x") == ["files\t*(.sql)"]
+    assert ask("archive", "inspect", "") == ["files\t*.zip"]
+    assert ask("db", "query", "--file", "x") == ["files\t*.sql"]
+    assert ask("annotation", "create", "/a", "--from", "") == ["files\t*(.csv|.json|.jsonl)"]
     assert ask("node", "serve", "--importer-dir", "") == ["directories\t"]
 
 
@@ -277,6 +278,9 @@ def test_the_node_of_the_line_and_of_the_environment(complete, fresh):
         ('joule data read "/my house"/f', "/f", ["/first\\ floor"]),
         ("joule folder list --format=jsonl", "jsonl", ["jsonl"]),
         ("joule data copy my\\ lab:/house/m", "/house/m", ["/house/mains"]),
+        # what bash-completion says behind a command such as nice
+        ("joule data read '/my house/", "'/my house/", ["/my house/first floor'"]),
+        ('joule data read "/my house"/f', '"/my house"/f', ["/my\\ house/first\\ floor"]),
         # where colons do not separate words
         ("joule data read /größe/naïve:", "/größe/naïve:", ["/größe/naïve:1"]),
         ("joule data read /house/m >/dev/null /house/mai", "/house/mai", []),

@@ -21,8 +21,11 @@ def moves_cursor(text: str) -> bool:
 
 def pattern(item: CompletionItem[str]) -> str:
     """Return the suffixes of an item as a pattern of zsh."""
-    ends = "|".join(item.suffixes or ())
-    return f"*({ends})" if ends else ""
+    suffixes = item.suffixes or ()
+    if len(suffixes) > 1:
+        return f"*({'|'.join(suffixes)})"
+    # one alone in brackets would be a qualifier
+    return "".join(f"*{suffix}" for suffix in suffixes)
 
 
 def list_files(

@@ -110,8 +110,11 @@ class Bash(_Complete):
             items = []
             for item in self.find(line.words[1:], line.current):
                 items += list_files(item, line.current, tilde=line.tilde)
-        kept = text.removesuffix(replaced) if replaced else text
-        at = read_line(kept)
+        start = len(text.removesuffix(replaced))
+        if line.quote:
+            # what completes behind a command such as nice says it with the open quote
+            start = max(start, line.after_quote)
+        at = read_line(text[:start])
         before = at.current if len(at.words) == len(line.words) else ""
         items = [item for item in items if item.value.startswith(before)]
         values = [item.value for item in items]
@@ -152,9 +155,8 @@ class Zsh(_Complete):
         if item.type in {FILE, DIRECTORY}:
             name = "files" if item.type == FILE else "directories"
             return f"{name}\t{pattern(item)}"
-        value, text = item.value.replace(":", "\\:"), _help(item)
-        # a backslash before the colon that follows would hide it
-        if text and not item.value.endswith("\\"):
+        value = item.value.replace("\\", "\\\\").replace(":", "\\:")
+        if text := _help(item):
             value += f":{text}"
         return f"{OPEN if item.type == OPEN else 'whole'}\t{value}"
 

@@ -29,6 +29,8 @@ class Line(NamedTuple):
     redirected: bool
     #: whether the word at the cursor begins with a tilde that the shell expands
     tilde: bool
+    #: where the text goes on after its last quote, which opens or closes
+    after_quote: int
 
 
 def read_line(text: str) -> Line:
@@ -37,12 +39,13 @@ def read_line(text: str) -> Line:
     current: list[str] | None = None
     quote = ""
     redirected = tilde = False
-    i = 0
+    after_quote = i = 0
     while i < len(text):
         c = text[i]
         if quote:
             if c == quote[-1]:
                 quote = ""
+                after_quote = i + 1
             elif c == "\\" and (quote == "$'" or (quote == '"' and text[i + 1 : i + 2])):
                 following = text[i + 1 : i + 2]
                 if quote == '"' and following not in _IN_DOUBLE:
@@ -66,8 +69,10 @@ def read_line(text: str) -> Line:
             if text.startswith("$'", i):
                 quote = "$'"
                 i += 1
+                after_quote = i + 1
             elif c in "'\"":
                 quote = c
+                after_quote = i + 1
             elif c == "\\":
                 current.append(text[i + 1 : i + 2])
                 i += 1
@@ -76,7 +81,7 @@ def read_line(text: str) -> Line:
         i += 1
     if current is None:
         tilde = False
-    return Line(words, "".join(current or []), quote, redirected, tilde)
+    return Line(words, "".join(current or []), quote, redirected, tilde, after_quote)
 
 
 def unquote(word: str) -> str:
