@@ -22,7 +22,7 @@ from joule_cli.pipes import LocalPipe, SinkPipe
 from joule_cli.remote.answers import read_integer, require_ok
 from joule_cli.remote.base import RemoteState
 from joule_cli.remote.data_stream import read_stream
-from joule_cli.remote.references import find_stream
+from joule_cli.remote.references import find_stream, shown
 from joule_cli.remote.rows import Download
 from joule_cli.remote.session import LONG_WORK
 from joule_cli.remote.upload import Upload
@@ -135,7 +135,10 @@ class RemoteData(RemoteState, DataActions):
         start, end = _check_bounds(start, end)
         key = find_stream(stream)
         params = bounds_params(start, end) | key_params(key)
-        require_ok(await self.session.delete(endpoints.DATA, params, about=key, patience=LONG_WORK))
+        answer = await self.session.delete(
+            endpoints.DATA, params, about=shown(stream), patience=LONG_WORK
+        )
+        require_ok(answer)
 
     async def data_intervals(
         self, stream: StreamRef, start: int | None = None, end: int | None = None
@@ -143,7 +146,7 @@ class RemoteData(RemoteState, DataActions):
         start, end = _check_bounds(start, end)
         key = find_stream(stream)
         params = key_params(key) | bounds_params(start, end)
-        found = await self.session.get(endpoints.DATA_INTERVALS, params, about=key)
+        found = await self.session.get(endpoints.DATA_INTERVALS, params, about=shown(stream))
         if not isinstance(found, list) or not all(map(_is_interval, found)):
             raise ProtocolError("Invalid node response: a list of intervals was expected")
         return found
@@ -156,7 +159,7 @@ class RemoteData(RemoteState, DataActions):
             key = find_stream(stream)
             params = key_params(key) | bounds_params(start, end)
             try:
-                answer = await self.session.get(endpoints.DATA_COUNT, params, about=key)
+                answer = await self.session.get(endpoints.DATA_COUNT, params, about=shown(stream))
                 return read_integer(answer, "count")
             except StreamNotFound:
                 # of the stream, or of the endpoint, which a Joule 1.0.1 node does not have
@@ -181,23 +184,25 @@ class RemoteData(RemoteState, DataActions):
         key = find_stream(stream)
         params = key_params(key) | bounds_params(start, end) | {"max_gap": str(int(max_gap))}
         answer = await self.session.post(
-            endpoints.DATA_CONSOLIDATE, params=params, about=key, patience=LONG_WORK
+            endpoints.DATA_CONSOLIDATE, params=params, about=shown(stream), patience=LONG_WORK
         )
         return read_integer(answer, "num_consolidated")
 
     async def data_decimate(self, stream: StreamRef) -> None:
         key = find_stream(stream)
-        require_ok(
-            await self.session.post(
-                endpoints.DATA_DECIMATE, params=key_params(key), about=key, patience=LONG_WORK
-            )
+        answer = await self.session.post(
+            endpoints.DATA_DECIMATE,
+            params=key_params(key),
+            about=shown(stream),
+            patience=LONG_WORK,
         )
+        require_ok(answer)
 
     async def data_drop_decimations(self, stream: StreamRef) -> None:
         key = find_stream(stream)
         require_ok(
             await self.session.delete(
-                endpoints.DATA_DECIMATE, key_params(key), about=key, patience=LONG_WORK
+                endpoints.DATA_DECIMATE, key_params(key), about=shown(stream), patience=LONG_WORK
             )
         )
 
@@ -206,7 +211,7 @@ class RemoteData(RemoteState, DataActions):
         if isinstance(stream, DataStream):
             return stream
         params = key_params(key) | {"no-info": ""}
-        return read_stream(await self.session.get(endpoints.STREAM, params, about=key))
+        return read_stream(await self.session.get(endpoints.STREAM, params, about=shown(stream)))
 
     async def _receive(self, model: DataStream, params: Params) -> Pipe:
         """Ask for rows and return the pipe that they come through."""

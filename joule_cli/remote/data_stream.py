@@ -10,7 +10,7 @@ from joule_cli.errors import InvalidDataStreamParameter
 from joule_cli.model import DataStream, DataStreamInfo
 from joule_cli.remote.answers import read_object, require_ok
 from joule_cli.remote.base import RemoteState
-from joule_cli.remote.references import destination_body, find_stream, key_body, path_within
+from joule_cli.remote.references import destination_body, find_stream, key_body, path_within, shown
 from joule_cli.remote.refusals import (
     changing_stream,
     creating_stream,
@@ -36,7 +36,7 @@ class RemoteDataStreams(RemoteState, DataStreamActions):
     async def data_stream_get(self, stream: StreamRef) -> DataStream:
         key = find_stream(stream)
         params = key_params(key) | {"no-info": ""}
-        return read_stream(await self.session.get(endpoints.STREAM, params, about=key))
+        return read_stream(await self.session.get(endpoints.STREAM, params, about=shown(stream)))
 
     async def data_stream_create(self, stream: DataStream, folder: FolderRef) -> DataStream:
         _require_stream(stream)
@@ -64,19 +64,19 @@ class RemoteDataStreams(RemoteState, DataStreamActions):
         body = key_body(key, "src_") | destination_body(folder)
         meaning = moving_stream(DataStream, key, folder_key(folder))
         async with told_apart(self.session, meaning):
-            await self.session.put(endpoints.STREAM_MOVE, body, about=key)
+            await self.session.put(endpoints.STREAM_MOVE, body, about=shown(stream))
 
     async def data_stream_delete(self, stream: StreamRef) -> None:
         key = find_stream(stream)
         async with told_apart(self.session, deleting_stream(DataStream, key)):
             answer = await self.session.delete(
-                endpoints.STREAM, key_params(key), about=key, patience=LONG_WORK
+                endpoints.STREAM, key_params(key), about=shown(stream), patience=LONG_WORK
             )
         require_ok(answer)
 
     async def data_stream_info(self, stream: StreamRef) -> DataStreamInfo:
         key = find_stream(stream)
-        answer = await self.session.get(endpoints.STREAM, key_params(key), about=key)
+        answer = await self.session.get(endpoints.STREAM, key_params(key), about=shown(stream))
         return read_object(answer, _info, *_KEYS)
 
     async def data_stream_annotation_delete(
@@ -84,7 +84,10 @@ class RemoteDataStreams(RemoteState, DataStreamActions):
     ) -> None:
         key = find_stream(stream)
         params = bounds_params(start, end) | key_params(key, "stream_")
-        require_ok(await self.session.delete(endpoints.STREAM_ANNOTATIONS, params, about=key))
+        answer = await self.session.delete(
+            endpoints.STREAM_ANNOTATIONS, params, about=shown(stream)
+        )
+        require_ok(answer)
 
 
 def read_stream(answer: Any) -> DataStream:

@@ -21,7 +21,13 @@ from joule_cli.remote.answers import read_integer, read_list, read_object, requi
 from joule_cli.remote.base import RemoteState
 from joule_cli.remote.event_paging import first_page, follow, pages, window_params
 from joule_cli.remote.event_writing import batches, check_timestamp
-from joule_cli.remote.references import destination_body, find_event_stream, key_body, path_within
+from joule_cli.remote.references import (
+    destination_body,
+    find_event_stream,
+    key_body,
+    path_within,
+    shown,
+)
 from joule_cli.remote.refusals import (
     changing_stream,
     creating_stream,
@@ -61,7 +67,8 @@ class RemoteEventStreams(RemoteState, EventStreamActions):
         reference = event_stream_key(stream)
         try:
             key = find_event_stream(stream)
-            return _stream(await self.session.get(endpoints.EVENT, key_params(key), about=key))
+            answer = await self.session.get(endpoints.EVENT, key_params(key), about=shown(stream))
+            return _stream(answer)
         except StreamNotFound:
             if not create or not isinstance(reference, str):
                 raise
@@ -91,42 +98,42 @@ class RemoteEventStreams(RemoteState, EventStreamActions):
         body = key_body(key, "src_") | destination_body(folder)
         meaning = moving_stream(EventStream, key, folder_key(folder))
         async with told_apart(self.session, meaning):
-            await self.session.put(endpoints.EVENT_MOVE, body, about=key)
+            await self.session.put(endpoints.EVENT_MOVE, body, about=shown(stream))
 
     async def event_stream_delete(self, stream: EventStreamRef) -> None:
         key = find_event_stream(stream)
         require_ok(
             await self.session.delete(
-                endpoints.EVENT, key_params(key), about=key, patience=LONG_WORK
+                endpoints.EVENT, key_params(key), about=shown(stream), patience=LONG_WORK
             )
         )
 
     async def event_stream_info(self, stream: EventStreamRef) -> EventStreamInfo:
         key = find_event_stream(stream)
-        answer = await self.session.get(endpoints.EVENT, key_params(key), about=key)
+        answer = await self.session.get(endpoints.EVENT, key_params(key), about=shown(stream))
         return read_object(answer, _info, *_KEYS)
 
     async def event_stream_write(
         self, stream: EventStreamRef, events: Sequence[Event]
     ) -> list[Event]:
-        key = find_event_stream(stream)
         checked = batches(events, await self._node_uuid())
         if not checked:
             # a stream that does not exist is an error whatever is written to it
             await self.event_stream_info(stream)
         for batch in checked:
-            await self._write(key, batch)
+            await self._write(stream, batch)
         return list(events)
 
-    async def _write(self, key: str | int, batch: Batch) -> None:
+    async def _write(self, stream: EventStreamRef, batch: Batch) -> None:
+        key = find_event_stream(stream)
         try:
             answer = await self.session.ask(
-                "POST", endpoints.EVENT_DATA, body=batch.body(key), about=key
+                "POST", endpoints.EVENT_DATA, body=batch.body(key), about=shown(stream)
             )
         except ApiError as error:
             if error.status == 500 and any(event.end_time is None for event in batch.events):
                 raise InvalidEventError(
-                    "the node stores only events that have an end", object=str(key)
+                    "the node stores only events that have an end", object=str(shown(stream))
                 ) from error
             raise
         written = codec.require_keys(answer, "events")["events"]
@@ -205,14 +212,14 @@ class RemoteEventStreams(RemoteState, EventStreamActions):
         json_filter: str | list[Any] | None = None,
         include_on_going_events: bool = True,
     ) -> int:
-        key = find_event_stream(stream)
         window = _window(start, end, json_filter, ongoing=bool(include_on_going_events))
-        return await self._count(key, window)
+        return await self._count(stream, window)
 
-    async def _count(self, key: str | int, window: Window) -> int:
+    async def _count(self, stream: EventStreamRef, window: Window) -> int:
+        key = find_event_stream(stream)
         params = key_params(key) | _filter_params(window)
         params |= window_params(window.start, window.end, ongoing=window.ongoing)
-        answer = await self.session.get(endpoints.EVENT_COUNT, params, about=key)
+        answer = await self.session.get(endpoints.EVENT_COUNT, params, about=shown(stream))
         return read_integer(answer, "count")
 
     async def event_stream_histogram(
@@ -223,7 +230,6 @@ class RemoteEventStreams(RemoteState, EventStreamActions):
         json_filter: str | list[Any] | None = None,
         width: int | None = None,
     ) -> list[EventBucket]:
-        key = find_event_stream(stream)
         window = _window(start, end, json_filter, ongoing=False)
         if width is not None:
             check_width(width)
@@ -234,7 +240,7 @@ class RemoteEventStreams(RemoteState, EventStreamActions):
             return []
         buckets = Buckets.over(low, high, width)
         window = window._replace(start=low, end=high)
-        counted = await self._counted(key, window) if width is None else None
+        counted = await self._counted(stream, window) if width is None else None
         if counted is not None:
             return counted
         # the node cannot count for itself: not in buckets of this width, or not that few events
@@ -250,14 +256,15 @@ class RemoteEventStreams(RemoteState, EventStreamActions):
             for index, begin in enumerate(buckets.starts())
         ]
 
-    async def _counted(self, key: str | int, window: Window) -> list[EventBucket] | None:
+    async def _counted(self, stream: EventStreamRef, window: Window) -> list[EventBucket] | None:
         """Return the buckets that the node makes of more than one event, if it does."""
+        key = find_event_stream(stream)
         params = key_params(key) | _filter_params(window) | {"limit": "1"}
         params |= window_params(window.start, window.end, ongoing=False)
         if window.start == window.end:
             return None
         try:
-            answer = await self.session.get(endpoints.EVENT_DATA, params, about=key)
+            answer = await self.session.get(endpoints.EVENT_DATA, params, about=shown(stream))
         except ApiError as error:
             # Joule 1.0.1 fails where the buckets would be short
             if error.status != 500:
@@ -283,13 +290,14 @@ class RemoteEventStreams(RemoteState, EventStreamActions):
         key = find_event_stream(stream)
         window = _window(start, end, json_filter, ongoing=True)
         # a node tells no number when it removes
-        number = await self._count(key, window)
+        number = await self._count(stream, window)
         params = key_params(key) | _filter_params(window)
         params |= window_params(window.start, window.end, ongoing=True)
         del params["include-ongoing-events"]
-        require_ok(
-            await self.session.delete(endpoints.EVENT_DATA, params, about=key, patience=LONG_WORK)
+        answer = await self.session.delete(
+            endpoints.EVENT_DATA, params, about=shown(stream), patience=LONG_WORK
         )
+        require_ok(answer)
         return number
 
     async def _node_uuid(self) -> str:

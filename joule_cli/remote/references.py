@@ -58,6 +58,11 @@ def key_body(key: str | int, prefix: str) -> dict[str, Any]:
     return {f"{prefix}path" if isinstance(key, str) else f"{prefix}id": key}
 
 
+def shown(ref: StreamRef | EventStreamRef) -> str | int:
+    """Return how errors name a stream: as the caller did, but not by the id of an object."""
+    return ref if isinstance(ref, str | int) else ref.name
+
+
 def path_within(folder: str | int, name: str) -> str:
     """Return the path of something in a folder, or its name if only the folder's id is known."""
     return f"{folder.rstrip('/')}/{name}" if isinstance(folder, str) else name

@@ -95,7 +95,8 @@ class Other:
             raise JoinError(f"Cannot contact node at [{self.url}]") from exc
         text = content.decode("utf-8", "replace").strip()
         if status != 200:
-            raise JoinError(f"{text} [{status}]")
+            told = response.reason if media_type == "text/html" else " ".join(text.splitlines())
+            raise JoinError(f"{told} [{status}]")
         if media_type == codec.MEDIA_TYPE:
             try:
                 return codec.load_response(content)

@@ -120,6 +120,22 @@ async def test_a_refusal_names_the_path():
             assert caught.value.object == path
 
 
+async def test_a_refusal_names_the_stream_and_not_its_id():
+    async with refusing() as (node, _):
+        for call in (
+            node.data_count(FREE),
+            node.data_intervals(FREE),
+            node.data_delete(FREE),
+            node.data_stream_info(FREE),
+        ):
+            with pytest.raises(ApiError) as caught:
+                await call
+            assert caught.value.object == "free"
+        with pytest.raises(ApiError) as caught:
+            await node.event_stream_count(EVENTS)
+        assert caught.value.object == "ev"
+
+
 async def test_rows_of_a_level_that_the_node_lacks():
     """It chooses a level by the number of rows, and sends nothing if it has no such level."""
 

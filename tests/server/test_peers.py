@@ -319,6 +319,13 @@ async def test_senseless_answers_fail_the_join(pump, answer):
     assert len(await pump.masters()) == 1
 
 
+async def test_the_page_of_a_web_server_is_not_repeated(pump):
+    page = Answers(status=501, text="<!DOCTYPE HTML>\n<html>...", content_type="text/html")
+    async with other_server(("/follower.json", page)) as (url, _):
+        _, text = await pump.post("/master.json", {"master_type": "joule", "identifier": url})
+    assert json.loads(text) == {"error": "Not Implemented [501]"}
+
+
 async def test_the_request_of_a_join_is_the_one_of_the_protocol(pump):
     during = []
 

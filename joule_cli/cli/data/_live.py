@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from joule_cli.errors import DataError, LayoutMismatchError
+from joule_cli.errors import ApiError, DataError, LayoutMismatchError
 from joule_cli.ops.errors import partial_after
 from joule_cli.ops.rows import RowWriter
 from joule_cli.ops.streams import Place, create_stream, like
@@ -135,8 +135,10 @@ def _about(path: str) -> Iterator[None]:
     """Name the stream by its path in what the node refuses."""
     try:
         yield
-    except DataError as exc:
-        exc.object = path
+    except ApiError as exc:
+        # an older node refuses with no more than a text, and our client names the stream
+        if isinstance(exc, DataError) or exc.object == path.rpartition("/")[2]:
+            exc.object = path
         raise
 
 
