@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from benchmarks.bench import STREAM
-from benchmarks.results import Case, Metric, Target
+from benchmarks.bench import STREAM, joule_command
+from benchmarks.measure import run
+from benchmarks.results import Case, CaseError, Metric, Target
 
 if TYPE_CHECKING:
     from benchmarks.bench import Bench
@@ -18,6 +19,8 @@ def cases() -> list[Case]:
     found = [_case("joule-help", 3, ("--help",))]
     found += [_case(f"joule-{group}-help", 3, (group, "--help")) for group in _GROUPS]
     found.append(_case("joule-folder-list", 5, ("folder", "list")))
+    metrics = {"time": Metric("ms"), "click": Metric("x click", (Target(3),))}
+    found.append(Case("joule-complete", metrics, _complete))
     return found
 
 
@@ -37,6 +40,21 @@ def _start(bench: Bench, arguments: tuple[str, ...]) -> dict[str, float]:
     click = bench.python("-c", "import click").wall_s
     wall = bench.joule(*arguments).wall_s
     return {"time": wall * 1e3, "click": wall / click}
+
+
+def _complete(bench: Bench) -> dict[str, float]:
+    """Press TAB behind the folder of a stream, its names being known from the time before."""
+    url = f"file:{bench.file('small.db', partial(_small, bench))}"
+    argv = [*joule_command(), "--url", url, "data", "read", STREAM[:-1]]
+    env = {**bench.env, "_JOULE_COMPLETE": "fish_complete"}
+    if ("complete",) not in bench.warm:
+        run(argv, env=env)
+        bench.warm.add(("complete",))
+    click = bench.python("-c", "import click").wall_s
+    usage = run(argv, env=env)
+    if not usage.output.startswith(STREAM):
+        raise CaseError(f"completed to {usage.output!r}")
+    return {"time": usage.wall_s * 1e3, "click": usage.wall_s / click}
 
 
 def _small(bench: Bench, path: object) -> None:
