@@ -20,6 +20,7 @@ import termios
 from dataclasses import dataclass, field
 
 _DEADLINE_S = 20
+_LARGE = ("duckdb", "matplotlib", "pyarrow", "sqlalchemy")
 
 
 @dataclass
@@ -113,18 +114,24 @@ def _serve(*, warm):
 
 def _import_everything():
     import asyncio  # noqa: F401
+    import gc
     import importlib
     import pkgutil
 
     import joule_cli
 
+    # large packages that hardly any command needs would make every fork slower
+    sys.modules.update(dict.fromkeys(_LARGE))
     for module in pkgutil.walk_packages(joule_cli.__path__, "joule_cli."):
         if module.name != "joule_cli.__main__":
             # this only makes runs faster; a run that needs the module shows what is wrong with it
             with contextlib.suppress(Exception):
                 importlib.import_module(module.name)
+    for name in _LARGE:
+        del sys.modules[name]
     for name in ("aiohttp", "dateutil.parser", "h5py", "rich.console", "rich.table"):
         importlib.import_module(name)
+    gc.freeze()
 
 
 def _run(app, request, *, watch_calls):
