@@ -98,7 +98,7 @@ def run(start: Callable[[], Coroutine[Any, Any, T]], settings: Settings | None =
     loop = asyncio.new_event_loop()
     try:
         task = loop.create_task(start())
-        with _cancel_on_signals(loop, task) as received:
+        with _woken_by_signals(loop), _cancel_on_signals(loop, task) as received:
             try:
                 return loop.run_until_complete(task)
             except (asyncio.CancelledError, JouleError) as exc:
@@ -121,6 +121,27 @@ def _finish(loop: asyncio.AbstractEventLoop) -> None:
     if left:
         loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
     loop.run_until_complete(loop.shutdown_asyncgens())
+
+
+@contextmanager
+def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Let every signal wake the loop.
+
+    One that comes just before the loop goes to sleep would otherwise be handled when it wakes for
+    something else, and perhaps nothing else comes.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    loop.add_reader(reading, os.read, reading, 4096)
+    before = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        loop.remove_reader(reading)
+        os.close(reading)
+        os.close(writing)
 
 
 @contextmanager

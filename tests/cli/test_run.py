@@ -307,6 +307,34 @@ def test_several_of_which_some_fail(outcomes, status):
     assert done.stderr.count("Error: stream does not exist") == len(outcomes.replace("d", ""))
 
 
+def test_a_signal_wakes_the_program_whichever_thread_gets_it():
+    """As one does that comes while the program goes to sleep."""
+    program = """
+        import asyncio, os, signal, threading
+        from joule_cli.cli import _run
+        from joule_cli.cli._settings import Settings
+
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+
+        async def wait():
+            # when the loop sleeps
+            threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGTERM]).start()
+            await asyncio.Event().wait()
+
+        settings = Settings()
+        _run.guard(lambda: _run.run(wait, settings), settings)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=20,
+    )
+    assert done.returncode == 128 + signal.SIGTERM
+
+
 def test_ctrl_c_while_the_program_loads_shows_no_traceback(joule):
     # the signal comes as soon as the first module after the entry point is looked for
     program = """
