@@ -169,15 +169,19 @@ def serve(
         settings.stop_timeout_s = grace / 1_000_000
     if path is not None:
         current().url = path
-    run(lambda: _serve(settings, addresses, importer_dir, access_log=access_log, fd=ready_fd))
+
+    async def serve_logging() -> None:
+        with _started_log(access_log=access_log) as log:
+            await _serve(settings, addresses, importer_dir, log, ready_fd)
+
+    run(serve_logging)
 
 
 async def _serve(
     settings: ServerSettings,
     addresses: list[TcpAddress | SocketAddress],
     importer_dir: Path | None,
-    *,
-    access_log: bool,
+    log: logging.Logger,
     fd: int | None,
 ) -> None:
     import asyncio
@@ -185,7 +189,6 @@ async def _serve(
     from joule_cli.cli._notices import notify, tell_ready
     from joule_cli.daemon import archive_importer, served
 
-    log = _start_log(access_log=access_log)
     _allow_descriptors(settings.connection_limit * len(addresses))
     async with open_node(current()) as node:
         if importer_dir is not None:
@@ -288,19 +291,21 @@ def _advertise(settings: ServerSettings, url: str) -> None:
     settings.base_uri = parts.path.rstrip("/")
 
 
-def _start_log(*, access_log: bool) -> logging.Logger:
+@contextmanager
+def _started_log(*, access_log: bool) -> Iterator[logging.Logger]:
     """Log what happens with its time, which the system's journal adds by itself."""
     import logging
+
+    from joule_cli.cli._log_thread import threaded_log
 
     root = logging.getLogger("joule_cli")
     if not current().quiet:
         root.setLevel(min(root.level, logging.INFO))
-    form = "%(message)s" if "JOURNAL_STREAM" in os.environ else "%(asctime)s %(message)s"
-    for handler in root.handlers:
-        handler.setFormatter(logging.Formatter(form))
     if not access_log:
         logging.getLogger("joule_cli.access").setLevel(logging.WARNING)
-    return logging.getLogger("joule_cli.node_serve")
+    form = "%(message)s" if "JOURNAL_STREAM" in os.environ else "%(asctime)s %(message)s"
+    with threaded_log(form):
+        yield logging.getLogger("joule_cli.node_serve")
 
 
 async def _hint(

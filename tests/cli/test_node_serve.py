@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import configparser
+import fcntl
+import http.client
 import json
 import os
 import random
@@ -221,6 +223,42 @@ def test_tells_through_a_descriptor(joule):
         with os.fdopen(reading) as stream:
             assert stream.read() == f"{server.url}\n"
         assert server.stop() == 0
+
+
+def test_goes_on_when_nobody_reads_its_log(joule):
+    """A parent that keeps the pipes of its child and never looks at them."""
+    key = new_key(joule)
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        [*PROGRAM, "node", "serve", "--port", "0", "--ready-fd", str(writing)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=joule.environment(),
+        cwd=joule.folder,
+        pass_fds=[writing],
+    )
+    try:
+        os.close(writing)
+        # as small as a pipe can be: it is full after a few dozen requests
+        room = fcntl.fcntl(process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+        with os.fdopen(reading) as stream:
+            port = int(stream.read().rpartition(":")[2])
+        client = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE_S)
+        n_requests = 3 * room // 40
+        for _ in range(n_requests):
+            client.request("GET", "/version.json", headers={"X-API-KEY": key})
+            with client.getresponse() as response:
+                assert response.status == 200
+                response.read()
+        client.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(DEADLINE_S) == 0
+        kept = process.stderr.read().decode()
+        assert 0 < kept.count("GET /version.json") < n_requests
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_unit_file_names_options_that_exist():
