@@ -120,6 +120,7 @@ WEAK_POINTS = {
         "cli/test_every_command.py::test_quiet_leaves_answers_and_errors_only",
         "cli/test_remote_node.py::test_the_connection_is_told_at_a_terminal_only",
         "cli/test_options.py::test_nobody_watching_sees_no_progress",
+        "cli/test_progress.py::test_nobody_else_sees_anything",
         "test_nightly.py::test_all_is_well_and_no_mail_is_sent",
     ),
     16: (
@@ -191,6 +192,9 @@ WEAK_POINTS = {
         "TAB knew no streams, nothing installed it, and there were no manual pages.",
         "cli/test_completion.py::test_data_streams_one_level_at_a_time",
         "cli/test_completion.py::test_nodes",
+        "cli/test_completion_shells.py::test_paths_of_a_node_file",
+        "cli/test_completion_shells.py::test_paths_of_a_served_node",
+        "cli/test_completion_shells.py::test_everything_else",
         "cli/test_completion.py::test_every_entry_of_the_table_is_an_argument_or_option",
         "cli/test_completion.py::test_the_files_are_what_the_command_prints",
         "cli/test_manual.py::test_every_command_has_every_section",

@@ -109,6 +109,7 @@ BAD = {
     "count": (GOOD + f"{T0 + 10},1\n", "x.csv:6: expected 3 columns, found 2"),
     "number": (GOOD + f"{T0 + 10},1,zz\n", f"x.csv:6:{len(str(T0)) + 4}: "),
     "repeated": (GOOD + f"{T0 + 9},1,1\n", "x.csv:6: the timestamp 1700000000000009 is repeated"),
+    "nan": (GOOD + f"{T0 + 10},1,NaN\n", f"x.csv:6:{len(str(T0)) + 4}: NaN cannot be stored"),
     "falling": (GOOD + f"{T0 + 2},1,1\n", "x.csv:6: the timestamp"),
     "units": (GOOD + "1700000001,1,1\n", "x.csv:6:1: "),
     "gzip": (gzip.compress(GOOD.encode() * 9)[:-9], "x.csv: the file is cut"),
