@@ -92,6 +92,7 @@ class Session:
         self._insecure = insecure
         self._client: aiohttp.ClientSession | None = None
         self._closed = False
+        self._answered = False
 
     async def get(
         self, endpoint: str, params: Params | None = None, *, about: str | int | None = None
@@ -206,6 +207,7 @@ class Session:
             async with self._connected().request(
                 method, url, data=data, headers=headers, allow_redirects=False, timeout=timeout
             ) as response:
+                self._answered = True
                 if response.status not in statuses:
                     raise await self.refusal(response, endpoint, about)
                 yield response
@@ -321,10 +323,10 @@ class Session:
                 f"Cannot contact node at [{url}]: {_reason(exc.os_error)}"
             ) from exc
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError) as exc:
-            tls_hint = "if it speaks TLS, its address begins with https"
+            perhaps_tls = url.startswith("http:") and not self._answered
             raise TransferCutError(
                 f"node [{url}] closed the connection without an answer",
-                hint=tls_hint if url.startswith("http:") else None,
+                hint="if it speaks TLS, its address begins with https" if perhaps_tls else None,
             ) from exc
         except aiohttp.ClientPayloadError as exc:
             if _is_garbage(exc):

@@ -134,6 +134,19 @@ async def test_an_answer_that_is_cut(parts: list[bytes]):
     assert type(await failure(sends(*parts))) is TransferCutError
 
 
+async def test_a_node_that_never_answered_may_speak_tls():
+    async with facing(sends()) as (node, server):
+        with pytest.raises(TransferCutError) as caught:
+            await node.folder_delete("/a")
+        assert "begins with https" in (caught.value.hint or "")
+        server.behaviour = sends(answer(b"ok", "text/plain"))
+        await node.folder_delete("/a")
+        server.behaviour = sends()
+        with pytest.raises(TransferCutError) as caught:
+            await node.folder_delete("/a")
+        assert caught.value.hint is None
+
+
 @pytest.mark.parametrize(
     "response",
     [
