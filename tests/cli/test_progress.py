@@ -144,6 +144,12 @@ def test_the_share_that_is_done_and_the_time_that_is_left(long, path):
     assert re.search(form, shown.out)
 
 
+def test_a_part_is_known_by_its_share_of_the_time(long):
+    shown = long("data export", "--end", "30000000", typed="", env={"TERM": "xterm"})
+    # half of the rows of two streams
+    assert re.findall(r"exporting +\S+ +(\d+)% ", shown.out) == ["50", "100"]
+
+
 async def test_a_backup_tells_how_much_is_written(tmp_path, monkeypatch):
     # a report at every step, so that a small file is enough
     monkeypatch.setattr(admin, "_STEPS", 5)

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from joule_cli.api.node import Node
     from joule_cli.formats import StreamHead, WriteOptions, Writer
-    from joule_cli.model import DataStream
+    from joule_cli.model import DataStream, DataStreamInfo
     from joule_cli.ops.export import ExportOptions
     from joule_cli.ops.export_tree import FileOutcome, TreeExportOptions
     from joule_cli.ops.progress import Progress as Step
@@ -288,10 +288,9 @@ class _Job:
         under_way: dict[str, int] = {}
         with Progress("exporting") as bar:
             rows = options.rows
-            chosen = (rows.start, rows.end, rows.intervals, rows.max_rows, rows.limit)
-            if bar.visible and chosen == (None,) * 5:
+            if bar.visible and (rows.intervals, rows.max_rows, rows.limit) == (None,) * 3:
                 infos = [await self.node.data_stream_info(path) for path in paths]
-                bar.total = sum(info.rows for info in infos)
+                bar.total = sum(_expected(info, rows.start, rows.end) for info in infos)
 
             def step(told: Step) -> None:
                 under_way[told.stream] = told.rows
@@ -339,6 +338,15 @@ class _Job:
         from joule_cli.formats import open_writer
 
         return open_writer(file, head, self.format, self.writing)
+
+
+def _expected(info: DataStreamInfo, start: int | None, end: int | None) -> int:
+    """Return about how many rows of a stream lie in a range, as if they came evenly."""
+    if info.start is None or info.end is None or info.end <= info.start:
+        return info.rows
+    first = info.start if start is None else max(start, info.start)
+    last = info.end if end is None else min(end, info.end)
+    return round(info.rows * max(last - first, 0) / (info.end - info.start))
 
 
 def _tell(records: list[dict[str, Any]]) -> None:
