@@ -17,8 +17,10 @@ from joule_cli.cli._completion.words import quote_bash, read_line, unquote_fish
 from joule_cli.series.time import parse_duration, parse_time
 from tests.cli.completing import AWKWARD, KEY, fill, served, store_nodes
 from tests.cli.fork_server import Forks
+from tests.cli.serving import running
 from tests.cli.shells import COMPLETIONS
 from tests.cli.test_help import CONTEXTS
+from tests.cli.test_module import Node as NodeWithModules
 
 #: What a warm completion has no time for.
 HEAVY = {"aiohttp", "apsw", "asyncio", "dateutil", "h5py", "numpy", "rich", "socket", "ssl"}
@@ -408,19 +410,16 @@ def test_masters_of_the_type_that_stands_before(fresh):
     assert fresh("master", "delete", "joule", "al") == []
 
 
-def test_proxies_of_a_node(fresh):
-    pytest.importorskip("aiohttp")
-    fill(fresh.folder / "served.db")
-    with served(fresh.folder / "served.db") as place:
-        env = {"JOULE_URL": place.url, "JOULE_API_KEY": KEY}
-        for words in (["proxy", "info", ""], ["module", "info", ""], ["follower", "delete", ""]):
-            assert fresh(*words, **env) == []
-        # an empty answer is an answer, and is kept
-        assert [file.name.partition("-")[0] for file in fresh.cache] == [
-            "followers",
-            "modules",
-            "proxies",
-        ]
+def test_modules_proxies_and_followers_of_a_node(fresh):
+    with running(NodeWithModules().start) as url:
+        asked = ["module", "info", ""]
+        assert fresh.lines(*asked, JOULE_URL=url) == ["Visualizer\tweb interface", "7"]
+        assert fresh("module", "logs", "V", JOULE_URL=url) == ["Visualizer"]
+        assert fresh("proxy", "info", "", JOULE_URL=url) == ["web"]
+        # it does not know what followers are
+        assert fresh("follower", "delete", "", JOULE_URL=url) == []
+    kinds_kept = [file.name.partition("-")[0] for file in fresh.cache]
+    assert kinds_kept == ["followers", "modules", "proxies"]
 
 
 def test_a_node_that_does_not_answer_is_waited_for_a_second_and_not_again(fresh):
@@ -467,6 +466,9 @@ def test_the_files_are_what_the_command_prints(forks, tmp_path, shell, file):
     run = forks.run(tmp_path, "completion", shell, env={"HOME": str(tmp_path)})
     assert (run.status, run.err) == (0, "")
     assert run.out == SCRIPTS[shell] == (COMPLETIONS / file).read_text("utf-8")
+    # as other programs on click print theirs
+    run = forks.run(tmp_path, env={"_JOULE_COMPLETE": f"{shell}_source"})
+    assert (run.out, run.err) == (SCRIPTS[shell], "")
 
 
 def test_every_entry_of_the_table_is_an_argument_or_option():

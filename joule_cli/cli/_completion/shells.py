@@ -39,10 +39,12 @@ def complete(root: Group) -> None:
     settings = Settings()
     shell, _, action = os.environ.get("_JOULE_COMPLETE", "").partition("_")
     found = _CLASSES.get(shell)
-    if found is None or action != "complete":
+    if found is None:
         return
+    asked = found(root, {"obj": settings}, "joule", "_JOULE_COMPLETE")
     try:
-        text = found(root, {"obj": settings}, "joule", "_JOULE_COMPLETE").complete()
+        # what click calls source is also printed by a command
+        text = asked.source().rstrip() if action == "source" else asked.complete()
     except Exception:
         # the person is typing, so that there is nobody to tell
         if settings.debug:
