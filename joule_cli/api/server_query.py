@@ -29,6 +29,7 @@ ORDER BY table_schema, table_name, ordinal_position
 #: The cursor, and what psycopg puts before the query, which positions count from.
 _CURSOR = "joule_query"
 _DECLARED = f'DECLARE "{_CURSOR}" CURSOR FOR '
+_SYNTAX_ERROR, _UNDEFINED_TABLE = "42601", "42P01"
 #: bool, int8, int2, int4, float4, float8, numeric
 _NUMBERS = frozenset({16, 20, 21, 23, 700, 701, 1700})
 
@@ -155,9 +156,22 @@ class _Converted:
         if not isinstance(cause, Error):
             return
         message = cause.diag.message_primary or str(cause).partition("\n")[0]
-        position = cause.diag.statement_position
-        place = None if position is None else _place(self._sql, int(position) - len(_DECLARED))
-        raise QueryError(message, hint=place) from exc
+        error = QueryError(message)
+        if cause.diag.statement_position is not None:
+            position = int(cause.diag.statement_position) - len(_DECLARED)
+            hints = (_place(self._sql, position), self._advice(cause.sqlstate, position))
+            error.hint = "\n".join(filter(None, hints)) or None
+        raise error from exc
+
+    def _advice(self, sqlstate: str | None, position: int) -> str | None:
+        if sqlstate == _UNDEFINED_TABLE:
+            return (
+                "the tables are listed by: joule db query --tables\n"
+                "rows of the stream with the id 7 are in data.stream7 (joule stream info)"
+            )
+        if sqlstate == _SYNTAX_ERROR and not self._sql[: position - 1].strip():
+            return "only queries can be run; they begin with SELECT, WITH, VALUES or TABLE"
+        return None
 
 
 def _place(sql: str, position: int) -> str | None:

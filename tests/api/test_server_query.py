@@ -101,3 +101,16 @@ async def test_the_place_of_an_error(server):
     with pytest.raises(QueryError, match='column "foo" does not exist') as caught:
         await ask(server, "SELECT 1,\n  foo")
     assert caught.value.hint == "LINE 2:   foo\n          ^"
+
+
+async def test_what_is_no_query_and_what_is_no_table(server):
+    with pytest.raises(QueryError) as caught:
+        await ask(server, " DROP TABLE t")
+    assert "begin with SELECT" in caught.value.hint
+    with pytest.raises(QueryError) as caught:
+        await ask(server, 'SELECT * FROM "/house/mains"')
+    assert caught.value.hint.startswith('LINE 1: SELECT * FROM "/house/mains"\n')
+    assert "data.stream7" in caught.value.hint
+    with pytest.raises(QueryError) as caught:
+        await ask(server, "SELECT 1 +")
+    assert "begin with" not in (caught.value.hint or "")
