@@ -27,7 +27,9 @@ HEAVY = {"aiohttp", "apsw", "asyncio", "dateutil", "h5py", "numpy", "orjson", "r
 
 def _walk(command, parent=None, name=None):
     """Yield the path of each command as it is typed, and the command."""
-    ctx = click.Context(command, parent, info_name=name or command.name, obj=Settings())
+    # commands keep the help option that their first context asks for
+    settings = command.context_settings or {}
+    ctx = click.Context(command, parent, name or command.name, Settings(), **settings)
     if not isinstance(command, click.Group):
         yield ctx.command_path.removeprefix("joule "), command
         return
