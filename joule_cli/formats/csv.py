@@ -82,7 +82,7 @@ class CsvReader(LineReader):
         notes, first, line = self._first_line()
         self.delimiter = options.delimiter or self.default_delimiter or guess_delimiter(first)
         fields = self._fields(first) if first else []
-        header = self._is_header(fields, line)
+        header = self._is_header(fields)
         if header:
             names = [name for name, _ in fields]
             self._header_end()
@@ -151,7 +151,7 @@ class CsvReader(LineReader):
                 bad.reason, file=self.name, line=self._lines.line, column=bad.column
             ) from bad
 
-    def _is_header(self, fields: list[tuple[str, int]], line: int) -> bool:
+    def _is_header(self, fields: list[tuple[str, int]]) -> bool:
         texts = [text for text, _ in fields]
         if self.options.header is not None or not texts:
             return bool(self.options.header) and bool(texts)

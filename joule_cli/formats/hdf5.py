@@ -52,6 +52,7 @@ class Hdf5Reader(Reader):
             self._data = self._dataset(options.dataset)
             self._times = self._dataset(options.time_dataset)
             self.head = self._read_head()
+            self._size = len(self._times)
         except BaseException:
             self.close()
             raise
@@ -60,12 +61,12 @@ class Hdf5Reader(Reader):
         try:
             found = self._file.get(name)
         except H5_ERRORS as exc:
-            raise self._damaged(exc) from exc
+            raise self._damaged() from exc
         if not isinstance(found, h5py.Dataset):
             raise FormatError(f"there is no dataset {name!r} in the file", file=self.name)
         return found
 
-    def _damaged(self, exc: BaseException) -> FormatError:
+    def _damaged(self) -> FormatError:
         return FormatError("the file is cut or damaged", file=self.name)
 
     def _read_head(self) -> StreamHead:
@@ -155,13 +156,18 @@ class Hdf5Reader(Reader):
                 yield rows[at:cut]
                 at = cut
 
+    @property
+    def share(self) -> float | None:
+        """The share of the rows that is done."""
+        return self.tally.rows / self._size if self._size else 1.0
+
     def _block(self, begin: int, end: int) -> Rows:
         layout = self.head.layout
         try:
             stamps = self._times[begin:end].reshape(-1)
             values = self._data[begin:end].reshape(len(stamps), -1)
         except H5_ERRORS as exc:
-            raise self._damaged(exc) from exc
+            raise self._damaged() from exc
         rows = np.empty(len(stamps), layout.dtype)
         rows["timestamp"] = self._whole_times(stamps, begin)
         self._check_order(rows["timestamp"], begin)
@@ -229,7 +235,7 @@ class Hdf5Reader(Reader):
         try:
             stamps = self._times[n - 1 : n].reshape(-1)
         except H5_ERRORS as exc:
-            raise self._damaged(exc) from exc
+            raise self._damaged() from exc
         return int(self._whole_times(stamps, n - 1)[0])
 
     def close(self) -> None:

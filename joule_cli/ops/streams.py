@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from joule_cli.errors import InvalidReference, JouleError, NameTakenError, StreamNotFound
+from joule_cli.errors import InvalidReference, NameTakenError, StreamNotFound
 from joule_cli.model import DataStream, Element, EventStream
 from joule_cli.ops.errors import OperationError
 from joule_cli.series.intervals import Interval
@@ -83,16 +83,6 @@ def like(
 async def create_stream(place: Place, model: DataStream) -> DataStream:
     """Create `model` at `place` and return it as stored."""
     return await place.node.data_stream_create(model, split_path(place.path)[0])
-
-
-async def discard_stream(place: Place, stream: DataStream) -> bool:
-    """Delete a stream that this run created; False if the node does not answer any more."""
-    try:
-        await place.node.data_stream_delete(stream)
-    except JouleError:
-        # it follows another failure, and that one is reported
-        return False
-    return True
 
 
 def refuse_same(

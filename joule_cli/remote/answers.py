@@ -39,11 +39,6 @@ def read_integer(value: Any, key: str) -> int:
     return number
 
 
-def read_optional_integer(value: Any, key: str) -> int | None:
-    """Return an integer, or `None` where the node tells none."""
-    return None if require_keys(value, key)[key] is None else read_integer(value, key)
-
-
 def require_ok(value: Any) -> None:
     """Check that a change was acknowledged and nothing else was said."""
     if value is not None:

@@ -126,7 +126,7 @@ async def pump(
                 return None
             async with target.writer(meter) as writer:
                 await writer.write(first)
-                await _follow(ahead, writer, meter, flush_s)
+                await _follow(ahead, writer, flush_s)
     return int(first["timestamp"][0])
 
 
@@ -143,7 +143,7 @@ def _about(path: str) -> Iterator[None]:
 
 
 async def _follow(
-    ahead: AsyncGenerator[Rows | None, None], writer: RowWriter, meter: Meter, flush_s: float
+    ahead: AsyncGenerator[Rows | None, None], writer: RowWriter, flush_s: float
 ) -> None:
     due = time.monotonic() + flush_s
     while True:
