@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from joule_cli.api.registry import LOCAL as LOCAL
 from joule_cli.api.registry import NodeEntry, Registry, home_directory
 from joule_cli.errors import ConfigurationError
 
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from joule_cli.api.node import Node
-
-#: Name of the node in the default file.
-LOCAL: Final = "local"
 
 #: What serves the addresses of each scheme, as ``module:class``; loaded on use.
 SCHEMES: Final = {

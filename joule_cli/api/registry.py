@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Self
 
+#: Name of the node in the default file, unless a stored node has it.
+LOCAL: Final = "local"
+
 _NODES: Final = "nodes.json"
 _DEFAULT: Final = "default_node.txt"
 
@@ -110,10 +113,14 @@ class Registry:
         )
 
     def default(self) -> NodeEntry | None:
-        """Return the default node: the one that was chosen, else the first, `None` without any."""
+        """Return the default node: the one that was chosen, else the first.
+
+        `None` stands for the node in the default file: no node is stored, or `LOCAL` was chosen.
+        """
         nodes = self.nodes()
         chosen = (self._read(_DEFAULT) or "").strip()
-        return next((entry for entry in nodes if entry.name == chosen), nodes[0] if nodes else None)
+        first = nodes[0] if nodes and chosen != LOCAL else None
+        return next((entry for entry in nodes if entry.name == chosen), first)
 
     def save(self, entry: NodeEntry) -> None:
         """Store a node; it takes the place of one with the same name.
@@ -152,7 +159,7 @@ class Registry:
             self._write_nodes(left)
 
     def set_default(self, name: str) -> None:
-        """Choose the default node.
+        """Choose the default node; `LOCAL` need not be stored.
 
         Raises
         ------
@@ -160,8 +167,8 @@ class Registry:
             The node is not stored, or the file cannot be written.
         """
         _check_name(name)
-        with self._locked():
-            if all(entry.name != name for entry in self.nodes()):
+        with self._locked(create=name == LOCAL):
+            if name != LOCAL and all(entry.name != name for entry in self.nodes()):
                 raise ConfigurationError(
                     "Invalid node name, view nodes with [joule node list]", object=name
                 )

@@ -140,7 +140,10 @@ def common_options(short_node: bool) -> list[click.Option]:
     flag = {"is_flag": True, "default": None}
     return [
         _option(
-            "-n --node" if short_node else "--node", "node", "Name of the node.", metavar="NAME"
+            "-n --node" if short_node else "--node",
+            "node",
+            "Name of the node; local is your own file.",
+            metavar="NAME",
         ),
         _option(
             "--url",

@@ -192,7 +192,7 @@ may be worded anew, codes stay:
 _ENVIRONMENT = """\
 Environment
 
-  JOULE_DATA_DIR     folder of the node's own file, joule.db
+  JOULE_DATA_DIR     folder of your own file, joule.db
   JOULE_NODE         name of the node, as --node
   JOULE_URL          address of the node, as --url; --node and JOULE_NODE beat it
   JOULE_API_KEY      key of the node at JOULE_URL or --url; joule node add stores it
@@ -218,12 +218,13 @@ Environment
                      as usual
 
 An option beats the variable that stands for it. Without any of them the node is the
-one that joule node default names, else the node's own file.
+one that joule node default names, else the first that joule node add stored, else
+local: the node in your own file.
 
 Files
 
   ~/.local/share/joule/joule.db
-                     the node's own file
+                     your own file, the node local
   ~/.joule/nodes.json
                      names, addresses and keys of nodes, written by joule node add
   ~/.joule/default_node.txt

@@ -67,6 +67,10 @@ def list_(check: bool) -> None:
     registry = _registry()
     chosen = registry.default()
     entries = registry.nodes()
+    if entries and chosen is None:
+        # none of the stored ones, so that it would be seen nowhere
+        chosen = _local_entry()
+        entries = [chosen, *entries]
     records: list[dict[str, Any]] = [
         {
             "name": entry.name,
@@ -193,7 +197,10 @@ def tell_new_default(registry: Registry, before: NodeEntry | None) -> None:
     if now is None or (before is not None and before.name == now.name):
         return
     if is_terminal(sys.stderr):
-        note(f"[{now.name}] is the default node now; choose another with: joule node default NAME")
+        note(
+            f"[{now.name}] is the default node now; your own file again with: "
+            "joule node default local"
+        )
 
 
 def _tls_choices(
@@ -298,20 +305,30 @@ def delete(name: tuple[str, ...], dry_run: bool) -> None:
     emit_ok(f"Removed node [{', '.join(names)}]", {"deleted": names})
 
 
-@node.command("default", examples=["joule node default", "joule node default lab"])
+def _local_entry() -> NodeEntry:
+    from joule_cli.api.connect import find_entry
+    from joule_cli.api.registry import LOCAL
+
+    return find_entry(LOCAL, url=None, environ=os.environ)
+
+
+@node.command(
+    "default",
+    examples=["joule node default", "joule node default lab", "joule node default local"],
+)
 @click.argument("name", required=False)
 def default(name: str | None) -> None:
-    """Choose the default node, or print its name."""
+    """Choose the default node, or print its name.
+
+    local is the node in your own file. It is the default as long as no node is stored; the first
+    one that is stored takes its place.
+    """
     registry = _registry()
     if name is not None:
         registry.set_default(name)
         emit_ok(f"The default node is {name}", {"name": name})
         return
-    from joule_cli.api.connect import get_node
-
-    entry = registry.default()
-    # without a stored one, the node in the default file is used
-    used = get_node("local") if entry is None else entry
+    used = registry.default() or _local_entry()
     emit_object({"name": used.name, "url": used.url}, lambda: emit_text(used.name))
 
 

@@ -147,6 +147,13 @@ def test_only_stored_nodes_can_be_the_default(registry):
         registry.set_default("mars")
 
 
+def test_the_default_file_can_be_chosen_and_no_stored_node_is_then_the_default(registry):
+    registry.set_default("local")
+    assert registry.default() is None
+    registry.save(NodeEntry("local", "http://here"))
+    assert registry.default().url == "http://here"
+
+
 def test_rename_keeps_place_default_and_unknown_keys(registry):
     registry.set_default("lab")
     registry.rename("lab", "bench")

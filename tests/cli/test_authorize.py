@@ -61,7 +61,7 @@ def test_again_it_replaces_the_key(joule, url):
 
 def test_a_person_is_told_that_commands_use_the_node_now(joule, url):
     options = ("--url", f"file:{joule.folder}/lab.db", "admin", "authorize", "-u", url)
-    told = "[lab] is the default node now; choose another with: joule node default NAME\n"
+    told = "[lab] is the default node now; your own file again with: joule node default local\n"
     assert joule.terminal(*options).out.endswith(told)
     assert told not in joule.terminal(*options).out
 

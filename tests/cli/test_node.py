@@ -30,7 +30,7 @@ def test_add_list_default_rename_delete(joule):
 
 
 def test_a_person_is_told_which_node_has_become_the_default(joule):
-    told = "[lab] is the default node now; choose another with: joule node default NAME\n"
+    told = "[lab] is the default node now; your own file again with: joule node default local\n"
     added = joule.terminal("node", "add", "lab", "lab.db", columns=100)
     assert (added.status, added.out) == (0, f"Added node [lab]\n{told}")
     # not again, not of another, and not if it was asked for
@@ -40,6 +40,23 @@ def test_a_person_is_told_which_node_has_become_the_default(joule):
     again = joule.terminal("node", "add", "third", "third.db", "--default", "--json").json()
     assert again["default"] is True
     assert joule.ok("node", "default") == "third\n"
+
+
+def test_the_own_file_can_be_the_default_beside_stored_nodes(joule):
+    joule.ok("node", "default", "local")
+    joule.ok("node", "add", "lab", "lab.db")
+    joule.ok("folder", "create", "/there", "--node", "lab")
+    joule.ok("folder", "create", "/here")
+    assert joule.ok("folder", "list", "--flat") == "/here\n"
+    listed = json.loads(joule.ok("node", "list", "--json"))
+    assert [(each["name"], each["default"]) for each in listed] == [("local", True), ("lab", False)]
+    assert listed[0]["url"].endswith("joule.db")
+    joule.ok("node", "default", "lab")
+    assert joule.ok("folder", "list", "--flat") == "/there\n"
+    assert [each["name"] for each in json.loads(joule.ok("node", "list", "--json"))] == ["lab"]
+    # an end of a copy without a node is on the default one
+    joule.ok("folder", "copy", "lab:/", "local:/copied")
+    assert "/copied" in joule.ok("folder", "list", "--flat", "--node", "local").split()
 
 
 def test_check_tells_what_does_not_answer(joule):

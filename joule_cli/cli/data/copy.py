@@ -86,6 +86,7 @@ class _Choices(NamedTuple):
         "joule data copy /house/mains /archive/mains --last 30d",
         "joule data copy /house/mains backup:/house/mains --new",
         "joule data copy '/house/**' /archive/house --yes",
+        "joule data copy meter:/mains local:/mains --last 1d",
     ],
 )
 @click.argument("source")
@@ -115,9 +116,10 @@ def copy(
 ) -> None:
     """Copy the rows that the destination lacks, with their annotations.
 
-    Repeat it to continue after an interruption. NODE:/path names another node. A pattern copies
-    into the folder DESTINATION and keeps the folders below its first wildcard; so does a
-    DESTINATION that ends with a slash.
+    Repeat it to continue after an interruption. NODE:/path is on another node, local:/path in your
+    own file, and /path on the node that is used anyway. A pattern copies into the folder
+    DESTINATION and keeps the folders below its first wildcard; so does a DESTINATION that ends with
+    a slash.
     """
     if new and bounds.start is not None:
         from joule_cli.ops.errors import OperationError

@@ -91,8 +91,8 @@ def copy(
 
     It is created if it is missing. --new and --action skip copy no event twice, so repeat them to
     continue after an interruption. With --action replace nothing is removed before all events are
-    copied; --yes stands for --action skip. NODE:/path names another node, and a DESTINATION that
-    ends with a slash is a folder.
+    copied; --yes stands for --action skip. NODE:/path is on another node, local:/path in your own
+    file, and a DESTINATION that ends with a slash is a folder.
     """
     from joule_cli.ops.errors import OperationError
 

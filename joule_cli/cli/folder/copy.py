@@ -84,8 +84,9 @@ def copy(
     """Copy the content of a folder into another one.
 
     Event streams are copied with the events that begin in the range. Repeat it with --resume to
-    continue after an interruption or a failure; then streams get what they lack. NODE:/path names
-    another node. GLOB is compared with the path below SOURCE and with the name alone.
+    continue after an interruption or a failure; then streams get what they lack. NODE:/path is
+    on another node, local:/path in your own file. GLOB is compared with the path below SOURCE and
+    with the name alone.
     """
     from joule_cli.ops.copy import CopyOptions
     from joule_cli.ops.tree import TreeOptions
