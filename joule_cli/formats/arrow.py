@@ -40,6 +40,7 @@ class ArrowReader(TableReader):
             place.name if isinstance(place, ByteSource) else place_name(place), options
         )
         self._file: Any = None
+        self._n_read = 0
         self._native: pa.NativeFile | None = None
         self._source: ByteSource | None = open_source(place, "utf-8")
         try:
@@ -107,6 +108,7 @@ class ArrowReader(TableReader):
     def _raw(self) -> Iterator[tuple[pa.RecordBatch, Mapping[bytes, bytes] | None]]:
         if self._file is not None:
             for number in range(self._file.num_record_batches):
+                self._n_read = number + 1
                 found = self._file.get_batch_with_custom_metadata(number)
                 yield found.batch, found.custom_metadata
             return
@@ -122,6 +124,11 @@ class ArrowReader(TableReader):
         if self._own:
             raise FormatError("the file is cut: it has no end", file=self.name)
         self.tally.warnings.append(f"{self.name}: the stream has no end, it may be cut")
+
+    def _reached(self, rows: int) -> float | None:
+        if self._file is not None:
+            return self._n_read / self._file.num_record_batches if self._n_read else 1.0
+        return self._pulled.share
 
     def _breaks_of(
         self, metadata: Mapping[bytes, bytes] | None, n: int
@@ -187,6 +194,11 @@ class _Pulled:
         if data:
             self.tail = (self.tail + data[-len(_STREAM_END) :])[-len(_STREAM_END) :]
         return data
+
+    @property
+    def share(self) -> float | None:
+        """The share of the file that was read, `None` if unknown."""
+        return self._source.share(len(self._rest))
 
     def tell(self) -> int:
         """Return the number of bytes read."""

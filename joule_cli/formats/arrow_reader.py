@@ -90,6 +90,7 @@ class TableReader(Reader):
         self._last: int | None = None
         self._interval: int | None = None
         self._breaks = 0
+        self._share: float | None = None
         self._times = TimeParser(options.time_format, options.tz)
         if options.stamps is not None:
             raise FormatError(f"{self.kind} rows always have times", file=name)
@@ -97,6 +98,10 @@ class TableReader(Reader):
     @abstractmethod
     def _batches(self) -> Iterator[Batch]:
         """Give the columns of `_needed`, or more."""
+
+    @abstractmethod
+    def _reached(self, rows: int) -> float | None:
+        """Return the share that the batches so far, with so many rows, are of the file."""
 
     def _set_up(self, schema: pa.Schema, metadata: Mapping[bytes, bytes] | None) -> None:
         """Choose the columns."""
@@ -195,16 +200,26 @@ class TableReader(Reader):
             with arrow_errors(self.name):
                 batch = next(batches, None)
             if batch is None:
+                self._share = self._reached(begin)
                 return
+            size = batch.columns.num_rows
+            before, reached = self._share or 0.0, self._reached(begin + size)
             numbers = None if batch.breaks is None else self._numbered(batch)
-            for at in range(0, batch.columns.num_rows, step):
+            for at in range(0, size, step):
                 part = batch.columns.slice(at, step)
                 rows, kept = self._rows(part, begin + at)
+                if reached is not None:
+                    self._share = before + (reached - before) * min((at + step) / size, 1.0)
                 if not len(rows):
                     continue
                 known = None if numbers is None else numbers[at : at + step]
                 yield from self._cut(rows, self._intervals_of(part, rows, known, kept, begin + at))
-            begin += batch.columns.num_rows
+            begin += size
+
+    @property
+    def share(self) -> float | None:
+        """The share that is done; docstring of `Reader.share` applies."""
+        return self._share
 
     def _numbered(self, batch: Batch) -> Numbers:
         """Give each row the number of its interval."""

@@ -200,6 +200,15 @@ class Reader(ABC):
         Timestamps rise strictly over the whole file and every value is finite.
         """
 
+    @property
+    @abstractmethod
+    def share(self) -> float | None:
+        """The share of the file, from 0 to 1, that the rows given so far come from.
+
+        Of text it counts the bytes on disk, compressed or not. `None` where the end is not known,
+        as of a pipe. For the thread that takes the rows.
+        """
+
     @abstractmethod
     def close(self) -> None:
         """Close what was opened; a second call does nothing."""

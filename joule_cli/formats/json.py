@@ -180,6 +180,11 @@ class JsonReader(Reader):
         """Give blocks of rows; docstring of `Reader.blocks` applies."""
         return _gathered(self._parts())
 
+    @property
+    def share(self) -> float | None:
+        """The share that is done; docstring of `Reader.share` applies."""
+        return self._source.share(len(self._buffer))
+
     def _parts(self) -> Iterator[Rows | None]:
         """Give the rows in small parts, with breaks from either source between them."""
         ends = None

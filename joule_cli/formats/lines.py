@@ -120,6 +120,11 @@ class LineReader(Reader):
                 f"{self.name}: the last line has no line end, the file may be cut"
             )
 
+    @property
+    def share(self) -> float | None:
+        """The share that is done; docstring of `Reader.share` applies."""
+        return self._lines.share
+
     def _split(self, block: bytes, line: int) -> Iterator[Rows | None]:
         """Parse a block; the rows between two breaks come together."""
         rows: list[Rows] = []

@@ -69,6 +69,10 @@ class ParquetReader(TableReader):
         for batch in self._file.iter_batches(step, columns=self._wanted()):
             yield Batch(batch)
 
+    def _reached(self, rows: int) -> float:
+        size = self._file.metadata.num_rows
+        return min(rows / size, 1.0) if size else 1.0
+
     def _wanted(self) -> list[str] | None:
         """Return the names of the columns to load; `None` for all."""
         names, needed = self.names, self._needed()

@@ -55,6 +55,10 @@ class ByteSource:
         self.name = place_name(place)
         self._file, self._own = _open(place, self.name)
         self._whole_blocks = _is_regular(self._file)
+        self._size = _size(self._file)
+        self._taken = 0
+        # of the bytes that came last: where they begin and end in the file, and their number
+        self._latest = (0, 0, 0)
         self._decompressor: _Decompressor | None = None
         self._kind = ""
         self._compressed = b""
@@ -88,6 +92,25 @@ class ByteSource:
         """Whether the bytes of the file are not those that `read` gives."""
         return self._decompressor is not None
 
+    def share(self, held: int = 0) -> float | None:
+        """Return the share of the file, as it is on disk, that `read` has given so far.
+
+        `None` for what is no file on disk, such as a pipe. The share never falls as long as those
+        who hold bytes back give on older bytes before they read more.
+
+        Parameters
+        ----------
+        held
+            How many of the last bytes do not count, because they are yet to be used.
+        """
+        if not self._size:
+            return None
+        begin, end, size = self._latest
+        held = min(held + len(self._pending), size)
+        done = end - (end - begin) * held / size if held else end
+        # a file may grow while it is read
+        return min(done / self._size, 1.0)
+
     def _new_decompressor(self) -> _Decompressor:
         if self._kind == "gzip":
             return zlib.decompressobj(wbits=31)
@@ -113,6 +136,13 @@ class ByteSource:
         return self._next()
 
     def _next(self) -> bytes:
+        begin = self._latest[1]
+        data = self._decoded()
+        end = self._taken - len(self._compressed) - len(self._unread)
+        self._latest = (begin, end, len(data))
+        return data
+
+    def _decoded(self) -> bytes:
         while True:
             data = self._inflate() if self._decompressor is not None else self._raw(BLOCK_BYTES)
             if self._decoder is None:
@@ -170,9 +200,11 @@ class ByteSource:
             return unread
         try:
             read = getattr(self._file, "read1", None) or self._file.read
-            return bytes(read(size) or b"")
+            data = bytes(read(size) or b"")
         except OSError as exc:
             raise os_failure(exc, self.name) from exc
+        self._taken += len(data)
+        return data
 
     def close(self) -> None:
         """Close the file if it was opened here."""
@@ -204,6 +236,18 @@ def _is_regular(file: IO[bytes]) -> bool:
         return True
 
 
+def _size(file: IO[bytes]) -> int:
+    """Return how many bytes of a file on disk are to come, 0 for anything else."""
+    if not isinstance(getattr(file, "raw", file), io.FileIO):
+        # what unpacks a file has its number, but not its size
+        return 0
+    try:
+        found = os.fstat(file.fileno())
+        return max(found.st_size - file.tell(), 0) if stat.S_ISREG(found.st_mode) else 0
+    except (OSError, ValueError):
+        return 0
+
+
 def _decoder(encoding: str, name: str) -> codecs.IncrementalDecoder | None:
     try:
         info = codecs.lookup(encoding)
@@ -231,6 +275,11 @@ class LineBlocks:
         self._rest = b""
         self.line = 1
         self.unterminated = False
+
+    @property
+    def share(self) -> float | None:
+        """The share of the file that the lines given so far make up, `None` if unknown."""
+        return self._source.share(len(self._rest))
 
     def block(self) -> bytes:
         """Return the next lines, some MB at most; empty at the end."""

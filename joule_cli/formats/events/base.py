@@ -125,6 +125,11 @@ class EventReader(ABC):
     def blocks(self) -> Iterator[EventBlock]:
         """Give blocks of some thousand events, fewer from a slow pipe, at least one each."""
 
+    @property
+    @abstractmethod
+    def share(self) -> float | None:
+        """The share of the file that the events given so far come from; as `Reader.share`."""
+
     def _reject(self, line: int, text: str, bad: BadLine) -> None:
         if self.options.on_reject is None:
             raise FormatError(bad.reason, file=self.name, line=line, column=bad.column)

@@ -55,6 +55,11 @@ class JsonEventReader(EventReader):
         if events:
             yield self._block(events)
 
+    @property
+    def share(self) -> float | None:
+        """The share that is done; docstring of `EventReader.share` applies."""
+        return self._source.share(len(self._text) - self._at)
+
     def _block(self, events: list[Event]) -> EventBlock:
         self.tally.rows += len(events)
         return EventBlock(events, self._place(self._at)[0])

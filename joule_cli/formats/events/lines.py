@@ -64,6 +64,11 @@ class EventLineReader(EventReader):
                 f"{self.name}: the last line has no line end, the file may be cut"
             )
 
+    @property
+    def share(self) -> float | None:
+        """The share that is done; docstring of `EventReader.share` applies."""
+        return self._lines.share
+
     def _piece(self) -> bytes:
         """Return some whole lines; empty at the end."""
         block = self._lines.block()
