@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 from uuid import uuid4
-
-import orjson
 
 from joule_cli.errors import JouleError
 from joule_cli.model import Event, EventStream
 from joule_cli.ops.errors import EventsPresentError, OperationError, PartialError, partial_after
+from joule_cli.ops.event_comparison import Comparison
 from joule_cli.ops.progress import Meter
 from joule_cli.ops.streams import check_bounds, find_event_stream, refuse_same, split_path
 
@@ -286,100 +284,16 @@ async def _nothing() -> AsyncGenerator[list[Event], None]:
 
 
 @asynccontextmanager
-async def _comparison(work: _Work, *, reverse: bool = False) -> AsyncIterator[_Comparison]:
+async def _comparison(work: _Work, *, reverse: bool = False) -> AsyncIterator[Comparison]:
     """Compare the source with the destination, or in `reverse`."""
     source = _read(work.source, work.stream, work.options)
     if work.target is None or work.action is Action.IGNORE:
         async with source as events:
-            yield _Comparison(events, _nothing())
+            yield Comparison(events, _nothing())
         return
     destination = _read(work.destination, work.target, work.options)
     async with source as left, destination as right:
-        yield _Comparison(right, left) if reverse else _Comparison(left, right)
-
-
-class _Comparison:
-    """Two sequences of events in order of their start, compared in one go.
-
-    Events may be added to either stream meanwhile, at starts that `missing` has passed.
-    """
-
-    def __init__(
-        self, events: AsyncIterator[list[Event]], others: AsyncIterator[list[Event]]
-    ) -> None:
-        self._events = events
-        self._others = others
-        self._block: list[Event] = []
-        self._at = 0
-        self._start: int | None = None
-        #: the others that begin at `_start`, without those that are matched
-        self._group: Counter[str] = Counter()
-        self._alone = 0
-        #: how many events have an equal one among the others
-        self.matched = 0
-
-    async def missing(self) -> AsyncGenerator[list[Event], None]:
-        """Yield for every block of events those that have no equal one among the others."""
-        async for block in self._events:
-            missing = []
-            for event in block:
-                if event.start_time != self._start:
-                    await self._go_to(event.start_time)
-                if self._group and self._group[key := _key(event)]:
-                    self._group[key] -= 1
-                    self.matched += 1
-                else:
-                    missing.append(event)
-            yield missing
-
-    async def surplus(self) -> int:
-        """Return how many of the others have no equal event, once `missing` is at its end."""
-        self._alone += self._group.total()
-        self._group.clear()
-        while await self._fill():
-            self._alone += len(self._block) - self._at
-            self._at = len(self._block)
-        return self._alone
-
-    async def _go_to(self, start: int) -> None:
-        self._alone += self._group.total()
-        self._group.clear()
-        self._start = start
-        while await self._fill():
-            event = self._block[self._at]
-            if event.start_time > start:
-                return
-            self._at += 1
-            if event.start_time == start:
-                self._group[_key(event)] += 1
-            else:
-                self._alone += 1
-
-    async def _fill(self) -> bool:
-        """Have an event at `_at`; false at the end."""
-        if self._at == len(self._block):
-            self._block, self._at = await anext(self._others, []), 0
-        return bool(self._block)
-
-
-def _key(event: Event) -> str:
-    """Return a text that equal events of one start share, and no others."""
-    value = [event.end_time, _canonical(event.content)]
-    try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
-    except orjson.JSONEncodeError:  # integers beyond 64 bits
-        return json.dumps(value, sort_keys=True, ensure_ascii=False)
-
-
-def _canonical(value: Any) -> Any:
-    # a node may give back 1e16 as 10000000000000000
-    if isinstance(value, dict):
-        return {key: _canonical(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_canonical(each) for each in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+        yield Comparison(right, left) if reverse else Comparison(left, right)
 
 
 async def _write(node: Node, stream: EventStream, events: list[Event]) -> None:
