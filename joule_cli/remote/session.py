@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import os
-import re
 import ssl
 import warnings
 import weakref
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import aiohttp
@@ -26,6 +23,7 @@ from joule_cli.errors import (
     ProtocolError,
     TransferCutError,
 )
+from joule_cli.remote.bodies import content, encoded, error_text
 from joule_cli.wire import codec, status
 
 if TYPE_CHECKING:
@@ -40,14 +38,6 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT_S: Final = 60.0
 #: Requests whose work grows with the stored data get this many times the limit.
 LONG_WORK: Final = 10
-#: Largest JSON answer, bytes; the tree of a hundred thousand streams has a tenth of it.
-_MOST_JSON: Final = 512 * 2**20
-#: Largest text of an error that is read, bytes.
-_MOST_TEXT: Final = 64 * 2**10
-#: What a traceback ends with: an exception and why it was raised.
-_REASON: Final = re.compile(r"^(?:\w+\.)*([A-Z]\w+): (\S.*)$", re.MULTILINE)
-#: Longest reason of a fault that is passed on.
-_MOST_REASON: Final = 300
 #: Bytes that wait in memory for the reader of an answer.
 _BUFFER: Final = 2**20
 #: Seconds that an idle connection is kept; less than any server keeps it, so that a request
@@ -154,7 +144,7 @@ class Session:
             What the node refuses, and all that can go wrong on the way.
         """
         headers = {} if body is None else {"Content-Type": codec.MEDIA_TYPE}
-        data = body if body is None or isinstance(body, bytes) else _encoded(body)
+        data = body if body is None or isinstance(body, bytes) else encoded(body)
         attempts = _ATTEMPTS if method == "GET" else 1
         while True:
             attempts -= 1
@@ -162,7 +152,7 @@ class Session:
                 async with self.open(
                     method, endpoint, params, data, headers, about=about, patience=patience
                 ) as response:
-                    return await _content(response)
+                    return await content(response)
             except TransferCutError as error:
                 # only a connection that was dropped before the answer began
                 if not attempts or not _without_answer(error):
@@ -275,7 +265,7 @@ class Session:
     ) -> ApiError:
         """Return the error that an answer stands for."""
         number = response.status
-        text = await _error_text(response)
+        text = await error_text(response)
         code = response.headers.get(status.CODE_HEADER)
         if number < 400:
             return self._unexpected_status(response)
@@ -372,59 +362,3 @@ def _reason(error: OSError) -> str:
         # asyncio puts the address in place of the reason
         return os.strerror(error.errno)
     return error.strerror or str(error)
-
-
-def _encoded(body: Any) -> bytes:
-    try:
-        return codec.dump(body).encode()
-    except (TypeError, ValueError, RecursionError) as exc:
-        raise ApiError(f"the request cannot be written as JSON: {exc}") from exc
-
-
-async def _content(response: aiohttp.ClientResponse) -> Any:
-    body = await _read(response, _MOST_JSON)
-    if response.content_type == codec.MEDIA_TYPE:
-        if len(body) < _BUFFER:
-            return codec.load_response(body)
-        return await asyncio.to_thread(codec.load_response, body)
-    if body.strip().lower() == b"ok":
-        return None
-    shown = body[:80].decode("utf-8", "replace")
-    raise ProtocolError(f"Invalid node response: {shown}")
-
-
-async def _error_text(response: aiohttp.ClientResponse) -> str:
-    """Return what an answer says about a failure, in one line."""
-    body = await _read(response, _MOST_TEXT, cut=True)
-    text = body.decode("utf-8", "replace").strip()
-    if response.content_type == codec.MEDIA_TYPE and text.startswith("{"):
-        with suppress(ValueError, KeyError, RecursionError):
-            text = str(json.loads(text)["error"])
-    elif response.content_type == "text/html" or text in {"", f"{response.status}:"}:
-        # of some filters, Joule 1.0.1 says nothing more
-        text = f"{response.status} {response.reason}"
-    return _fault(text) if response.status >= 500 else " ".join(text.splitlines())
-
-
-def _fault(text: str) -> str:
-    """Return the first line of a fault, with the reason at the end of the traceback behind it."""
-    first, _, traceback = text.partition("\n")
-    reasons = _REASON.findall(traceback)
-    if not reasons:
-        return first
-    kind, reason = reasons[-1]
-    return f"{first} ({kind}: {reason[:_MOST_REASON]})"
-
-
-async def _read(response: aiohttp.ClientResponse, most: int, *, cut: bool = False) -> bytes:
-    """Return a body of at most `most` bytes; a longer one is an error or, with `cut`, cut."""
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > most:
-            if cut:
-                break
-            raise ProtocolError(f"Invalid node response: more than {most:,} bytes")
-    return b"".join(parts)[:most]

@@ -1,0 +1,84 @@
+"""The bodies of requests and answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from joule_cli.errors import ApiError, ProtocolError
+from joule_cli.wire import codec
+
+if TYPE_CHECKING:
+    import aiohttp
+
+#: Largest JSON answer, bytes; the tree of a hundred thousand streams has a tenth of it.
+_MOST_JSON: Final = 512 * 2**20
+#: Largest text of an error that is read, bytes.
+_MOST_TEXT: Final = 64 * 2**10
+#: What a traceback ends with: an exception and why it was raised.
+_REASON: Final = re.compile(r"^(?:\w+\.)*([A-Z]\w+): (\S.*)$", re.MULTILINE)
+#: Longest reason of a fault that is passed on.
+_MOST_REASON: Final = 300
+#: Answers below this, bytes, are decoded in the event loop; larger ones would keep it busy.
+_LITTLE: Final = 2**20
+
+
+def encoded(body: Any) -> bytes:
+    """Return the body of a request."""
+    try:
+        return codec.dump(body).encode()
+    except (TypeError, ValueError, RecursionError) as exc:
+        raise ApiError(f"the request cannot be written as JSON: {exc}") from exc
+
+
+async def content(response: aiohttp.ClientResponse) -> Any:
+    """Return what an answer holds; `None` for the text ``ok``."""
+    body = await _read(response, _MOST_JSON)
+    if response.content_type == codec.MEDIA_TYPE:
+        if len(body) < _LITTLE:
+            return codec.load_response(body)
+        return await asyncio.to_thread(codec.load_response, body)
+    if body.strip().lower() == b"ok":
+        return None
+    shown = body[:80].decode("utf-8", "replace")
+    raise ProtocolError(f"Invalid node response: {shown}")
+
+
+async def error_text(response: aiohttp.ClientResponse) -> str:
+    """Return what an answer says about a failure, in one line."""
+    body = await _read(response, _MOST_TEXT, cut=True)
+    text = body.decode("utf-8", "replace").strip()
+    if response.content_type == codec.MEDIA_TYPE and text.startswith("{"):
+        with suppress(ValueError, KeyError, RecursionError):
+            text = str(json.loads(text)["error"])
+    elif response.content_type == "text/html" or text in {"", f"{response.status}:"}:
+        # of some filters, Joule 1.0.1 says nothing more
+        text = f"{response.status} {response.reason}"
+    return _fault(text) if response.status >= 500 else " ".join(text.splitlines())
+
+
+def _fault(text: str) -> str:
+    """Return the first line of a fault, with the reason at the end of the traceback behind it."""
+    first, _, traceback = text.partition("\n")
+    reasons = _REASON.findall(traceback)
+    if not reasons:
+        return first
+    kind, reason = reasons[-1]
+    return f"{first} ({kind}: {reason[:_MOST_REASON]})"
+
+
+async def _read(response: aiohttp.ClientResponse, most: int, *, cut: bool = False) -> bytes:
+    """Return a body of at most `most` bytes; a longer one is an error or, with `cut`, cut."""
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            if cut:
+                break
+            raise ProtocolError(f"Invalid node response: more than {most:,} bytes")
+    return b"".join(parts)[:most]
