@@ -13,7 +13,14 @@ from joule_cli.errors import (
 )
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from joule_cli.model import Annotation, DataStream, EventStream, Folder, Module, Proxy
+
+    class _Stored(Protocol):
+        @property
+        def id(self) -> int | None: ...
+
 
 FolderRef: TypeAlias = "Folder | str | int"
 StreamRef: TypeAlias = "DataStream | str | int"
@@ -33,13 +40,8 @@ def stream_key(ref: StreamRef) -> str | int:
     ApiError
         A DataStream that was never created or read, so that it has no id.
     """
-    match ref:
-        case model.DataStream():
-            return _known_id(ref.id)
-        case bool():
-            pass
-        case str() | int():
-            return ref
+    if (key := _key(ref, model.DataStream)) is not None:
+        return key
     raise InvalidDataStreamParameter("Invalid stream datatype. Must be DataStream, Path, or ID")
 
 
@@ -53,13 +55,8 @@ def event_stream_key(ref: EventStreamRef) -> str | int:
     ApiError
         An EventStream that was never created or read, so that it has no id.
     """
-    match ref:
-        case model.EventStream():
-            return _known_id(ref.id)
-        case bool():
-            pass
-        case str() | int():
-            return ref
+    if (key := _key(ref, model.EventStream)) is not None:
+        return key
     raise InvalidEventStreamParameter("Invalid stream datatype. Must be EventStream, Path, or ID")
 
 
@@ -73,13 +70,8 @@ def folder_key(ref: FolderRef, role: str = "folder") -> str | int:
     ApiError
         A Folder without an id.
     """
-    match ref:
-        case model.Folder():
-            return _known_id(ref.id)
-        case bool():
-            pass
-        case str() | int():
-            return ref
+    if (key := _key(ref, model.Folder)) is not None:
+        return key
     raise InvalidReference(f"Invalid {role} datatype. Must be Folder, Path, or ID")
 
 
@@ -111,13 +103,8 @@ def module_key(ref: ModuleRef) -> str | int:
     InvalidReference
         Not a Module, a name or an id.
     """
-    match ref:
-        case model.Module():
-            return ref.id
-        case bool():
-            pass
-        case str() | int():
-            return ref
+    if (key := _key(ref, model.Module)) is not None:
+        return key
     raise InvalidReference("Invalid module datatype. Must be Module, Name, or ID")
 
 
@@ -129,14 +116,16 @@ def proxy_key(ref: ProxyRef) -> str | int:
     InvalidReference
         Not a Proxy, a name or an id.
     """
-    match ref:
-        case model.Proxy():
-            return ref.id
-        case bool():
-            pass
-        case str() | int():
-            return ref
+    if (key := _key(ref, model.Proxy)) is not None:
+        return key
     raise InvalidReference("Invalid proxy datatype. Must be Proxy, Name, or ID")
+
+
+def _key(ref: object, kind: type[_Stored]) -> str | int | None:
+    """Return a reference to a model of a kind as text or id, `None` if it is none."""
+    if isinstance(ref, kind):
+        return _known_id(ref.id)
+    return ref if isinstance(ref, str | int) and not isinstance(ref, bool) else None
 
 
 def _known_id(number: int | None) -> int:

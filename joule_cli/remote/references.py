@@ -20,15 +20,15 @@ _MOST_ID = 2**63 - 1
 
 def find_stream(stream: StreamRef) -> str | int:
     """Return path or id of a data stream that may exist."""
-    key = stream_key(stream)
-    if not _may_exist(key) or key == "/":
-        raise StreamNotFound("stream does not exist", object=str(key))
-    return key
+    return _stream_that_may_exist(stream_key(stream))
 
 
 def find_event_stream(stream: EventStreamRef) -> str | int:
     """Return path or id of an event stream that may exist."""
-    key = event_stream_key(stream)
+    return _stream_that_may_exist(event_stream_key(stream))
+
+
+def _stream_that_may_exist(key: str | int) -> str | int:
     if not _may_exist(key) or key == "/":
         raise StreamNotFound("stream does not exist", object=str(key))
     return key
