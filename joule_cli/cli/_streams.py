@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from joule_cli.cli import _render
-from joule_cli.cli._output import Column, emit_list, show_bytes, show_time
+from joule_cli.cli._output import Column, emit_list, emit_ok, show_bytes, show_time
 from joule_cli.cli._progress import counted, working
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import for_each
@@ -139,6 +139,32 @@ def doomed_lines(records: Sequence[dict[str, Any]]) -> str:
 def ask_to_delete(records: Sequence[dict[str, Any]], what: str, *, always: bool) -> None:
     """Ask before deleting; the question names every stream with its range and size."""
     confirm_or_leave(f"Delete {what}?", details=doomed_lines(records), always=always)
+
+
+def one_or_number(streams: Sequence[tuple[str, Any]], kind: str) -> str:
+    """Name the only stream, or tell how many there are of a kind, in the plural."""
+    return streams[0][0] if len(streams) == 1 else f"{len(streams)} {kind}"
+
+
+def ask_to_move(streams: Sequence[tuple[str, Any]], kind: str, destination: str | int) -> None:
+    """Ask before moving all that a pattern matches; the question names every stream."""
+    listing = "\n".join(f"  {path}" for path, _ in streams)
+    question = f"Move {len(streams)} {kind} to {destination}?"
+    confirm_or_leave(question, details=listing, always=True)
+
+
+async def move_each(
+    streams: Sequence[tuple[str, Any]],
+    move: Callable[[str, str | int], Awaitable[None]],
+    destination: str | int,
+) -> None:
+    """Move streams into a folder and tell which."""
+
+    async def move_one(item: tuple[str, Any]) -> None:
+        await move(item[0], destination)
+
+    await for_each(streams, move_one)
+    emit_ok(value={"moved": [path for path, _ in streams], "destination": destination})
 
 
 def size_text(info: DataStreamInfo) -> str:

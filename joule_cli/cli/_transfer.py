@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from joule_cli.cli._options import expand_streams, read_reference
+from joule_cli.cli._options import read_reference
 from joule_cli.cli._output import show_time
 from joule_cli.cli._progress import Progress
+from joule_cli.cli._references import expand_streams
 from joule_cli.cli._run import open_node, report_interruption
 from joule_cli.cli._settings import current
 from joule_cli.ops.errors import PartialError

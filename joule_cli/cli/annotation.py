@@ -11,7 +11,6 @@ from joule_cli.cli._options import (
     STREAM,
     Bounds,
     check_order,
-    expand_streams,
     read_bounds,
     safe_options,
     time_bounds,
@@ -27,6 +26,7 @@ from joule_cli.cli._output import (
     show_time,
 )
 from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._references import expand_streams
 from joule_cli.cli._run import for_each, with_node
 from joule_cli.cli._settings import current
 

@@ -119,6 +119,6 @@ async def path_of(node: Node, stream: str | int) -> str:
     """Return the path of a stream that may be named by its id."""
     if isinstance(stream, str):
         return stream
-    from joule_cli.cli._options import expand_streams
+    from joule_cli.cli._references import expand_streams
 
     return (await expand_streams(node, [stream]))[0][0]

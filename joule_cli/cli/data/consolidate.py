@@ -11,8 +11,6 @@ from joule_cli.cli._options import (
     STREAM,
     Bounds,
     DurationType,
-    any_pattern,
-    expand_streams,
     progress_option,
     safe_options,
     time_bounds,
@@ -25,6 +23,7 @@ from joule_cli.cli._output import (
     output_format,
 )
 from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._references import any_pattern, expand_streams
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._streams import watched_by_rows

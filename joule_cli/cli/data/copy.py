@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import (
-    Bounds,
-    expand_streams,
-    is_pattern,
-    match_streams,
-    progress_option,
-    safe_options,
-    time_bounds,
-)
+from joule_cli.cli._options import Bounds, progress_option, safe_options, time_bounds
 from joule_cli.cli._output import (
     Column,
     count_text,
@@ -26,6 +18,7 @@ from joule_cli.cli._output import (
     output_format,
 )
 from joule_cli.cli._prompt import confirm, confirm_or_leave
+from joule_cli.cli._references import expand_streams, is_pattern, match_streams
 from joule_cli.cli._run import for_each, run
 from joule_cli.cli._settings import current
 from joule_cli.cli._transfer import (

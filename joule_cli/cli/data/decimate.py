@@ -7,15 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import (
-    STREAM,
-    any_pattern,
-    expand_streams,
-    progress_option,
-    safe_options,
-)
+from joule_cli.cli._options import STREAM, progress_option, safe_options
 from joule_cli.cli._output import emit_ok
 from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._references import any_pattern, expand_streams
 from joule_cli.cli._run import with_node
 from joule_cli.cli._streams import doomed_records, gather_info, show_doomed, watched_by_rows
 

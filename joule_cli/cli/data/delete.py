@@ -11,8 +11,6 @@ from joule_cli.cli._lazy import command
 from joule_cli.cli._options import (
     STREAM,
     Bounds,
-    any_pattern,
-    expand_streams,
     progress_option,
     read_bounds,
     safe_options,
@@ -21,6 +19,7 @@ from joule_cli.cli._options import (
 from joule_cli.cli._output import Column, emit_list, emit_ok
 from joule_cli.cli._progress import counted, working
 from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._references import any_pattern, expand_streams
 from joule_cli.cli._run import for_each, with_node
 from joule_cli.cli._transfer import interval_line, pairs, read_interval_file
 from joule_cli.ops.errors import OperationError

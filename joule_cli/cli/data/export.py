@@ -9,18 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import (
-    DURATION,
-    STREAM,
-    Bounds,
-    expand_folders,
-    is_pattern,
-    match_streams,
-    progress_option,
-    time_bounds,
-)
+from joule_cli.cli._options import DURATION, STREAM, Bounds, progress_option, time_bounds
 from joule_cli.cli._output import Column, emit_list, output_format
 from joule_cli.cli._progress import Progress
+from joule_cli.cli._references import expand_folders, is_pattern, match_streams
 from joule_cli.cli._run import report, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli.data._input import ROW_FORMATS, extent, follow

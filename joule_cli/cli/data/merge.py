@@ -9,13 +9,13 @@ import click
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import (
     DURATION,
-    expand_streams,
     progress_option,
     read_bounds,
     read_reference,
     safe_options,
 )
 from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._references import expand_streams
 from joule_cli.cli._run import with_node
 from joule_cli.cli._transfer import pairs, watched
 from joule_cli.cli.data._computed import emit_plan, emit_result, interval_details

@@ -10,15 +10,7 @@ import click
 
 from joule_cli.cli import _render
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import (
-    DURATION,
-    STREAM,
-    Bounds,
-    expand_streams,
-    find_stream,
-    is_pattern,
-    time_bounds,
-)
+from joule_cli.cli._options import DURATION, STREAM, Bounds, time_bounds
 from joule_cli.cli._output import (
     Column,
     emit_list,
@@ -26,6 +18,7 @@ from joule_cli.cli._output import (
     emit_text,
     output_format,
 )
+from joule_cli.cli._references import expand_streams, find_stream, is_pattern
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._times import read_duration

@@ -10,15 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import (
-    DURATION,
-    STREAM,
-    Bounds,
-    find_stream,
-    progress_option,
-    time_bounds,
-)
+from joule_cli.cli._options import DURATION, STREAM, Bounds, progress_option, time_bounds
 from joule_cli.cli._progress import Progress
+from joule_cli.cli._references import find_stream
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import DATA_FORMATS, current
 from joule_cli.cli.data._rows import (

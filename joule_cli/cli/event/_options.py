@@ -4,8 +4,6 @@
 ``@filter_options``        ``--where --filter``; the command gets ``chosen: Chosen``
 ``@ongoing_option``        ``--ongoing/--no-ongoing``; the command gets ``ongoing: bool``
 ``resolve_window``         the bounds of ``@time_bounds`` in µs, for an event stream
-``expand_event_streams``   paths, ids and wildcards to ``[(path, EventStream)]``
-``find_event_stream``      one path or id to an ``EventStream``
 =========================  ============================================================
 """
 
@@ -18,13 +16,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from joule_cli.cli._options import is_pattern, match_streams, other_kind
-from joule_cli.errors import StreamNotFound, TimeFormatError
+from joule_cli.errors import TimeFormatError
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.cli._options import Bounds
-    from joule_cli.model import EventStream, Folder
     from joule_cli.series.event_filter import Filter
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -124,43 +120,3 @@ async def resolve_window(
             f"the stream has no events, so [{anchored[0].anchor}] is no time", object=str(stream)
         )
     return bounds.within(info.start, info.end)
-
-
-async def expand_event_streams(
-    node: Node, references: Iterable[str | int]
-) -> list[tuple[str, EventStream]]:
-    """Return the event streams that paths, ids and wildcards name, as `expand_streams` does.
-
-    Raises
-    ------
-    StreamNotFound
-        A reference names no event stream.
-    """
-    root = await node.folder_root()
-    known = list(root.events("/"))
-    found: dict[str, EventStream] = {}
-    for reference in references:
-        matches = match_streams(known, reference)
-        if not matches:
-            raise _not_found(root, reference)
-        found.update(matches)
-    return list(found.items())
-
-
-async def find_event_stream(node: Node, reference: str | int) -> EventStream:
-    """Return the one event stream that a path or an id names.
-
-    Raises
-    ------
-    StreamNotFound
-        It names none; the hint says if it names a data stream.
-    """
-    try:
-        return await node.event_stream_get(reference)
-    except StreamNotFound as exc:
-        raise _not_found(await node.folder_root(), reference) from exc
-
-
-def _not_found(root: Folder, reference: str | int) -> StreamNotFound:
-    what = "no event stream matches" if is_pattern(reference) else "event stream does not exist"
-    return StreamNotFound(what, object=str(reference), hint=other_kind(root, reference))

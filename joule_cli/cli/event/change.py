@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import PATH, STREAM, any_pattern, safe_options
+from joule_cli.cli._options import PATH, STREAM, safe_options
 from joule_cli.cli._output import Column, emit_list, emit_ok
-from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._references import any_pattern, expand_event_streams, find_event_stream
 from joule_cli.cli._run import for_each, with_node
-from joule_cli.cli._streams import ask_to_delete
-from joule_cli.cli.event._options import expand_event_streams, find_event_stream
+from joule_cli.cli._streams import ask_to_delete, ask_to_move, move_each, one_or_number
 from joule_cli.cli.event._streams import doomed_records, gather_info
 
 if TYPE_CHECKING:
@@ -59,15 +58,8 @@ async def move(node: Node, source: tuple[Ref, ...], destination: Ref, dry_run: b
         emit_list(doomed_records(streams, await gather_info(node, streams)), _COLUMNS)
         return
     if any_pattern(source, streams):
-        listing = "\n".join(f"  {path}" for path, _ in streams)
-        question = f"Move {len(streams)} event streams to {destination}?"
-        confirm_or_leave(question, details=listing, always=True)
-
-    async def move_one(item: tuple[str, EventStream]) -> None:
-        await node.event_stream_move(item[0], destination)
-
-    await for_each(streams, move_one)
-    emit_ok(value={"moved": [path for path, _ in streams], "destination": destination})
+        ask_to_move(streams, "event streams", destination)
+    await move_each(streams, node.event_stream_move, destination)
 
 
 @command(
@@ -87,8 +79,7 @@ async def delete(node: Node, stream: tuple[Ref, ...], dry_run: bool) -> None:
     if dry_run:
         emit_list(records, _COLUMNS)
         return
-    what = streams[0][0] if len(streams) == 1 else f"{len(streams)} event streams"
-    ask_to_delete(records, what, always=True)
+    ask_to_delete(records, one_or_number(streams, "event streams"), always=True)
 
     async def delete_one(item: tuple[str, EventStream]) -> None:
         await node.event_stream_delete(item[0])

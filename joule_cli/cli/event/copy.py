@@ -18,16 +18,11 @@ from joule_cli.cli._output import (
     output_format,
 )
 from joule_cli.cli._prompt import UnansweredError, ask
+from joule_cli.cli._references import expand_event_streams, find_event_stream
 from joule_cli.cli._run import run
 from joule_cli.cli._settings import current
 from joule_cli.cli._transfer import EndRef, open_ends, read_ends, watched
-from joule_cli.cli.event._options import (
-    Chosen,
-    expand_event_streams,
-    filter_options,
-    find_event_stream,
-    resolve_window,
-)
+from joule_cli.cli.event._options import Chosen, filter_options, resolve_window
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node

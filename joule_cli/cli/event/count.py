@@ -11,14 +11,9 @@ from joule_cli.cli import _render
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import DURATION, STREAM, Bounds, time_bounds
 from joule_cli.cli._output import Column, emit_list, emit_object, emit_text, output_format
+from joule_cli.cli._references import expand_event_streams
 from joule_cli.cli._run import with_node
-from joule_cli.cli.event._options import (
-    Chosen,
-    expand_event_streams,
-    filter_options,
-    ongoing_option,
-    resolve_window,
-)
+from joule_cli.cli.event._options import Chosen, filter_options, ongoing_option, resolve_window
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node

@@ -8,12 +8,12 @@ import click
 
 from joule_cli.cli._lazy import command
 from joule_cli.cli._models import read_keep, read_stream_model, split_path
-from joule_cli.cli._options import STREAM, other_kind
+from joule_cli.cli._options import STREAM
 from joule_cli.cli._output import emit_ok
+from joule_cli.cli._references import find_event_stream, other_kind
 from joule_cli.cli._run import with_node
 from joule_cli.cli._times import read_duration
 from joule_cli.cli.event._fields import read_fields
-from joule_cli.cli.event._options import find_event_stream
 from joule_cli.cli.event._streams import field_text
 from joule_cli.errors import ConflictError, NameTakenError, StreamNotFound
 from joule_cli.model import EventStream

@@ -13,16 +13,10 @@ from joule_cli.cli._lazy import command
 from joule_cli.cli._options import STREAM, Bounds, progress_option, time_bounds
 from joule_cli.cli._output import data_time, output_format
 from joule_cli.cli._progress import Progress
+from joule_cli.cli._references import expand_event_streams, find_event_stream
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
-from joule_cli.cli.event._options import (
-    Chosen,
-    expand_event_streams,
-    filter_options,
-    find_event_stream,
-    ongoing_option,
-    resolve_window,
-)
+from joule_cli.cli.event._options import Chosen, filter_options, ongoing_option, resolve_window
 from joule_cli.errors import ApiError, JouleError
 
 if TYPE_CHECKING:

@@ -10,13 +10,9 @@ from joule_cli.cli._lazy import command
 from joule_cli.cli._options import STREAM, Bounds, safe_options, time_bounds
 from joule_cli.cli._output import Column, emit_list, emit_ok, show_time
 from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._references import expand_event_streams
 from joule_cli.cli._run import with_node
-from joule_cli.cli.event._options import (
-    Chosen,
-    expand_event_streams,
-    filter_options,
-    resolve_window,
-)
+from joule_cli.cli.event._options import Chosen, filter_options, resolve_window
 from joule_cli.ops.errors import OperationError
 
 if TYPE_CHECKING:

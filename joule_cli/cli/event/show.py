@@ -8,7 +8,7 @@ import click
 
 from joule_cli.cli._lazy import command
 from joule_cli.cli._models import yaml_lines
-from joule_cli.cli._options import PATH, STREAM, streams_below
+from joule_cli.cli._options import PATH, STREAM
 from joule_cli.cli._output import (
     Column,
     emit_block,
@@ -19,9 +19,9 @@ from joule_cli.cli._output import (
     show_rows,
     show_time,
 )
+from joule_cli.cli._references import expand_event_streams, streams_below
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
-from joule_cli.cli.event._options import expand_event_streams
 from joule_cli.cli.event._streams import (
     INFO_KEYS,
     chunk_text,

@@ -17,11 +17,12 @@ from joule_cli.cli._models import split_path
 from joule_cli.cli._options import STREAM, progress_option, read_bounds
 from joule_cli.cli._output import count_text, data_time, emit_ok, output_format, warn
 from joule_cli.cli._progress import Progress
+from joule_cli.cli._references import expand_event_streams, find_event_stream
 from joule_cli.cli._run import report_interruption, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli.data._input import input_zone, opened
 from joule_cli.cli.event._fields import read_fields
-from joule_cli.cli.event._options import expand_event_streams, find_event_stream, resolve_window
+from joule_cli.cli.event._options import resolve_window
 from joule_cli.errors import ConflictError, InvalidEventError, StreamNotFound
 from joule_cli.model import Event, EventStream
 

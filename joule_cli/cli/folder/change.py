@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import PATH, any_pattern, expand_folders, safe_options
+from joule_cli.cli._options import PATH, safe_options
 from joule_cli.cli._output import emit_ok
+from joule_cli.cli._references import any_pattern, expand_folders
 from joule_cli.cli._run import for_each, with_node
 from joule_cli.errors import ConflictError, LockedError
 

@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import (
-    Bounds,
-    expand_folders,
-    progress_option,
-    safe_options,
-    time_bounds,
-)
+from joule_cli.cli._options import Bounds, progress_option, safe_options, time_bounds
 from joule_cli.cli._output import (
     Column,
     ListWriter,
@@ -24,6 +18,7 @@ from joule_cli.cli._output import (
     emit_text,
     output_format,
 )
+from joule_cli.cli._references import expand_folders
 from joule_cli.cli._run import report, run
 from joule_cli.cli._settings import current
 from joule_cli.cli._transfer import EndRef, explain, open_ends, pairs, read_ends, watched

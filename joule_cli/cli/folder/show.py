@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import PATH, expand_folders
+from joule_cli.cli._options import PATH
 from joule_cli.cli._output import (
     Column,
     emit_block,
@@ -17,6 +17,7 @@ from joule_cli.cli._output import (
     output_format,
     show_bytes,
 )
+from joule_cli.cli._references import expand_folders
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
 

@@ -7,29 +7,22 @@ from typing import TYPE_CHECKING
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import (
-    PATH,
-    STREAM,
-    any_pattern,
-    expand_streams,
-    is_pattern,
-    match_streams,
-    other_kind,
-    progress_option,
-    safe_options,
-)
+from joule_cli.cli._options import PATH, STREAM, progress_option, safe_options
 from joule_cli.cli._output import emit_ok
 from joule_cli.cli._progress import counted, working
-from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._references import any_pattern, expand_streams, match_streams, named_streams
 from joule_cli.cli._run import for_each, with_node
 from joule_cli.cli._streams import (
     ask_to_delete,
+    ask_to_move,
     doomed_records,
     gather_doomed,
     gather_info,
+    move_each,
+    one_or_number,
     show_doomed,
 )
-from joule_cli.errors import LockedError, StreamNotFound
+from joule_cli.errors import LockedError
 from joule_cli.model import DataStream
 
 if TYPE_CHECKING:
@@ -71,15 +64,8 @@ async def move(node: Node, source: tuple[Ref, ...], destination: Ref, dry_run: b
         show_doomed(doomed_records(streams, await gather_info(node, streams)))
         return
     if any_pattern(source, streams):
-        listing = "\n".join(f"  {path}" for path, _ in streams)
-        question = f"Move {len(streams)} streams to {destination}?"
-        confirm_or_leave(question, details=listing, always=True)
-
-    async def move_one(item: tuple[str, DataStream]) -> None:
-        await node.data_stream_move(item[0], destination)
-
-    await for_each(streams, move_one)
-    emit_ok(value={"moved": [path for path, _ in streams], "destination": destination})
+        ask_to_move(streams, "streams", destination)
+    await move_each(streams, node.data_stream_move, destination)
 
 
 @command(
@@ -106,8 +92,7 @@ async def delete(node: Node, stream: tuple[Ref, ...], dry_run: bool) -> None:
     if dry_run:
         show_doomed(records)
         return
-    what = streams[0][0] if len(streams) == 1 else f"{len(streams)} streams"
-    ask_to_delete(records, what, always=True)
+    ask_to_delete(records, one_or_number(streams, "streams"), always=True)
 
     async def delete_one(item: tuple[str, DataStream | EventStream]) -> None:
         if isinstance(item[1], DataStream):
@@ -128,13 +113,10 @@ async def _find(
     root = await node.folder_root()
     data = list(root.streams("/"))
     known: list[tuple[str, DataStream | EventStream]] = [*data, *root.events("/")]
-    found: dict[str, DataStream | EventStream] = {}
-    for reference in references:
+
+    def matching(reference: Ref) -> list[tuple[str, DataStream | EventStream]]:
         # a data stream and an event stream can have the same id, but not the same path
         by_id = isinstance(reference, int)
-        matches = match_streams(known[: len(data)] if by_id else known, reference)
-        if not matches:
-            what = "no stream matches" if is_pattern(reference) else "stream does not exist"
-            raise StreamNotFound(what, object=str(reference), hint=other_kind(root, reference))
-        found.update(matches)
-    return list(found.items())
+        return match_streams(known[: len(data)] if by_id else known, reference)
+
+    return named_streams(root, references, matching)

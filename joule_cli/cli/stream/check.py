@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import DURATION, STREAM, Bounds, expand_streams, time_bounds
+from joule_cli.cli._options import DURATION, STREAM, Bounds, time_bounds
 from joule_cli.cli._output import Column, emit_list, output_format
+from joule_cli.cli._references import expand_streams
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
 

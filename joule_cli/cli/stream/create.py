@@ -9,8 +9,9 @@ import click
 
 from joule_cli.cli._lazy import command
 from joule_cli.cli._models import read_keep, read_stream_model, split_path
-from joule_cli.cli._options import STREAM, find_stream
+from joule_cli.cli._options import STREAM
 from joule_cli.cli._output import emit_ok
+from joule_cli.cli._references import find_stream
 from joule_cli.cli._run import with_node
 from joule_cli.errors import ConflictError, NameTakenError, StreamNotFound
 from joule_cli.model import DataStream, Element

@@ -9,7 +9,7 @@ import click
 from joule_cli.cli import _render
 from joule_cli.cli._lazy import command
 from joule_cli.cli._models import yaml_lines
-from joule_cli.cli._options import PATH, STREAM, expand_streams, streams_below
+from joule_cli.cli._options import PATH, STREAM
 from joule_cli.cli._output import (
     Column,
     emit_block,
@@ -20,6 +20,7 @@ from joule_cli.cli._output import (
     show_rows,
     show_time,
 )
+from joule_cli.cli._references import expand_streams, streams_below
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._streams import gather_info, keep_text, size_text, status, stream_record

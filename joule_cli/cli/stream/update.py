@@ -10,8 +10,9 @@ import click
 
 from joule_cli.cli._lazy import Command
 from joule_cli.cli._models import read_keep
-from joule_cli.cli._options import STREAM, find_stream
+from joule_cli.cli._options import STREAM
 from joule_cli.cli._output import emit_ok
+from joule_cli.cli._references import find_stream
 from joule_cli.cli._run import with_node
 from joule_cli.cli.stream.create import read_model
 from joule_cli.errors import LayoutMismatchError

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from joule_cli.cli._references import expand_event_streams
 from joule_cli.cli._run import is_terminal
 from joule_cli.cli._settings import current
 from joule_cli.cli._times import zone
 from joule_cli.cli.data._picture.marks import annotation_lane, event_lane
-from joule_cli.cli.event._options import expand_event_streams, read_chosen
+from joule_cli.cli.event._options import read_chosen
 from joule_cli.errors import FormatError, JouleError, MissingExtraError
 
 if TYPE_CHECKING:
