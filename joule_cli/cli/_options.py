@@ -56,6 +56,12 @@ def read_reference(text: str) -> str | int:
     """Return an id for a bare integer, else an absolute path without a slash at its end."""
     if text.isascii() and text.isdigit():
         return int(text)
+    node, found, _ = text.partition(":/")
+    if found and node and "/" not in node:
+        raise click.BadParameter(
+            f"only copies take a node with the path; write --node {node}, "
+            f"or /{text} for a folder of that name"
+        )
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -94,3 +94,18 @@ def test_a_terminal_shows_a_line_that_goes_away(joule):
     assert "files" not in narrow.out
     dumb = joule.terminal(program=[sys.executable, "-c", code], env={"TERM": "dumb"})
     assert dumb.out == "done\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("stream", "info", "lab:/a/b"), ("data", "mean", "/a/b", "lab:/a/c", "-w", "3", "--yes")],
+)
+def test_a_node_before_a_path_is_refused_where_there_is_one_node(joule, words):
+    joule.ok("stream", "create", "/a/b:float32[v]")
+    refused = joule(*words)
+    assert refused.status == 2
+    assert "--node lab" in refused.err
+    assert joule.ok("folder", "list", "--json").count("lab") == 0
+    # a folder may have such a name
+    joule.ok("stream", "create", "/lab:/b:float32[v]")
+    assert "/lab:/b" in joule.ok("stream", "info", "/lab:/b")
