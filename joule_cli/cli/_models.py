@@ -5,20 +5,65 @@ from __future__ import annotations
 import json
 import re
 import sys
+from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from joule_cli.cli._options import PATH
+import click
+
+from joule_cli.cli._options import PATH, STREAM
 from joule_cli.errors import FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+F = TypeVar("F", bound="Callable[..., Any]")
 T = TypeVar("T")
 
 #: Keys that YAML reads as text without quotes.
 _PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NOT_TEXT = {"true", "false", "null", "yes", "no", "on", "off", "y", "n"}
+
+
+def keep_option(what: str) -> Callable[[F], F]:
+    """Add ``--keep``; `what` says of which things it is told how long they are kept."""
+    return click.option("--keep", metavar="D", help=f"How long {what}: all, none or a duration.")
+
+
+def from_json_option(command: F) -> F:
+    """Add ``--from-json``."""
+    return click.option(
+        "--from-json", metavar="FILE", help="Take all attributes from a file, - for stdin."
+    )(command)
+
+
+def template_options(command: F) -> F:
+    """Add ``--like`` and ``--from-json``, of which a command takes one."""
+
+    @click.option("--like", type=STREAM, metavar="STREAM", help="Take all attributes of this one.")
+    @from_json_option
+    @wraps(command)
+    def templated(*args: Any, **kwargs: Any) -> Any:
+        if kwargs["like"] is not None and kwargs["from_json"] is not None:
+            raise click.UsageError("--like and --from-json exclude each other.")
+        return command(*args, **kwargs)
+
+    return templated  # type: ignore[return-value]  # click only sees that it is callable
+
+
+def new_place(path: str) -> tuple[str, str]:
+    """Split the path of a new stream, which has to have a name, as `split_path` does."""
+    folder, name = split_path(path)
+    if not name:
+        raise click.UsageError("The path needs a name after the last slash.")
+    return folder, name
+
+
+def set_given(model: object, **values: Any) -> None:
+    """Set the attributes whose options are given."""
+    for attribute, value in values.items():
+        if value is not None:
+            setattr(model, attribute, value)
 
 
 def split_path(path: str) -> tuple[str, str]:
@@ -29,8 +74,10 @@ def split_path(path: str) -> tuple[str, str]:
     return folder or "/", name
 
 
-def read_keep(text: str) -> int:
-    """Read ``--keep``."""
+def read_keep(text: str | None) -> int | None:
+    """Read ``--keep``, which may be missing."""
+    if text is None:
+        return None
     from joule_cli.series.time import parse_keep
 
     return parse_keep(text)

@@ -6,7 +6,10 @@ import sys
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta, tzinfo
-from typing import IO, TYPE_CHECKING
+from functools import wraps
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+import click
 
 from joule_cli.cli._output import count_text, show_time
 from joule_cli.cli._run import report_interruption
@@ -21,8 +24,40 @@ if TYPE_CHECKING:
     from joule_cli.cli._settings import Settings
     from joule_cli.ops.progress import Progress as Step
 
+F = TypeVar("F", bound="Callable[..., Any]")
+
 #: Formats of rows by name; `joule_cli.formats` is too much to import for a list of options.
 ROW_FORMATS = ("text", "csv", "tsv", "jsonl", "json", "hdf5", "parquet", "arrow")
+
+
+def bad_input_options(what: str) -> Callable[[F], F]:
+    """Add ``--on-error``, ``--max-errors`` and ``--rejects``; `what` is what can be bad."""
+
+    def decorate(command: F) -> F:
+        @click.option(
+            "--on-error",
+            type=click.Choice(["fail", "skip"]),
+            default="fail",
+            metavar="HOW",
+            help=f"At a bad {what}: fail, or skip it.",
+        )
+        @click.option(
+            "--max-errors",
+            type=click.IntRange(min=0),
+            metavar="N",
+            help=f"Fail after this many bad {what}s.",
+        )
+        @click.option("--rejects", metavar="FILE", help=f"Write the bad {what}s there.")
+        @wraps(command)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            limits = kwargs["max_errors"], kwargs["rejects"]
+            if kwargs["on_error"] != "skip" and limits != (None, None):
+                raise click.UsageError("--max-errors and --rejects need --on-error skip.")
+            return command(*args, **kwargs)
+
+        return checked  # type: ignore[return-value]  # click only sees that it is callable
+
+    return decorate
 
 
 class _SystemZone(tzinfo):

@@ -15,6 +15,7 @@ from joule_cli.cli._run import report, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli.data._input import (
     ROW_FORMATS,
+    bad_input_options,
     follow,
     how_far,
     input_zone,
@@ -92,20 +93,7 @@ _REMEDY = "repeat the command with --resume to continue there"
     metavar="HOW",
     help="Where the stream has rows: ask, replace them, skip those of the file, or fail.",
 )
-@click.option(
-    "--on-error",
-    type=click.Choice(["fail", "skip"]),
-    default="fail",
-    metavar="HOW",
-    help="At a bad line: fail, or skip it.",
-)
-@click.option(
-    "--max-errors",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Fail after this many bad lines.",
-)
-@click.option("--rejects", metavar="FILE", help="Write the bad lines there.")
+@bad_input_options("line")
 @click.option("--resume", is_flag=True, help="Begin after the last row of the stream.")
 @click.option("--dataset", default="data", metavar="NAME", help="The values in an HDF5 file.")
 @click.option(
@@ -138,8 +126,6 @@ async def ingest(
     from joule_cli.cli.data._ingest import Ingestion, Rejects, is_directory
     from joule_cli.ops.ingest_source import IngestOptions
 
-    if on_error != "skip" and (max_errors is not None or rejects is not None):
-        raise click.UsageError("--max-errors and --rejects need --on-error skip.")
     if max_gap is not None and max_gap < 1:
         raise click.UsageError("--max-gap must be positive.")
     if files.count("-") > 1:

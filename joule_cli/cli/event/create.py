@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._models import read_keep, read_stream_model, split_path
+from joule_cli.cli._models import (
+    from_json_option,
+    keep_option,
+    new_place,
+    read_keep,
+    read_stream_model,
+    set_given,
+    template_options,
+)
 from joule_cli.cli._options import STREAM
 from joule_cli.cli._output import emit_ok
 from joule_cli.cli._references import find_event_stream, other_kind
@@ -24,6 +32,11 @@ if TYPE_CHECKING:
 Ref = str | int
 
 _FIELD_HELP = "TYPE is string, numeric or category[a,b]; may be repeated."
+_chunk_duration_option = click.option(
+    "--chunk-duration",
+    metavar="D",
+    help="Span of a storage partition, or none; only nodes of Joule 1.0.1 use it.",
+)
 
 
 @command(
@@ -37,16 +50,9 @@ _FIELD_HELP = "TYPE is string, numeric or category[a,b]; may be repeated."
 @click.argument("path")
 @click.option("--field", multiple=True, metavar="NAME:TYPE", help=f"Declare a field; {_FIELD_HELP}")
 @click.option("--description", metavar="TEXT", help="Describe the stream.")
-@click.option(
-    "--keep", metavar="D", help="How long events are kept after they end: all, none or a duration."
-)
-@click.option(
-    "--chunk-duration",
-    metavar="D",
-    help="Span of a storage partition, or none; only nodes of Joule 1.0.1 use it.",
-)
-@click.option("--like", type=STREAM, metavar="STREAM", help="Take all attributes of this one.")
-@click.option("--from-json", metavar="FILE", help="Take all attributes from a file, - for stdin.")
+@keep_option("events are kept after they end")
+@_chunk_duration_option
+@template_options
 @click.option("--exist-ok", is_flag=True, help="Accept an event stream that has the same fields.")
 @with_node
 async def create(
@@ -65,14 +71,9 @@ async def create(
     Folders are created as needed. The fields say what the content of an event has; an event may
     have others as well.
     """
-    if like is not None and from_json is not None:
-        raise click.UsageError("--like and --from-json exclude each other.")
-    folder, name = split_path(path)
-    if not name:
-        raise click.UsageError("The path needs a name after the last slash.")
+    folder, name = new_place(path)
     fields = read_fields(field)
-    keep_us = None if keep is None else read_keep(keep)
-    chunk_us = None if chunk_duration is None else _read_chunk_duration(chunk_duration)
+    keep_us, chunk_us = read_keep(keep), _read_chunk_duration(chunk_duration)
     new = EventStream()
     if like is not None:
         new = await find_event_stream(node, like)
@@ -80,9 +81,7 @@ async def create(
         new = _read_model(from_json)
     new.id, new.updated_at, new.name = None, None, name
     new.event_fields = fields or new.event_fields
-    new.description = description if description is not None else new.description
-    new.keep_us = keep_us if keep_us is not None else new.keep_us
-    new.chunk_duration_us = chunk_us if chunk_us is not None else new.chunk_duration_us
+    set_given(new, description=description, keep_us=keep_us, chunk_duration_us=chunk_us)
     stored = await _create(node, new, folder, exist_ok=exist_ok)
     at = f"{folder.rstrip('/')}/{name}"
     emit_ok(f"OK {at} ({stored.id})", {"path": at, **stored.to_json()})
@@ -125,14 +124,8 @@ def _fields_text(stream: EventStream) -> str:
 @click.argument("path", type=STREAM)
 @click.option("--name", metavar="NAME", help="New name.")
 @click.option("--description", metavar="TEXT", help="New description.")
-@click.option(
-    "--keep", metavar="D", help="How long events are kept after they end: all, none or a duration."
-)
-@click.option(
-    "--chunk-duration",
-    metavar="D",
-    help="Span of a storage partition, or none; only nodes of Joule 1.0.1 use it.",
-)
+@keep_option("events are kept after they end")
+@_chunk_duration_option
 @click.option(
     "--field", multiple=True, metavar="NAME:TYPE", help=f"Declare or change a field; {_FIELD_HELP}"
 )
@@ -142,7 +135,7 @@ def _fields_text(stream: EventStream) -> str:
     metavar="NAME",
     help="Declare a field no longer; events keep it. May be repeated.",
 )
-@click.option("--from-json", metavar="FILE", help="Take all attributes from a file, - for stdin.")
+@from_json_option
 @with_node
 async def update(
     node: Node,
@@ -163,21 +156,15 @@ async def update(
     if not field and not drop_field and given == (None,) * len(given):
         raise click.UsageError("Nothing to change.")
     fields = read_fields(field)
-    keep_us = None if keep is None else read_keep(keep)
-    chunk_us = None if chunk_duration is None else _read_chunk_duration(chunk_duration)
+    keep_us, chunk_us = read_keep(keep), _read_chunk_duration(chunk_duration)
     model = None if from_json is None else _read_model(from_json)
     stream = await find_event_stream(node, path)
     if model is not None:
         model.id, model.name = stream.id, model.name or stream.name
         stream = model
-    if name is not None:
-        stream.name = name
-    if description is not None:
-        stream.description = description
-    if keep_us is not None:
-        stream.keep_us = keep_us
-    if chunk_us is not None:
-        stream.chunk_duration_us = chunk_us
+    set_given(
+        stream, name=name, description=description, keep_us=keep_us, chunk_duration_us=chunk_us
+    )
     _drop(stream, drop_field, fields)
     stream.event_fields |= fields
     await node.event_stream_update(stream)
@@ -198,7 +185,9 @@ def _drop(stream: EventStream, names: tuple[str, ...], fields: dict[str, str]) -
         del stream.event_fields[name]
 
 
-def _read_chunk_duration(text: str) -> int:
+def _read_chunk_duration(text: str | None) -> int | None:
+    if text is None:
+        return None
     if text.strip().lower() in {"none", "0"}:
         return 0
     return read_duration(text, "--chunk-duration")

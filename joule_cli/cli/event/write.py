@@ -20,7 +20,7 @@ from joule_cli.cli._progress import Progress
 from joule_cli.cli._references import expand_event_streams, find_event_stream
 from joule_cli.cli._run import report_interruption, with_node
 from joule_cli.cli._settings import current
-from joule_cli.cli.data._input import input_zone, opened
+from joule_cli.cli.data._input import bad_input_options, input_zone, opened
 from joule_cli.cli.event._fields import read_fields
 from joule_cli.cli.event._options import resolve_window
 from joule_cli.errors import ConflictError, InvalidEventError, StreamNotFound
@@ -74,20 +74,7 @@ _FORMATS = ("csv", "tsv", "json", "jsonl")
     metavar="NAME:TYPE",
     help="With --create, declare a field; TYPE is string, numeric or category[a,b].",
 )
-@click.option(
-    "--on-error",
-    type=click.Choice(["fail", "skip"]),
-    default="fail",
-    metavar="HOW",
-    help="At a bad event: fail, or skip it.",
-)
-@click.option(
-    "--max-errors",
-    type=click.IntRange(min=0),
-    metavar="N",
-    help="Fail after this many bad events.",
-)
-@click.option("--rejects", metavar="FILE", help="Write the bad events there.")
+@bad_input_options("event")
 @click.option("-s", "--start", metavar="T", help="Write one event that begins at this time.")
 @click.option("-e", "--end", metavar="T", help="Its end; without one it is still going on.")
 @progress_option
@@ -115,8 +102,6 @@ async def write(
     arrives. An event with the id of a stored one replaces it, unless it was read from elsewhere.
     With --json and its likes, the events are printed with the ids they have got.
     """
-    if on_error != "skip" and (max_errors is not None or rejects is not None):
-        raise click.UsageError("--max-errors and --rejects need --on-error skip.")
     if field and not create:
         raise click.UsageError("--field needs --create.")
     contents = _contents(items) if start is not None else None

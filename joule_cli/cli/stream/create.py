@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._models import read_keep, read_stream_model, split_path
-from joule_cli.cli._options import STREAM
+from joule_cli.cli._models import (
+    keep_option,
+    new_place,
+    read_keep,
+    read_stream_model,
+    set_given,
+    template_options,
+)
 from joule_cli.cli._output import emit_ok
 from joule_cli.cli._references import find_stream
 from joule_cli.cli._run import with_node
@@ -44,11 +50,10 @@ _INLINE = re.compile(rf"(.+):({'|'.join(DATATYPES)})\[([^\]]*)\]", re.DOTALL)
     "--element", multiple=True, metavar="NAME[:UNITS]", help="Add an element; may be repeated."
 )
 @click.option("--elements", metavar="LIST", help="Names of the elements, comma separated.")
-@click.option("--keep", metavar="D", help="How long rows are kept: all, none or a duration.")
+@keep_option("rows are kept")
 @click.option("--decimate/--no-decimate", default=None, help="Store decimated levels.")
 @click.option("--description", metavar="TEXT", help="Describe the stream.")
-@click.option("--like", type=STREAM, metavar="STREAM", help="Take all attributes of this one.")
-@click.option("--from-json", metavar="FILE", help="Take all attributes from a file, - for stdin.")
+@template_options
 @click.option("--exist-ok", is_flag=True, help="Accept a stream of the same layout.")
 @with_node
 async def create(
@@ -68,8 +73,6 @@ async def create(
 
     Folders are created as needed.
     """
-    if like is not None and from_json is not None:
-        raise click.UsageError("--like and --from-json exclude each other.")
     new = DataStream(keep_us=KEEP_ALL)
     if like is not None:
         new = _blank(await find_stream(node, like))
@@ -86,13 +89,8 @@ async def create(
     if not new.elements:
         raise click.UsageError("A stream needs elements: use --elements, or PATH:TYPE[NAME,...].")
     new.datatype = datatype or new.datatype
-    new.description = description if description is not None else new.description
-    new.decimate = decimate if decimate is not None else new.decimate
-    if keep is not None:
-        new.keep_us = read_keep(keep)
-    folder, new.name = split_path(path)
-    if not new.name:
-        raise click.UsageError("The path needs a name after the last slash.")
+    set_given(new, description=description, decimate=decimate, keep_us=read_keep(keep))
+    folder, new.name = new_place(path)
     stored = await _create(node, new, folder, exist_ok=exist_ok)
     at = f"{folder.rstrip('/')}/{new.name}"
     emit_ok(f"OK {at} ({stored.id})", {"path": at, **stored.to_json()})

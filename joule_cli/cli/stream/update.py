@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joule_cli.cli._lazy import Command
-from joule_cli.cli._models import read_keep
+from joule_cli.cli._models import from_json_option, keep_option, read_keep, set_given
 from joule_cli.cli._options import STREAM
 from joule_cli.cli._output import emit_ok
 from joule_cli.cli._references import find_stream
@@ -73,7 +73,7 @@ class _UpdateCommand(Command):
 @click.argument("path", type=STREAM)
 @click.option("--name", metavar="NAME", help="New name.")
 @click.option("--description", metavar="TEXT", help="New description.")
-@click.option("--keep", metavar="D", help="How long rows are kept: all, none or a duration.")
+@keep_option("rows are kept")
 @click.option("--decimate/--no-decimate", default=None, help="Store decimated levels.")
 @click.option(
     "--element",
@@ -81,7 +81,7 @@ class _UpdateCommand(Command):
     metavar="REF KEY=VALUE...",
     help=f"Change an element, given by index or name; 'none' clears. Keys: {', '.join(_KEYS)}.",
 )
-@click.option("--from-json", metavar="FILE", help="Take all attributes from a file, - for stdin.")
+@from_json_option
 @with_node
 async def update(
     node: Node,
@@ -100,19 +100,12 @@ async def update(
     if not element and (name, description, keep, decimate, from_json) == (None,) * 5:
         raise click.UsageError("Nothing to change.")
     changes = [json.loads(text) for text in element]
-    keep_us = None if keep is None else read_keep(keep)
+    keep_us = read_keep(keep)
     model = None if from_json is None else read_model(from_json)
     stream = await find_stream(node, path)
     if model is not None:
         _take_over(stream, model)
-    if name is not None:
-        stream.name = name
-    if description is not None:
-        stream.description = description
-    if keep_us is not None:
-        stream.keep_us = keep_us
-    if decimate is not None:
-        stream.decimate = decimate
+    set_given(stream, name=name, description=description, keep_us=keep_us, decimate=decimate)
     for reference, *assignments in changes:
         _change(_element(stream, reference), assignments)
     await node.data_stream_update(stream)
