@@ -55,16 +55,20 @@ class Progress:
 
     def __init__(self, label: str, total: int | None = None, unit: str = "rows") -> None:
         settings = current()
-        self.label = label
+        self.work = self.label = label
         self.total = total
         self.unit = unit
         self.done = 0
+        self.share: float | None = None
+        self._before = 0
         terminal = is_terminal(sys.stderr) and os.environ.get("TERM") != "dumb"
         wanted = settings.progress if settings.progress is not None else terminal
         self.visible = wanted and not settings.quiet
         self._terminal = terminal
         self._pause_s = REDRAW_S if terminal else LINE_S
         self._began = self._drawn = time.monotonic()
+        # what was done when the clock began to count
+        self._first_done, self._first_share = 0, 0.0
         self._on_screen = False
 
     def __enter__(self) -> Self:
@@ -80,13 +84,25 @@ class Progress:
 
     def advance(self, amount: int) -> None:
         """Count more work."""
-        self.update(self.done + amount)
+        self.update(self.done - self._before + amount)
 
-    def update(self, done: int, total: int | None = None) -> None:
-        """Set how much is done, and the total once it is known."""
-        self.done = done
+    def update(self, done: int, total: int | None = None, share: float | None = None) -> None:
+        """Set how much is done, and the total once it is known.
+
+        Parameters
+        ----------
+        share
+            Of the whole work, from 0 to 1, where it is known without the total.
+        """
+        self.done = self._before + done
         if total is not None:
             self.total = total
+        if share is not None:
+            self.share = share
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Draw the line, unless it was drawn a moment ago."""
         if not self.visible:
             return
         now = time.monotonic()
@@ -94,6 +110,28 @@ class Progress:
             return
         self._drawn = now
         self._draw(now)
+
+    def next_part(self) -> None:
+        """Count from here on what comes on top of what is done."""
+        self._before = self.done
+
+    def turn_to(self, label: str, share: float = 0.0) -> None:
+        """Go on to other work on the same things, with a rate and a remaining time of its own.
+
+        Parameters
+        ----------
+        share
+            Of the other work that is done already.
+        """
+        if label != self.label:
+            self.label = label
+            self.restart(share)
+
+    def restart(self, share: float = 0.0) -> None:
+        """Take the time from now on, for work that begins once more."""
+        self.done = self._first_done = self._before
+        self.share, self._first_share = None, share
+        self._began = time.monotonic()
 
     def clear(self) -> None:
         """Take the line off the screen, so that other text can follow."""
@@ -113,18 +151,25 @@ class Progress:
         sys.stderr.flush()
 
     def _line(self, seconds: float, width: int) -> str:
-        if not self.done:
+        share = self._known_share()
+        if not self.done and not share:
             return f"{self.label}  {_span(seconds)}"
-        amount = f"{self._amount(self.done)}  {self._amount(self.done / max(seconds, 1e-9))}/s"
-        if not self.total:
+        rate = (self.done - self._first_done) / max(seconds, 1e-9)
+        amount = f"{self._amount(self.done)}  {self._amount(rate)}/s"
+        if share is None:
             return f"{self.label}  {amount}"
-        share = min(self.done / self.total, 1.0)
-        left = f"  {_span(seconds / share - seconds)} left" if share > 0.01 else ""
+        fresh = share - self._first_share
+        left = f"  {_span(seconds * (1 - share) / fresh)} left" if fresh > 0.01 else ""
         line = f"{share:4.0%}  {amount}{left}"
         # the figures come first, the bar takes what is left
         room = width - len(self.label) - len(line) - 3
         bar = self._bar(share, min(room, _BAR_WIDTH)) + " " if room >= _NARROWEST_BAR else ""
         return f"{self.label}  {bar}{line}"
+
+    def _known_share(self) -> float | None:
+        if self.share is not None:
+            return min(self.share, 1.0)
+        return min(self.done / self.total, 1.0) if self.total else None
 
     def _amount(self, number: float) -> str:
         if self.unit == "bytes":
@@ -175,7 +220,10 @@ async def _draw_again(bar: Progress, look: Callable[[], int] | None) -> None:
 
     while True:
         await asyncio.sleep(max(REDRAW_S, 0.05))
-        bar.update(bar.done if look is None else look())
+        if look is None:
+            bar.refresh()
+        else:
+            bar.update(look())
 
 
 def counted(

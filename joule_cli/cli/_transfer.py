@@ -82,13 +82,10 @@ class Watch:
         self.last: Report | None = None
 
     def __call__(self, report: Report) -> None:
-        """Take a report; the total is worked out from the time covered if nothing else is known."""
+        """Take a report; the share is that of the time covered if nothing else is known."""
         self.last = report
         self._bar.unit = report.unit
-        total = report.total
-        if total is None and (share := report.fraction):
-            total = round(report.rows / share)
-        self._bar.update(report.rows, total)
+        self._bar.update(report.rows, report.total, report.fraction)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from joule_cli.errors import FormatError, JouleError
 from joule_cli.ops.errors import PartialError
 from joule_cli.ops.progress import Progress
-from joule_cli.ops.worker import Worker, read_ahead
+from joule_cli.ops.worker import Worker, read_ahead, with_share
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     #: Receives line number, text and reason of an event that is left out.
     Reject = Callable[[int, str, str], None]
     Open = Callable[[Reject | None], EventReader]
+    #: Events, and the share of the input that is done with them.
+    Block = tuple[EventBlock, float | None]
     Stored = Callable[[Sequence[Event]], Awaitable[None]]
 
 #: Events of one transaction, about.
@@ -138,22 +140,23 @@ async def ingest_events(
     """
     async with Worker("events") as worker:
         if options.repeatable:
-            await _check(worker, open_reader, options)
+            await _check(worker, open_reader, options, target.path, report)
         reject = _Reject(options, options.on_reject)
         reader = await worker.call(open_reader, reject if options.skip_bad else None)
         reject.name = reader.name
 
-        async def store(events: list[Event], line: int) -> None:
+        async def store(events: list[Event], line: int, share: float | None) -> None:
             await target.write(events)
             result.stored += len(events)
             result.line, result.last = line, events[-1].start_time
             if report is not None:
-                report(Progress(target.path, result.stored, result.last))
+                report(Progress(target.path, result.stored, result.last, share=share))
             if on_stored is not None:
                 await on_stored(events)
 
         try:
-            async with aclosing(read_ahead(worker, reader.blocks())) as ahead:
+            blocks = with_share(reader.blocks(), reader)
+            async with aclosing(read_ahead(worker, blocks)) as ahead:
                 await _pump(ahead, store)
             await target.prepare()
         except PartialError:
@@ -169,15 +172,23 @@ async def ingest_events(
             result.warnings = reader.tally.warnings
 
 
-async def _check(worker: Worker, open_reader: Open, options: EventIngestOptions) -> None:
+async def _check(
+    worker: Worker,
+    open_reader: Open,
+    options: EventIngestOptions,
+    path: str,
+    report: ProgressCallback | None,
+) -> None:
     """Read the whole input, so that a bad one changes nothing."""
     reject = _Reject(options, None)
     reader = await worker.call(open_reader, reject if options.skip_bad else None)
     reject.name = reader.name
     try:
-        async with aclosing(read_ahead(worker, reader.blocks())) as blocks:
-            async for _ in blocks:
-                pass
+        blocks = with_share(reader.blocks(), reader)
+        async with aclosing(read_ahead(worker, blocks)) as ahead:
+            async for _, share in ahead:
+                if report is not None:
+                    report(Progress(path, reader.tally.rows, share=share, checking=True))
     finally:
         reader.close()
 
@@ -204,8 +215,8 @@ class _Reject:
 
 
 async def _pump(
-    ahead: AsyncGenerator[EventBlock, None],
-    store: Callable[[list[Event], int], Coroutine[Any, Any, None]],
+    ahead: AsyncGenerator[Block, None],
+    store: Callable[[list[Event], int, float | None], Coroutine[Any, Any, None]],
 ) -> None:
     """Store blocks, small ones joined, so that a slow pipe does not cost a transaction a line.
 
@@ -214,37 +225,39 @@ async def _pump(
     """
     events: list[Event] = []
     line = 0
+    share: float | None = None
     due = math.inf
-    coming: asyncio.Future[EventBlock | None] | None = None
+    coming: asyncio.Future[Block | None] | None = None
     try:
         while True:
             coming = coming or asyncio.ensure_future(_next(ahead))
             wait = None if due == math.inf else max(due - time.monotonic(), 0)
             await asyncio.wait({coming}, timeout=wait)
             if coming.done():
-                block, coming = coming.result(), None
-                if block is None:
+                found, coming = coming.result(), None
+                if found is None:
                     break
+                block, share = found
                 events += block.events
                 line = block.line
                 due = min(due, time.monotonic() + WAIT_S)
             if len(events) >= BLOCK_EVENTS or time.monotonic() >= due:
                 # taken first: what could not be stored is not tried again below
                 block_events, events, due = events, [], math.inf
-                await _finished(store(block_events, line))
+                await _finished(store(block_events, line, share))
     except BaseException:
         # the input has failed, or the work is interrupted
         if coming is not None and not coming.done():
             coming.cancel()
             await asyncio.wait({coming})
         if events:
-            await store(events, line)
+            await store(events, line, share)
         raise
     if events:
-        await _finished(store(events, line))
+        await _finished(store(events, line, share))
 
 
-async def _next(ahead: AsyncGenerator[EventBlock, None]) -> EventBlock | None:
+async def _next(ahead: AsyncGenerator[Block, None]) -> Block | None:
     return await anext(ahead, None)
 
 

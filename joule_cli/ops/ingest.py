@@ -34,7 +34,11 @@ class IngestPlan:
 
 
 async def plan_ingest(
-    open_reader: OpenReader, node: Node, path: str | None, options: IngestOptions
+    open_reader: OpenReader,
+    node: Node,
+    path: str | None,
+    options: IngestOptions,
+    progress: ProgressCallback | None = None,
 ) -> IngestPlan:
     """Read the whole input and find out what `ingest` would do; the input is used up.
 
@@ -50,7 +54,7 @@ async def plan_ingest(
         try:
             await source.open(path)
             layout = str(source.reader.head.layout)
-            content = await source.examine()
+            content = await source.examine(progress)
         finally:
             await source.close()
         conflicts = await _conflicts(source, content.intervals)
@@ -122,7 +126,7 @@ async def _ingest_beside(
     if first is not None and int(first["timestamp"][0]) >= present[-1].end:
         return await IngestRun(source, present, progress).write(itertools.chain([first], items))
     await source.reopen()
-    content = await source.examine()
+    content = await source.examine(progress)
     conflicts = await _conflicts(source, content.intervals)
     replaced = 0
     if conflicts:

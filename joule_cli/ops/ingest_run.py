@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from joule_cli.model import DataStream
-    from joule_cli.ops.ingest_source import Source
+    from joule_cli.ops.ingest_source import Batch, Source
     from joule_cli.ops.progress import ProgressCallback
     from joule_cli.series.layout import Rows
 
@@ -108,34 +108,40 @@ class IngestRun:
             if source.stream is None:
                 source.stream = await create_stream(source.place, source.model())
                 self.result.created = True
-            while batch is not None and not (batch := self._after_resumption(batch)):
+            while batch is not None:
+                self._meter.share = batch[1]
+                if left := self._after_resumption(batch[0]):
+                    await self._pump(source.stream, left, ahead)
+                    break
+                self._meter.tell()
                 batch = await anext(ahead, None)
-            if batch is not None:
-                await self._pump(source.stream, batch, ahead)
 
     async def _pump(
         self,
         stream: DataStream,
         batch: list[Rows | None],
-        ahead: AsyncGenerator[list[Rows | None], None],
+        ahead: AsyncGenerator[Batch, None],
     ) -> None:
         assert batch[0] is not None
         gap = self._merge_gap(int(batch[0]["timestamp"][0])) if self._join else 0
         pipe = await self.source.place.node.data_write(stream, merge_gap=gap)
         async with RowWriter(pipe, self._meter) as writer:
-            more: list[Rows | None] | None = batch
+            more: Batch | None = (batch, self._meter.share)
             while more is not None:
-                for rows in more:
+                items, self._meter.share = more
+                skipped = self.result.skipped
+                for rows in items:
                     if rows is None:
                         await writer.end_interval()
                         self._slot = None
                     else:
                         await self._take(writer, rows)
+                if self.result.skipped > skipped:
+                    # they are done, too
+                    self._meter.tell()
                 more = await self._next(ahead, writer)
 
-    async def _next(
-        self, ahead: AsyncGenerator[list[Rows | None], None], writer: RowWriter
-    ) -> list[Rows | None] | None:
+    async def _next(self, ahead: AsyncGenerator[Batch, None], writer: RowWriter) -> Batch | None:
         """Wait for more; store what is there when live input pauses."""
         pause = self.options.flush_after
         if pause is None:

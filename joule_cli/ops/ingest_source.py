@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -13,20 +14,24 @@ from joule_cli.formats.base import Reader, ReadOptions, column_names, split_at_g
 from joule_cli.model import DataStream, Element
 from joule_cli.model.data_stream import KEEP_ALL
 from joule_cli.ops.errors import OperationError
+from joule_cli.ops.progress import Progress
 from joule_cli.ops.rows import BLOCK_ROWS
 from joule_cli.ops.streams import Place, find_stream, fresh_elements, split_path
-from joule_cli.ops.worker import batches
+from joule_cli.ops.worker import batches, read_ahead, with_share
 from joule_cli.series.intervals import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from joule_cli.api.node import Node
+    from joule_cli.ops.progress import ProgressCallback
     from joule_cli.ops.worker import Worker
     from joule_cli.series.layout import Rows
 
 #: Opens the input; called again for a second pass if `IngestOptions.repeatable`.
 OpenReader: TypeAlias = Callable[[ReadOptions], Reader]
+#: Some rows and interval breaks, and the share of the input that is done with them.
+Batch: TypeAlias = "tuple[list[Rows | None], float | None]"
 
 
 #: A break costs about as much as this many rows.
@@ -88,10 +93,23 @@ class IngestOptions:
 class Content:
     """What a whole file holds."""
 
-    rows: int
-    rejected: int
-    intervals: list[Interval]
-    warnings: list[str]
+    rows: int = 0
+    rejected: int = 0
+    intervals: list[Interval] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    _fresh: bool = True
+
+    def add(self, items: list[Rows | None]) -> None:
+        """Take what comes next in the file."""
+        for rows in items:
+            if rows is None:
+                self._fresh = True
+                continue
+            self.rows += len(rows)
+            first, last = int(rows["timestamp"][0]), int(rows["timestamp"][-1])
+            start = first if self._fresh else self.intervals.pop().start
+            self.intervals.append(Interval(start, last + 1))
+            self._fresh = False
 
 
 class Source:
@@ -211,10 +229,11 @@ class Source:
 
         return reject
 
-    def batches(self, items: Iterator[Rows | None]) -> Iterator[list[Rows | None]]:
+    def batches(self, items: Iterator[Rows | None]) -> Iterator[Batch]:
         """Collect small items of a file; those of live input stay as they come."""
         limit = BLOCK_ROWS if self.options.flush_after is None else 0
-        return batches(items, lambda rows: _BREAK_SIZE if rows is None else len(rows), limit)
+        found = batches(items, lambda rows: _BREAK_SIZE if rows is None else len(rows), limit)
+        return with_share(found, self.reader)
 
     def items(self) -> Iterator[Rows | None]:
         """Give blocks of rows and `None` for interval breaks; to be used in the worker."""
@@ -222,29 +241,23 @@ class Source:
             return self.reader.blocks()
         return split_at_gaps(self.reader.blocks(), self.options.max_gap)
 
-    async def examine(self) -> Content:
+    async def examine(self, progress: ProgressCallback | None) -> Content:
         """Read the input to its end and tell what it holds."""
+        content = Content()
         self._examining = True
         try:
-            return await self.worker.call(self._examine)
+            found = read_ahead(self.worker, self.batches(self.items()))
+            async with aclosing(found) as ahead:
+                async for items, share in ahead:
+                    content.add(items)
+                    if progress is not None:
+                        told = Progress(self.place.path, content.rows, share=share, checking=True)
+                        progress(told)
         finally:
             self._examining = False
-
-    def _examine(self) -> Content:
-        rows = 0
-        intervals: list[Interval] = []
-        fresh = True
-        for item in self.items():
-            if item is None:
-                fresh = True
-                continue
-            rows += len(item)
-            first, last = int(item["timestamp"][0]), int(item["timestamp"][-1])
-            start = first if fresh else intervals.pop().start
-            intervals.append(Interval(start, last + 1))
-            fresh = False
         tally = self.reader.tally
-        return Content(rows, tally.rejected, intervals, list(tally.warnings))
+        content.rejected, content.warnings = tally.rejected, list(tally.warnings)
+        return content
 
     def model(self) -> DataStream:
         """Return the stream that the file describes, ready to be created."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from joule_cli.ops.ingest_run import IngestResult
     from joule_cli.ops.ingest_source import IngestOptions
     from joule_cli.ops.manifest import Entry
-    from joule_cli.ops.progress import ProgressCallback
+    from joule_cli.ops.progress import Progress, ProgressCallback
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ async def ingest_tree(
     if manifest is None:
         raise FormatError(f"the directory has no {MANIFEST}", file=str(directory))
     outcomes: list[PartOutcome] = []
+    whole = WholeProgress(manifest, progress)
 
     def done(outcome: PartOutcome) -> None:
         outcomes.append(outcome)
@@ -82,7 +83,7 @@ async def ingest_tree(
                     node,
                     place.path,
                     replace(options, join=part.continues, model=model),
-                    progress,
+                    whole.part(part.rows),
                 )
                 done(PartOutcome(place.path, file, result))
             file = None
@@ -93,6 +94,41 @@ async def ingest_tree(
         except JouleError as exc:
             done(PartOutcome(place.path, file, error=exc))
     return outcomes
+
+
+class WholeProgress:
+    """Tells of each part which share of the whole directory is done with it, by rows.
+
+    Parameters
+    ----------
+    checks
+        The work is to look at the parts, and not what comes after that.
+    """
+
+    def __init__(
+        self, manifest: Manifest, progress: ProgressCallback | None, *, checks: bool = False
+    ) -> None:
+        self._checks = checks
+        parts = [part.rows for entry in manifest.entries.values() for part in entry.parts]
+        self._total = sum(parts)
+        self._done = 0
+        self._progress = progress
+
+    def part(self, rows: int) -> ProgressCallback | None:
+        """Return what takes the reports of the next part."""
+        before = self._done
+        self._done += rows
+        report = self._progress
+        if report is None:
+            return None
+
+        def step(told: Progress) -> None:
+            if told.checking == self._checks:
+                done = before + rows * (told.fraction or 0.0)
+                told = replace(told, share=done / self._total)
+            report(told)
+
+        return step
 
 
 async def _create_empty(place: Place, entry: Entry, options: IngestOptions) -> None:

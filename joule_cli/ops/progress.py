@@ -19,7 +19,7 @@ class Progress:
     stream
         Path of the stream that is worked on.
     rows
-        Rows finished so far: stored for good, or handed to the output.
+        Rows finished so far: stored for good, or handed to the output; while `checking`, seen.
     last
         Timestamp of the last of them, µs; `None` before the first.
     total
@@ -28,6 +28,10 @@ class Progress:
         First and last time of the work, if that is known.
     unit
         What `rows` counts: rows of a data stream, or events.
+    share
+        Finished share between 0 and 1, if the input tells it.
+    checking
+        The input is only looked at, and will be read once more.
     """
 
     stream: str
@@ -36,10 +40,14 @@ class Progress:
     total: int | None = None
     span: tuple[int, int] | None = None
     unit: str = "rows"
+    share: float | None = None
+    checking: bool = False
 
     @property
     def fraction(self) -> float | None:
-        """Finished share between 0 and 1, by rows or else by time; `None` when unknown."""
+        """Finished share, as told, or else by rows or by time; `None` when unknown."""
+        if self.share is not None:
+            return self.share
         if self.total:
             return min(self.rows / self.total, 1.0)
         if self.span is None or self.last is None or self.span[1] <= self.span[0]:
@@ -60,6 +68,8 @@ class Meter:
     stored, last_stored
         The same for those that are known to be stored. With a node that says so only in the end,
         rows that were handed to it are finished before.
+    share
+        The share of the input that is finished, for the next report.
     """
 
     def __init__(
@@ -79,6 +89,7 @@ class Meter:
         self.total = total
         self.span = span
         self.unit = unit
+        self.share: float | None = None
         self._report = report
 
     def add(self, rows: Rows) -> None:
@@ -114,5 +125,13 @@ class Meter:
         """Report the present state."""
         if self._report is not None:
             self._report(
-                Progress(self.stream, self.rows, self.last, self.total, self.span, self.unit)
+                Progress(
+                    self.stream,
+                    self.rows,
+                    self.last,
+                    self.total,
+                    self.span,
+                    self.unit,
+                    self.share,
+                )
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
-from typing import TYPE_CHECKING, Any, Final, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, ParamSpec, Protocol, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator
@@ -87,6 +87,20 @@ class Worker:
 
 
 _END: Final = object()
+
+
+class Shared(Protocol):
+    """A reader that tells how far it is."""
+
+    @property
+    def share(self) -> float | None:
+        """The share of its file that is done, `None` if unknown."""
+
+
+def with_share(items: Iterator[T], reader: Shared) -> Iterator[tuple[T, float | None]]:
+    """Give with each item of a reader the share of the file that is done with it."""
+    for item in items:
+        yield item, reader.share
 
 
 def batches(items: Iterator[T], size: Callable[[T], int], limit: int) -> Iterator[list[T]]:

@@ -11,7 +11,9 @@ import pytest
 from joule_cli.daemon import administration
 from joule_cli.engine import admin
 from joule_cli.engine.node import EmbeddedNode
+from joule_cli.formats import StreamHead, open_writer
 from joule_cli.model import DataStream, Element, Event, EventStream
+from joule_cli.series.layout import Layout
 from tests.archives import flow_model, npy, write_archive
 from tests.cli.test_help import CONTEXTS
 
@@ -84,6 +86,7 @@ def long(forked, loaded):
             (folder / "copy.db").unlink()
         return forked(f"{path} {LONG[path][0]}", *more, pause_s=0, **options)
 
+    run.forked, run.folder = forked, folder
     return run
 
 
@@ -120,7 +123,8 @@ def test_lines_on_request(long, path):
     assert result.status == 0
     lines = result.err.splitlines()
     assert lines
-    assert all(line.startswith(LONG[path][1]) for line in lines)
+    # a file of events is checked as a whole before anything is stored
+    assert all(line.startswith((LONG[path][1], "checking  ")) for line in lines)
     assert "\r" not in result.err
     assert "\x1b" not in result.err
 
@@ -133,11 +137,7 @@ def test_no_line_for_who_wants_none(long, option):
     assert (result.status, result.out, result.err) == (0, "", "")
 
 
-#: Commands that know how much there is to do; the others read from where nobody knows.
-UNKNOWN = {"data write", "data ingest", "event write"}
-
-
-@pytest.mark.parametrize("path", sorted(set(LONG) - UNKNOWN - {"admin backup"}))
+@pytest.mark.parametrize("path", sorted(set(LONG) - {"admin backup"}))
 def test_the_share_that_is_done_and_the_time_that_is_left(long, path):
     shown = long(path, typed="", env={"TERM": "xterm", "LANG": "C.UTF-8"})
     form = rf"\r{LONG[path][1]}  [█░]{{5,24}} +\d+%  [^\r]+/s  \d+ s left\x1b"
@@ -148,6 +148,45 @@ def test_a_part_is_known_by_its_share_of_the_time(long):
     shown = long("data export", "--end", "30000000", typed="", env={"TERM": "xterm"})
     # half of the rows of two streams
     assert re.findall(r"exporting +\S+ +(\d+)% ", shown.out) == ["50", "100"]
+
+
+@pytest.mark.parametrize("end", ["csv.gz", "json.zst", "h5", "parquet"])
+def test_files_count_by_what_is_read_of_them(long, end):
+    folder = long.folder
+    for name, start in (("one", 0), ("two", 10**9)):
+        rows = np.zeros(200_000, [("timestamp", "<i8"), ("data", "<f4", (1,))])
+        rows["timestamp"] = np.arange(start, start + len(rows))
+        head = StreamHead(layout=Layout("float32", 1), elements=[Element("x")])
+        with open_writer(folder / f"{name}.{end}", head) as writer:
+            writer.write(rows)
+    shown = long.forked(
+        f"data ingest one.{end} two.{end} --stream /a/new --create --time-format us",
+        typed="",
+        pause_s=0,
+        env={"TERM": "xterm"},
+    )
+    assert shown.status == 0, shown.out
+    lines = re.findall(
+        r"\ringesting +\S+ +(\d+)%  ([\d,]+) rows [^\r]* (\d+) s left\x1b", shown.out
+    )
+    shares = [int(share) for share, _, _ in lines]
+    assert shares == sorted(shares)
+    assert len(shares) > 3
+    assert (shares[-1], lines[-1][1], lines[-1][2]) == (100, "400,000", "0")
+    # the second file is about as large as the first
+    assert any(35 < share < 65 for share in shares)
+
+
+def test_a_file_that_is_looked_at_first(long):
+    assert long("data ingest", typed="", env={"TERM": "xterm"}).status == 0
+    call = "data ingest x.txt --stream /a/new"
+    shown = long.forked(f"{call} --on-conflict replace", typed="", pause_s=0, env={"TERM": "xterm"})
+    form = r"\r{}  \S+ +100%  59,999 rows [^\r]*  0 s left\x1b"
+    at = [re.search(form.format(word), shown.out) for word in ("checking", "ingesting")]
+    assert at[0].end() < at[1].start()
+    planned = long.forked(f"{call} --dry-run", typed="", pause_s=0, env={"TERM": "xterm"})
+    assert re.search(form.format("checking"), planned.out)
+    assert "ingesting" not in planned.out
 
 
 async def test_a_backup_tells_how_much_is_written(tmp_path, monkeypatch):

@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 
 from joule_cli.errors import DiskFullError, FormatError, LayoutMismatchError, StreamNotFound
+from joule_cli.formats import source as source_module
 from joule_cli.formats.base import ReadOptions, StreamHead
 from joule_cli.formats.registry import open_reader, open_writer
 from joule_cli.model import DataStream, Element
+from joule_cli.ops import ingest_source
 from joule_cli.ops import rows as rows_module
 from joule_cli.ops.errors import OperationError, OverlapError, PartialError
 from joule_cli.ops.ingest import ingest, plan_ingest
@@ -284,12 +286,38 @@ async def test_when_rows_cannot_be_taken_back_it_is_said(node, csv_of):
     await fill(node, PATH, [range(50, 60)])
 
     def full(progress):
-        raise DiskFullError("no space is left")
+        if not progress.checking:
+            raise DiskFullError("no space is left")
 
     options = IngestOptions(on_conflict="replace")
     with pytest.raises(PartialError) as caught:
         await ingest(opener(file), node, PATH, options, full)
     assert isinstance(caught.value.cause, DiskFullError)
+
+
+async def test_the_share_that_is_done(node, csv_of, monkeypatch):
+    monkeypatch.setattr(rows_module, "BLOCK_ROWS", 10)
+    monkeypatch.setattr(source_module, "BLOCK_BYTES", 500)
+    monkeypatch.setattr(ingest_source, "BLOCK_ROWS", 10)
+    file = csv_of([range(500)])
+    told = []
+    await ingest(opener(file), node, PATH, IngestOptions(), told.append)
+    shares = [step.share for step in told]
+    assert len(set(shares)) > 5
+    assert shares == sorted(shares)
+    assert (shares[-1], told[-1].rows) == (1, 500)
+    # a share is never told before its rows are stored
+    assert all(step.share < 1 for step in told if step.rows < 450)
+    for way, stored in (("skip", 0), ("replace", 500)):
+        told.clear()
+        await ingest(opener(file), node, PATH, IngestOptions(on_conflict=way), told.append)
+        checked = [step for step in told if step.checking]
+        done = [step for step in told if not step.checking]
+        assert (done[-1].share, done[-1].rows) == (1, stored)
+        assert bool(checked) == (way == "replace")
+        for steps in filter(None, (checked, done)):
+            assert [s.share for s in steps] == sorted(s.share for s in steps)
+        assert not checked or (checked[-1].share, checked[-1].rows) == (1, 500)
 
 
 async def test_streams_that_cannot_be_used(node, csv_of):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,11 +19,11 @@ from joule_cli.formats import format_of, open_reader
 from joule_cli.formats.atomic import AtomicFile
 from joule_cli.ops.errors import OverlapError
 from joule_cli.ops.ingest import ingest, plan_ingest
-from joule_cli.ops.ingest_tree import PartOutcome, ingest_tree
+from joule_cli.ops.ingest_tree import PartOutcome, WholeProgress, ingest_tree
 from joule_cli.ops.manifest import MANIFEST, Manifest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import IO
 
@@ -91,14 +92,15 @@ class Ingestion:
                 emit_ok("Cancelled", {"status": "cancelled"})
                 raise click.exceptions.Exit(0) from None
             options = replace(options, on_conflict="replace")
+            self.bar.restart()
             result = await ingest(self._opener(file), self.node, path, options, step)
         return [_record(file, result)]
 
-    async def plan(self, file: str, path: str | None) -> Records:
+    async def plan(self, file: str, path: str | None, step: Callable[[Step], None]) -> Records:
         """Find out what `run` would do; nothing is changed."""
         if is_directory(file):
-            return await self._plan_directory(file, path)
-        plan = await plan_ingest(self._opener(file), self.node, path, self._for(file))
+            return await self._plan_directory(file, path, step)
+        plan = await plan_ingest(self._opener(file), self.node, path, self._for(file), step)
         return [self._planned(file, plan)]
 
     def _for(self, file: str) -> IngestOptions:
@@ -149,6 +151,7 @@ class Ingestion:
                 emit_ok("Cancelled", {"status": "cancelled"})
                 raise click.exceptions.Exit(0)
             options = replace(options, on_conflict="replace")
+            self.bar.restart()
             outcomes = await self._tree(directory, folder, options, step)
         records = []
         for outcome in outcomes:
@@ -167,15 +170,22 @@ class Ingestion:
         options: IngestOptions,
         step: Callable[[Step], None],
     ) -> list[PartOutcome]:
+        def finished(outcome: PartOutcome) -> None:
+            if outcome.result is not None:
+                self.bar.next_part()
+
         return await ingest_tree(
-            Path(directory), self.node, folder or "/", self._open_part, options, step
+            Path(directory), self.node, folder or "/", self._open_part, options, step, finished
         )
 
-    async def _plan_directory(self, directory: str, folder: str | None) -> Records:
+    async def _plan_directory(
+        self, directory: str, folder: str | None, step: Callable[[Step], None]
+    ) -> Records:
         manifest = Manifest.load(Path(directory))
         if manifest is None:
             raise FormatError(f"the directory has no {MANIFEST}", file=directory)
         records = []
+        whole = WholeProgress(manifest, step, checks=True)
         for entry in manifest.entries.values():
             for part in entry.parts:
                 if not part.rows:
@@ -186,7 +196,9 @@ class Ingestion:
                     model=entry.model() if entry.decimation_level == 1 else None,
                 )
                 place = (folder or "").rstrip("/") + entry.path
-                plan = await plan_ingest(self._opener(file), self.node, place, options)
+                shown = whole.part(part.rows)
+                plan = await plan_ingest(self._opener(file), self.node, place, options, shown)
+                self.bar.next_part()
                 records.append(self._planned(file, plan))
         return records
 
@@ -195,6 +207,33 @@ class Ingestion:
             return self.options
         # an export writes µs unless it was told otherwise
         return replace(self.options, read=replace(self.options.read, time_format="us"))
+
+
+def parts_of(files: Sequence[str]) -> list[tuple[float, float] | None]:
+    """Return for each file the shares of the work at which it begins and ends, by the sizes.
+
+    `None` for all when the size of one is not known.
+    """
+    if len(files) == 1:
+        return [(0.0, 1.0)]
+    sizes = [_size(file) for file in files]
+    known = [size for size in sizes if size is not None]
+    total = sum(known)
+    if len(known) < len(sizes) or not total:
+        return [None] * len(sizes)
+    ends = [end / total for end in accumulate(known)]
+    return list(pairwise([0.0, *ends]))
+
+
+def _size(file: str) -> int | None:
+    path = Path(file)
+    try:
+        if is_directory(file):
+            return sum(each.stat().st_size for each in path.rglob("*"))
+        return path.stat().st_size if file != "-" and path.is_file() else None
+    except OSError:
+        # its reader tells what is wrong with it
+        return None
 
 
 def is_directory(file: str) -> bool:

@@ -29,6 +29,9 @@ F = TypeVar("F", bound="Callable[..., Any]")
 #: Formats of rows by name; `joule_cli.formats` is too much to import for a list of options.
 ROW_FORMATS = ("text", "csv", "tsv", "jsonl", "json", "hdf5", "parquet", "arrow")
 
+#: What is done with a file that is looked at, before it is read to be stored.
+CHECKING = "checking"
+
 
 def bad_input_options(what: str) -> Callable[[F], F]:
     """Add ``--on-error``, ``--max-errors`` and ``--rejects``; `what` is what can be bad."""
@@ -83,21 +86,35 @@ def opened(file: str) -> str | IO[bytes]:
     return sys.stdin.buffer if file == "-" else file
 
 
-def follow(bar: Progress, span: tuple[int, int] | None = None) -> Callable[[Step], None]:
+def follow(
+    bar: Progress,
+    span: tuple[int, int] | None = None,
+    part: tuple[float, float] | None = (0.0, 1.0),
+) -> Callable[[Step], None]:
     """Return a callback that shows the steps of an operation in a bar.
 
     Parameters
     ----------
     span
         First and last time of the work, for an operation that does not know them.
+    part
+        The shares of the whole work at which this operation begins and ends; `None` if unknown.
     """
+    begin, end = part or (0.0, 1.0)
 
     def step(told: Step) -> None:
         if told.span is None:
             told = replace(told, span=span)
         share = told.fraction
-        total = told.total or (round(told.rows / share) if share else None)
-        bar.update(told.rows, total)
+        if told.checking and bar.work != CHECKING:
+            # a look at this part alone, before the work on it
+            bar.turn_to(CHECKING)
+            bar.update(told.rows, share=share)
+            return
+        bar.turn_to(bar.work, begin)
+        if share is not None:
+            share = None if part is None else begin + (end - begin) * share
+        bar.update(told.rows, told.total, share)
 
     return step
 
@@ -127,7 +144,8 @@ def how_far(remedy: str) -> Iterator[Callable[[Step], None]]:
     latest: list[Step] = []
 
     def step(told: Step) -> None:
-        latest[:] = [told]
+        if not told.checking:
+            latest[:] = [told]
 
     try:
         yield step

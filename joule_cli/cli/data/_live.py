@@ -13,7 +13,7 @@ from joule_cli.errors import ApiError, DataError, LayoutMismatchError
 from joule_cli.ops.errors import partial_after
 from joule_cli.ops.rows import RowWriter
 from joule_cli.ops.streams import Place, create_stream, like
-from joule_cli.ops.worker import read_ahead
+from joule_cli.ops.worker import read_ahead, with_share
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from joule_cli.ops.progress import Meter
     from joule_cli.ops.worker import Worker
     from joule_cli.series.layout import Rows
+
+    #: Rows or a break, and the share of the input that is done with them.
+    Item = tuple[Rows | None, float | None]
 
 
 class Clock:
@@ -120,13 +123,16 @@ async def pump(
     """
     target.check(reader)
     with partial_after(meter), _about(target.path):
-        async with aclosing(read_ahead(worker, reader.blocks())) as ahead:
-            first = await anext(ahead, None)
-            if first is None:
+        items = with_share(reader.blocks(), reader)
+        async with aclosing(read_ahead(worker, items)) as ahead:
+            found = await anext(ahead, None)
+            if found is None:
                 return None
+            first, meter.share = found
+            assert first is not None
             async with target.writer(meter) as writer:
                 await writer.write(first)
-                await _follow(ahead, writer, flush_s)
+                await _follow(ahead, writer, meter, flush_s)
     return int(first["timestamp"][0])
 
 
@@ -143,7 +149,7 @@ def _about(path: str) -> Iterator[None]:
 
 
 async def _follow(
-    ahead: AsyncGenerator[Rows | None, None], writer: RowWriter, flush_s: float
+    ahead: AsyncGenerator[Item, None], writer: RowWriter, meter: Meter, flush_s: float
 ) -> None:
     due = time.monotonic() + flush_s
     while True:
@@ -159,31 +165,25 @@ async def _follow(
             if not coming.done():
                 coming.cancel()
                 await asyncio.wait({coming})
-            if not coming.cancelled() and coming.exception() is None:
+            if not coming.cancelled() and coming.exception() is None and (item := coming.result()):
                 # it was read when the interruption came
-                await _take(writer, coming.result())
+                await _take(writer, item[0])
             raise
         item = coming.result()
-        if isinstance(item, _End):
+        if item is None:
             return
-        await _take(writer, item)
-        if item is not None and due == math.inf:
+        rows, meter.share = item
+        await _take(writer, rows)
+        if rows is not None and due == math.inf:
             due = time.monotonic() + flush_s
 
 
-class _End:
-    """What follows the last rows."""
+async def _next(ahead: AsyncGenerator[Item, None]) -> Item | None:
+    return await anext(ahead, None)
 
 
-_END = _End()
-
-
-async def _next(ahead: AsyncGenerator[Rows | None, None]) -> Rows | _End | None:
-    return await anext(ahead, _END)
-
-
-async def _take(writer: RowWriter, item: Rows | _End | None) -> None:
-    if item is None:
+async def _take(writer: RowWriter, rows: Rows | None) -> None:
+    if rows is None:
         await writer.end_interval()
-    elif not isinstance(item, _End):
-        await writer.write(item)
+    else:
+        await writer.write(rows)

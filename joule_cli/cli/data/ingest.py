@@ -14,6 +14,7 @@ from joule_cli.cli._progress import Progress
 from joule_cli.cli._run import report, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli.data._input import (
+    CHECKING,
     ROW_FORMATS,
     bad_input_options,
     follow,
@@ -123,15 +124,14 @@ async def ingest(
     A file is checked as a whole before anything is deleted, and one that turns out to be bad
     leaves the stream as it was. A directory is one that joule data export wrote.
     """
-    from joule_cli.cli.data._ingest import Ingestion, Rejects, is_directory
+    from joule_cli.cli.data._ingest import Ingestion, Rejects, is_directory, parts_of
     from joule_cli.ops.ingest_source import IngestOptions
 
     if max_gap is not None and max_gap < 1:
         raise click.UsageError("--max-gap must be positive.")
     if files.count("-") > 1:
         raise click.UsageError("Standard input can be read once only.")
-    with Rejects(rejects) as bad_lines, Progress("ingesting") as bar:
-        shown = follow(bar)
+    with Rejects(rejects) as bad_lines, Progress(CHECKING if dry_run else "ingesting") as bar:
         work = Ingestion(
             node,
             form,
@@ -152,11 +152,12 @@ async def ingest(
         path = None if stream is None else await path_of(node, stream)
         records: list[dict[str, Any]] = []
         failed = 0
-        for file in files:
+        for file, part in zip(files, parts_of(files), strict=True):
             bad_lines.file = file
+            shown = follow(bar, part=part)
             try:
                 if dry_run:
-                    found = await work.plan(file, path)
+                    found = await work.plan(file, path, shown)
                 else:
                     with how_far(_REMEDY) as count:
                         found = await work.run(file, path, _both(count, shown))
@@ -168,6 +169,7 @@ async def ingest(
                 failed += 1
                 continue
             bar.clear()
+            bar.next_part()
             records += found
             for record in found:
                 _show(record, dry_run=dry_run)

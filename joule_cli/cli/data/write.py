@@ -155,7 +155,7 @@ async def write(
 
             def step(report: Report) -> None:
                 told(report)
-                bar.update(report.rows)
+                bar.update(report.rows, share=report.fraction)
 
             meter = Meter(path, step)
             reader = await worker.call(open_reader, opened(file), form, options)

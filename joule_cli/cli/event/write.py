@@ -20,7 +20,7 @@ from joule_cli.cli._progress import Progress
 from joule_cli.cli._references import expand_event_streams, find_event_stream
 from joule_cli.cli._run import report_interruption, with_node
 from joule_cli.cli._settings import current
-from joule_cli.cli.data._input import bad_input_options, input_zone, opened
+from joule_cli.cli.data._input import bad_input_options, follow, input_zone, opened
 from joule_cli.cli.event._fields import read_fields
 from joule_cli.cli.event._options import resolve_window
 from joule_cli.errors import ConflictError, InvalidEventError, StreamNotFound
@@ -177,7 +177,7 @@ async def _ingest(
             options,
             result,
             on_stored=printer.show,
-            report=lambda step: bar.update(step.rows),
+            report=follow(bar),
         )
     return result
 
