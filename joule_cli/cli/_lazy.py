@@ -15,7 +15,7 @@ unknown one. Declare commands with the group's own decorators::
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
@@ -34,6 +34,8 @@ class _Common(click.Command):
     """What commands and groups share."""
 
     short_node = False
+    #: Lets parameters offer their values; set where the shell asks what may follow.
+    offer_values: ClassVar[Callable[[click.Context, list[click.Parameter]], None] | None] = None
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,10 +54,8 @@ class _Common(click.Command):
             if not taken.intersection(option.opts)
         ]
         params = [*own, *common]
-        if completing():
-            from joule_cli.cli._completion import kinds
-
-            kinds.assign(ctx, params)
+        if _Common.offer_values is not None:
+            _Common.offer_values(ctx, params)
         return params
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -217,6 +217,11 @@ def group(name: str, **attrs: Any) -> Callable[[Callable[..., Any]], Group]:
 def command(name: str, **attrs: Any) -> Callable[[Callable[..., Any]], Command]:
     """Declare a command that a lazy table names; the docstring is its help."""
     return click.command(name, cls=Command, **attrs)
+
+
+def let_offer(offer: Callable[[click.Context, list[click.Parameter]], None]) -> None:
+    """Have `offer` called with the parameters of every command, so that they offer values."""
+    _Common.offer_values = offer
 
 
 def completing() -> bool:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 from click.shell_completion import CompletionItem
 
 from joule_cli.cli._completion.files import FILE
-from joule_cli.cli._completion.values import OPEN, known_nodes
+from joule_cli.cli._completion.values import OPEN, ask, known_nodes
 from joule_cli.cli._options import read_reference
-from joule_cli.cli._settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,13 +21,6 @@ DATA = ("streams",)
 EVENTS = ("events",)
 FOLDERS = ("folders",)
 ALL = ("folders", "streams", "events")
-
-
-def ask(ctx: click.Context, kind: str, node: str | None = None) -> Any:
-    """Return the names of a kind on the node that the line chooses."""
-    from joule_cli.cli._completion.cache import names
-
-    return names(ctx.find_object(Settings) or Settings(), node, kind)
 
 
 def paths(*kinds: str) -> Completer:

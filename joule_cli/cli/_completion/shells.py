@@ -23,6 +23,7 @@ from joule_cli.cli._completion.words import (
     unquote,
     unquote_fish,
 )
+from joule_cli.cli._lazy import let_offer
 
 if TYPE_CHECKING:
     from joule_cli.cli._lazy import Group
@@ -67,6 +68,9 @@ class _Complete(ShellComplete):
 
     def find(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:
         """Return the items; a value in ``--option=value`` is completed with the option."""
+        from joule_cli.cli._completion import kinds
+
+        let_offer(kinds.assign)
         items = self.get_completions(list(args), incomplete)
         option, equals, _ = incomplete.partition("=")
         before = option + equals if equals and option.startswith("-") and "--" not in args else ""

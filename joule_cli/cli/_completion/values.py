@@ -13,6 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from joule_cli.cli._completion.files import DIRECTORY, FILE
+from joule_cli.cli._settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -189,12 +190,17 @@ def known_nodes() -> dict[str, str]:
     return known
 
 
+def ask(ctx: click.Context, kind: str, node: str | None = None) -> Any:
+    """Return the names of a kind on the node that the line chooses."""
+    from joule_cli.cli._completion.cache import names
+
+    return names(ctx.find_object(Settings) or Settings(), node, kind)
+
+
 def members(kind: str) -> Completer:
     """Offer what the node has of a kind: modules, proxies, followers."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-        from joule_cli.cli._completion.paths import ask
-
         return _matching(ask(ctx, kind) or {}, incomplete)
 
     return complete
@@ -202,8 +208,6 @@ def members(kind: str) -> Completer:
 
 def masters(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
     """Offer the masters of the type that stands before."""
-    from joule_cli.cli._completion.paths import ask
-
     begin = str(ctx.params.get("type") or "").upper()
     known = {name: kind for name, kind in ask(ctx, "masters") or [] if kind.startswith(begin)}
     return _matching(known, incomplete)
