@@ -70,6 +70,8 @@ class Administration:
     ) -> int:
         """Write a consistent copy to `target`, which appears when it is complete.
 
+        Its folder is made if it is missing.
+
         Parameters
         ----------
         progress
@@ -99,6 +101,7 @@ class Administration:
                 total = connection.pragma("page_count") * connection.pragma("page_size")
                 if target.exists() and target.samefile(self._path):
                     raise StorageError("a node cannot be backed up to its own file")
+                target.parent.mkdir(parents=True, exist_ok=True)
                 part.unlink(missing_ok=True)
                 try:
                     make_private(part)

@@ -40,6 +40,7 @@ def test_check_names_what_is_wrong(used):
 
 def test_backup_erase_restore(used):
     assert "KiB" in used.ok("admin", "backup", "copy.db")
+    assert "KiB" in used.ok("admin", "backup", "made/when/missing.db")
     assert used("admin", "backup", "copy.db", "--no-clobber").status == 1
     used.ok("admin", "backup", "copy.db")
     refused = used("admin", "erase")

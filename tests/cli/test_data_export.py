@@ -83,6 +83,7 @@ def test_suffixes_follow_the_compression(data, tmp_path):
         (["/a/x"], 2, "--to"),
         (["/a/x", "--to", "-"], 2, "file"),
         (["/a/x", "--to", "x.csv", "--format", "hdf5"], 2, "suffix"),
+        (["/a/x", "--to", "x.cvs"], 2, "if it is a directory, write x.cvs/."),
         (["/a/x", "--to", "x.csv", "--annotations"], 2, "directory"),
         (["/a/x", "--to", "/proc/none/x.csv"], 1, "/proc/none"),
         (["/a", "--to", "out", "--split", "1d", "-r", "5"], 1, "not split"),

@@ -259,3 +259,13 @@ def test_ctrl_c_while_nobody_takes_the_output(house):
     # cut output is not closed as if it were whole
     assert not out.endswith(b"]\n")
     assert err == b""
+
+
+def test_a_person_who_finds_nothing_is_told_of_fields_that_are_not_declared(joule):
+    fill(joule, "/house/events", EVENTS, FIELDS)
+    told = "/house/events declares no powr; its fields: power, kind"
+    read = ("event", "read", "/house/events", "--where")
+    assert told in joule.terminal(*read, "powr > 100 and kind is heat").out
+    # other fields may be there as well, and scripts are left alone
+    assert told not in joule.terminal(*read, "note is 'first, of all'").out
+    assert joule(*read, "powr > 100").err == ""

@@ -127,6 +127,8 @@ async def export(
         raise click.UsageError("Export needs a file; joule data read writes to standard output.")
     paths = await _expand(node, streams)
     single = _is_file(streams, paths, to) and split is None
+    if not single and split is None and _names_one(streams, paths):
+        _refuse_unknown_suffix(to)
     name = file_format(to, kind) if single else kind or "hdf5"
     if single and annotations:
         raise click.UsageError("Annotations are exported into a directory.")
@@ -203,9 +205,22 @@ def _is_file(references: Sequence[Ref], paths: Sequence[str], to: str) -> bool:
     if format_of(to) is None and not Path(to).is_file():
         return False
     # what is one stream today may be several tomorrow if it is a folder or a pattern
-    if len(references) == 1 and (isinstance(references[0], int) or references[0] == paths[0]):
+    if _names_one(references, paths):
         return True
     raise click.UsageError(f"{to} is one file; several streams need a directory, as in {to}/.")
+
+
+def _refuse_unknown_suffix(to: str) -> None:
+    """Refuse what looks like a file, and would become a directory with the one stream in it."""
+    if not to.endswith("/") and not Path(to).is_dir() and Path(to).suffix[1:].isalpha():
+        raise click.UsageError(
+            f"{to} has the suffix of no known format; if it is a directory, write {to}/."
+        )
+
+
+def _names_one(references: Sequence[Ref], paths: Sequence[str]) -> bool:
+    """Whether it is one stream that was named, by itself."""
+    return len(references) == 1 and (isinstance(references[0], int) or references[0] == paths[0])
 
 
 def _suffix(name: str, compression: str | None) -> str:

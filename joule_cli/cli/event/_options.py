@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from joule_cli.cli._output import tell_watcher
 from joule_cli.errors import TimeFormatError
 
 if TYPE_CHECKING:
@@ -99,6 +100,15 @@ def ongoing_option(command: F) -> F:
         help="With --start, whether events count that began before it and had not ended then; "
         "by default they do.",
     )(command)
+
+
+def tell_unknown_fields(chosen: Chosen, declared: Iterable[str], path: str) -> None:
+    """Tell a person who found nothing which fields were named that the stream does not declare."""
+    known = list(declared)
+    named = dict.fromkeys(condition.key for group in chosen.filter for condition in group)
+    unknown = [field for field in named if field not in known]
+    if known and unknown:
+        tell_watcher(f"{path} declares no {', '.join(unknown)}; its fields: {', '.join(known)}")
 
 
 async def resolve_window(

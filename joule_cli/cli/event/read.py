@@ -16,7 +16,13 @@ from joule_cli.cli._progress import Progress
 from joule_cli.cli._references import expand_event_streams, find_event_stream
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
-from joule_cli.cli.event._options import Chosen, filter_options, ongoing_option, resolve_window
+from joule_cli.cli.event._options import (
+    Chosen,
+    filter_options,
+    ongoing_option,
+    resolve_window,
+    tell_unknown_fields,
+)
 from joule_cli.errors import ApiError, JouleError
 
 if TYPE_CHECKING:
@@ -145,6 +151,8 @@ async def read(
             lasts=file is None or follow,
             endless=follow,
         )
+    if not count and limit != 0:
+        tell_unknown_fields(chosen, model.event_fields, str(path))
     if fail_empty and not count:
         raise NoEventsError("there are no such events", object=str(path))
 
