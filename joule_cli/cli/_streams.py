@@ -103,6 +103,11 @@ async def gather_doomed(
     ]
 
 
+def number_held(records: Sequence[dict[str, Any]]) -> int:
+    """Return how many rows and events are in `records`."""
+    return sum((each.get("rows") or 0) + (each.get("events") or 0) for each in records)
+
+
 def contents_text(records: Sequence[dict[str, Any]]) -> str:
     """Return how many streams, rows and events are in `records`, for a question."""
     kinds = Counter(record["kind"] for record in records)

@@ -136,16 +136,22 @@ async def compact(node: Node) -> None:
 @admin.command("erase", examples=["joule admin erase --dry-run", "joule admin erase --yes"])
 @click.option("-l", "--links", is_flag=True, help="Delete masters and followers as well.")
 @safe_options
+@progress_option
 @with_node
 async def erase(node: Node, links: bool, dry_run: bool) -> None:
     """Delete all folders, streams, rows, events and annotations.
 
     Masters and followers stay, so that the node is still reached with the same keys.
     """
+    from joule_cli.cli._progress import working
     from joule_cli.daemon import administration
 
     if await _agreed(node, f"Delete everything in {node.url}?", dry_run=dry_run):
-        await administration(node).erase(links=links)
+        async with working("erasing", unit="records") as bar:
+            if bar.visible:
+                bar.total = await _size(node)
+            await administration(node).erase(links=links)
+            bar.advance(bar.total or 0)
         emit_ok()
 
 
@@ -200,11 +206,10 @@ async def authorize(node: Node, url: str | None, user: str | None) -> None:
 
 async def _size(node: Node) -> int:
     """Return how many rows and events a node holds."""
-    from joule_cli.cli._streams import gather_doomed
+    from joule_cli.cli._streams import gather_doomed, number_held
 
     root = await node.folder_root()
-    held = await gather_doomed(node, list(root.streams("/")), list(root.events("/")))
-    return sum((each.get("rows") or 0) + (each.get("events") or 0) for each in held)
+    return number_held(await gather_doomed(node, list(root.streams("/")), list(root.events("/"))))
 
 
 def _from_a_thread(bar: Progress) -> Callable[[int, int], None]:

@@ -43,6 +43,12 @@ LONG = {
     "admin backup": ("copy.db", "backing up"),
     "admin restore": ("copy.db --yes", "restoring"),
     "admin compact": ("", "compacting"),
+    "admin erase": ("--yes", "erasing"),
+    "folder delete": ("/a --yes", "deleting"),
+    "event delete": ("/a/e --yes", "deleting"),
+    "event remove": ("/a/e --all --yes", "removing"),
+    "event count": ("/a/e", "counting"),
+    "data count": ("/a/x /a/y", "counting"),
 }
 #: The same for a command whose node is another one.
 ELSEWHERE = {"archive upload"}

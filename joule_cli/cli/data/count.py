@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import STREAM, Bounds, time_bounds
+from joule_cli.cli._options import STREAM, Bounds, progress_option, time_bounds
 from joule_cli.cli._output import Column, emit_list, emit_object, emit_text
+from joule_cli.cli._progress import working
 from joule_cli.cli._references import expand_streams
 from joule_cli.cli._run import with_node
 
@@ -34,18 +35,21 @@ _COLUMNS = (Column("path"), Column("rows", kind="number"))
     is_flag=True,
     help="Take the number from the size of the stream; in a range as if rows were even.",
 )
+@progress_option
 @with_node
 async def count(node: Node, streams: tuple[Ref, ...], bounds: Bounds, estimate: bool) -> None:
     """Count the rows of streams."""
     found = await expand_streams(node, streams)
     records = []
-    for path, stream in found:
-        start, end = await bounds.resolve(node, path)
-        if estimate:
-            rows = await _estimate(node, path, start, end)
-        else:
-            rows = await node.data_count(stream, start, end)
-        records.append({"path": path, "rows": rows})
+    async with working("counting", len(found), "streams") as bar:
+        for path, stream in found:
+            start, end = await bounds.resolve(node, path)
+            if estimate:
+                rows = await _estimate(node, path, start, end)
+            else:
+                rows = await node.data_count(stream, start, end)
+            records.append({"path": path, "rows": rows})
+            bar.advance(1)
     if len(records) == 1:
         emit_object(records[0], lambda: emit_text(str(records[0]["rows"])), _COLUMNS)
     else:

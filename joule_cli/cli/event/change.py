@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import PATH, STREAM, safe_options
+from joule_cli.cli._options import PATH, STREAM, progress_option, safe_options
 from joule_cli.cli._output import Column, emit_list, emit_ok
+from joule_cli.cli._progress import counted, working
 from joule_cli.cli._references import any_pattern, expand_event_streams, find_event_stream
 from joule_cli.cli._run import for_each, with_node
 from joule_cli.cli._streams import ask_to_delete, ask_to_move, move_each, one_or_number
@@ -68,6 +69,7 @@ async def move(node: Node, source: tuple[Ref, ...], destination: Ref, dry_run: b
 )
 @click.argument("stream", type=STREAM, nargs=-1, required=True)
 @safe_options
+@progress_option
 @with_node
 async def delete(node: Node, stream: tuple[Ref, ...], dry_run: bool) -> None:
     """Delete event streams with their events.
@@ -84,5 +86,7 @@ async def delete(node: Node, stream: tuple[Ref, ...], dry_run: bool) -> None:
     async def delete_one(item: tuple[str, EventStream]) -> None:
         await node.event_stream_delete(item[0])
 
-    await for_each(streams, delete_one)
+    events = {record["path"]: record["events"] for record in records}
+    async with working("deleting", sum(events.values()), "events") as bar:
+        await for_each(streams, counted(bar, delete_one, lambda item: events[item[0]]))
     emit_ok(value={"deleted": [path for path, _ in streams]})

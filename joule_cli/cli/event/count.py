@@ -9,8 +9,9 @@ from click.core import ParameterSource
 
 from joule_cli.cli import _render
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import DURATION, STREAM, Bounds, time_bounds
+from joule_cli.cli._options import DURATION, STREAM, Bounds, progress_option, time_bounds
 from joule_cli.cli._output import Column, emit_list, emit_object, emit_text, output_format
+from joule_cli.cli._progress import working
 from joule_cli.cli._references import expand_event_streams
 from joule_cli.cli._run import with_node
 from joule_cli.cli.event._options import Chosen, filter_options, ongoing_option, resolve_window
@@ -54,6 +55,7 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
     metavar="D",
     help="Span of the histogram, as in 1h; days begin at midnight UTC, weeks on Monday.",
 )
+@progress_option
 @click.pass_context
 def count(
     ctx: click.Context,
@@ -82,10 +84,14 @@ async def _count(
     node: Node, references: tuple[Ref, ...], bounds: Bounds, chosen: Chosen, ongoing: bool
 ) -> None:
     records = []
-    for path, stream in await expand_event_streams(node, references):
-        start, end = await resolve_window(node, path, bounds)
-        number = await node.event_stream_count(stream, start, end, chosen.json_filter(), ongoing)
-        records.append({"path": path, "count": number})
+    found = await expand_event_streams(node, references)
+    filters = chosen.json_filter()
+    async with working("counting", len(found), "streams") as bar:
+        for path, stream in found:
+            start, end = await resolve_window(node, path, bounds)
+            number = await node.event_stream_count(stream, start, end, filters, ongoing)
+            records.append({"path": path, "count": number})
+            bar.advance(1)
     if len(records) == 1:
         emit_object(records[0], lambda: emit_text(str(records[0]["count"])), _COLUMNS)
     else:
@@ -103,7 +109,9 @@ async def _histogram(
     start, end = await resolve_window(node, path, bounds)
     # the last instant of a histogram belongs to it
     last = None if end is None else end - 1
-    buckets = await node.event_stream_histogram(stream, start, last, chosen.json_filter(), width)
+    filters = chosen.json_filter()
+    async with working("counting", unit="streams"):
+        buckets = await node.event_stream_histogram(stream, start, last, filters, width)
     if output_format() not in {"table", "plain"}:
         emit_list((bucket.to_json() for bucket in buckets), _BUCKET_COLUMNS)
         return

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import STREAM, Bounds, safe_options, time_bounds
+from joule_cli.cli._options import STREAM, Bounds, progress_option, safe_options, time_bounds
 from joule_cli.cli._output import Column, emit_list, emit_ok, show_time
+from joule_cli.cli._progress import working
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._references import expand_event_streams
 from joule_cli.cli._run import with_node
@@ -43,6 +44,7 @@ _COLUMNS = (
 @filter_options
 @click.option("--all", "everything", is_flag=True, help="Remove all events.")
 @safe_options
+@progress_option
 @with_node
 async def remove(
     node: Node, stream: Ref, bounds: Bounds, chosen: Chosen, everything: bool, dry_run: bool
@@ -81,7 +83,9 @@ async def remove(
     if record["events"]:
         question = f"Remove {_number(record['events'])} of {path}?"
         confirm_or_leave(question, details="\n".join(_details(record)))
-    removed = await node.event_stream_remove(path, start, end, chosen_json)
+    async with working("removing", record["events"], "events") as bar:
+        removed = await node.event_stream_remove(path, start, end, chosen_json)
+        bar.advance(removed)
     emit_ok(str(removed), {"path": path, "removed": removed})
 
 

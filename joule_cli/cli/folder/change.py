@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import PATH, safe_options
+from joule_cli.cli._options import PATH, progress_option, safe_options
 from joule_cli.cli._output import emit_ok
+from joule_cli.cli._progress import counted, working
 from joule_cli.cli._references import any_pattern, expand_folders
 from joule_cli.cli._run import for_each, with_node
 from joule_cli.errors import ConflictError, LockedError
@@ -84,21 +85,31 @@ async def _update(node: Node, ref: Ref, name: str | None, description: str | Non
 @click.argument("folder", type=PATH, nargs=-1, required=True)
 @click.option("-r", "--recursive", is_flag=True, help="Also delete the folders inside.")
 @safe_options
+@progress_option
 @with_node
 async def delete(node: Node, folder: tuple[Ref, ...], recursive: bool, dry_run: bool) -> None:
     """Delete folders with their streams and all data."""
-    from joule_cli.cli._streams import ask_to_delete, contents_text, gather_doomed, show_doomed
+    from joule_cli.cli._streams import (
+        ask_to_delete,
+        contents_text,
+        gather_doomed,
+        number_held,
+        show_doomed,
+    )
 
     named = await expand_folders(node, folder)
     found = _without_nested(named)
     for path, each in found:
         _check_deletable(path, each, recursive)
     records: list[dict[str, Any]] = []
+    sizes: dict[str, int] = {}
     for path, each in found:
         records.extend(
             {"kind": "folder", "path": at, "id": inner.id} for at, inner in each.walk(path)
         )
-        records.extend(await gather_doomed(node, list(each.streams(path)), list(each.events(path))))
+        held = await gather_doomed(node, list(each.streams(path)), list(each.events(path)))
+        sizes[path] = number_held(held)
+        records.extend(held)
     if dry_run:
         show_doomed(records)
         return
@@ -112,7 +123,8 @@ async def delete(node: Node, folder: tuple[Ref, ...], recursive: bool, dry_run: 
     async def delete_one(item: tuple[str, Folder]) -> None:
         await node.folder_delete(item[1], recursive)
 
-    await for_each(found, delete_one)
+    async with working("deleting", sum(sizes.values()), "records") as bar:
+        await for_each(found, counted(bar, delete_one, lambda item: sizes[item[0]]))
     emit_ok(value={"deleted": [path for path, _ in found]})
 
 
