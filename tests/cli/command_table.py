@@ -130,7 +130,7 @@ COMMANDS = {
     "archive inspect": Calls("lab.zip", "more.txt", needs_node=False),
     "archive upload": Calls("lab.zip", at="served"),
     "admin check": Calls(""),
-    "admin backup": Calls("saved.db", "missing/saved.db"),
+    "admin backup": Calls("saved.db", "more.txt/saved.db"),
     "admin restore": Calls("older.db --yes", "none.db --yes"),
     "admin compact": Calls(""),
     "admin erase": Calls("--yes"),
