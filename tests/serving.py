@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -80,6 +80,25 @@ async def serve(
         else:
             context = None if certificates is None else certificates.server_context()
             yield await _on_tcp(runner, context, certificates, app)
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def listening(app: web.Application, **options: Any) -> AsyncIterator[str]:
+    """Serve an application that plays a node or a peer, and give its address.
+
+    Parameters
+    ----------
+    options
+        Of the runner.
+    """
+    runner = web.AppRunner(app, **options)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        host, port = runner.addresses[0][:2]
+        yield f"http://{host}:{port}"
     finally:
         await runner.cleanup()
 

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from tests.archives import T, event, flow_model, npy, write_archive
 from tests.cli.serving import running
+from tests.serving import listening
 
 OK = {"info": [], "warnings": [], "errors": []}
 
@@ -44,11 +45,7 @@ def answers(joule):
     async def start(stack):
         app = web.Application()
         app.router.add_post("/archive.json", upload)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+        return await stack.enter_async_context(listening(app))
 
     with running(start) as url:
         joule.env["JOULE_URL"] = url

@@ -12,7 +12,7 @@ from joule_cli.engine.node import EmbeddedNode
 from tests.cli.following import Running
 from tests.cli.serving import running
 from tests.server.replay import body_bytes, read_recording
-from tests.serving import KEY, serve
+from tests.serving import KEY, listening, serve
 
 T0 = 1_700_000_000_000_000
 PATH = "/a/switches"
@@ -116,11 +116,7 @@ def test_a_joule_1_0_1_node_cannot_tell_of_new_events(joule, recorded):
     async def start(stack):
         app = web.Application()
         app.router.add_get("/{path:.*}", answer)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+        return await stack.enter_async_context(listening(app))
 
     with running(start) as url:
         path = "/rec/events/starts"

@@ -19,6 +19,7 @@ from tests.cli.command_table import ANSWERING, CALLS, COMBINED, COMMANDS, EQUAL_
 from tests.cli.fork_server import Forks
 from tests.cli.serving import running
 from tests.cli.test_module import Node as ModuleNode
+from tests.serving import listening
 
 NOTHING_BUT_PATH = {"PATH": "/usr/bin:/bin"}
 #: What help, and a mistake in the arguments, must not wait for.
@@ -78,11 +79,7 @@ def served():
         app.router.add_get("/proxy.json", modules.proxy)
         app.router.add_post("/archive.json", uploaded)
         app.router.add_get("/db/connection.json", database)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+        return await stack.enter_async_context(listening(app))
 
     with running(start) as url:
         yield url

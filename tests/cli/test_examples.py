@@ -31,6 +31,7 @@ from tests.certificates import make_certificates
 from tests.cli.resident import resident
 from tests.cli.serving import running
 from tests.cli.test_help import CONTEXTS
+from tests.serving import listening
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -184,11 +185,7 @@ class Served:
             "/db/connection.json": database,
         }.items():
             app.router.add_get(path, self._says(answer))
-        runner = web.AppRunner(app)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+        return await stack.enter_async_context(listening(app))
 
     def _says(self, answer):
         async def handle(request):

@@ -12,7 +12,7 @@ from joule_cli.daemon import peers
 from joule_cli.engine.node import EmbeddedNode
 from joule_cli.server.settings import ServerSettings
 from tests.cli.serving import running
-from tests.serving import serve
+from tests.serving import listening, serve
 
 CHOSEN = "a-key-that-its-user-has-chosen-0123456789"
 
@@ -187,11 +187,7 @@ def original(version, followers, forgets_all):
         app.router.add_get("/dbinfo", db_info)
         app.router.add_get("/followers.json", listed)
         app.router.add_delete("/follower.json", delete)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+        return await stack.enter_async_context(listening(app))
 
     return running(start)
 
@@ -237,11 +233,7 @@ def lumen(seen, *refusals):
         app.router.add_post("/master.json", add)
         app.router.add_get("/version.json", version_json)
         app.router.add_get("/dbinfo", db_info)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+        return await stack.enter_async_context(listening(app))
 
     return running(start)
 

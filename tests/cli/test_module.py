@@ -11,6 +11,7 @@ from aiohttp import web
 from joule_cli.cli.module import overlap
 from joule_cli.model import Module, ModuleStatistics
 from tests.cli.serving import running
+from tests.serving import listening
 
 VISUALIZER = Module(
     0,
@@ -40,11 +41,7 @@ class Node:
         app.router.add_get("/module/logs.json", self.lines)
         app.router.add_get("/proxies.json", self.proxies)
         app.router.add_get("/proxy.json", self.proxy)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        return f"http://127.0.0.1:{runner.addresses[0][1]}"
+        return await stack.enter_async_context(listening(app))
 
     async def list(self, request):
         self.asked.append(request.query["statistics"])

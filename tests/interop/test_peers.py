@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from tests.interop.original import OriginalError
+from tests.serving import listening
 
 KEY = "a key that somebody has chosen, long enough"
 
@@ -153,13 +154,8 @@ async def lumen(demand):
 
     app = web.Application()
     app.router.add_post("/nilms.json", nilms)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}", seen
-    finally:
-        await runner.cleanup()
+    async with listening(app) as url:
+        yield url, seen
 
 
 async def test_lumen(site):

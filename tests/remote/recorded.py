@@ -13,6 +13,7 @@ from joule_cli.model import Annotation, DataStream, EventStream, Folder
 from joule_cli.remote.node import RemoteNode
 from joule_cli.wire import endpoints
 from tests.server.replay import body_bytes, read_recording
+from tests.serving import listening
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -132,15 +133,11 @@ async def replayed(lines: list[dict[str, Any]]) -> AsyncIterator[tuple[RemoteNod
     recorded = Recorded(lines)
     app = web.Application(client_max_size=2**24)
     app.router.add_route("*", "/{path:.*}", recorded.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        async with RemoteNode("peer", f"http://{host}:{port}", key=KEY) as node:
-            yield node, recorded
-    finally:
-        await runner.cleanup()
+    async with (
+        listening(app, shutdown_timeout=0.1) as url,
+        RemoteNode("peer", url, key=KEY) as node,
+    ):
+        yield node, recorded
 
 
 def arguments(lines: list[dict[str, Any]]) -> dict[str, Any]:

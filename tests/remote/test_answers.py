@@ -21,6 +21,7 @@ from joule_cli.remote.node import RemoteNode
 from joule_cli.wire import endpoints
 from joule_cli.wire.frames import FrameDecoder
 from tests.server.replay import body_bytes, read_recording
+from tests.serving import listening
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -221,15 +222,11 @@ async def answering() -> AsyncIterator[tuple[RemoteNode, Answering]]:
     answers = Answering()
     app = web.Application(client_max_size=2**24)
     app.router.add_route("*", "/{path:.*}", answers.answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        async with RemoteNode("peer", f"http://{host}:{port}", key="k") as node:
-            yield node, answers
-    finally:
-        await runner.cleanup()
+    async with (
+        listening(app, shutdown_timeout=0.1) as url,
+        RemoteNode("peer", url, key="k") as node,
+    ):
+        yield node, answers
 
 
 def kind_of(line: Line) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from aiohttp import web
 from joule_cli.errors import ApiError, ConflictError, DecimationError, LockedError, NameTakenError
 from joule_cli.model import DataStream, Element, EventStream, Folder
 from joule_cli.remote.node import RemoteNode
+from tests.serving import listening
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -56,15 +57,11 @@ async def _serving(
 ) -> AsyncIterator[RemoteNode]:
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
-    runner = web.AppRunner(app, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        host, port = runner.addresses[0][:2]
-        async with RemoteNode("old", f"http://{host}:{port}") as node:
-            yield node
-    finally:
-        await runner.cleanup()
+    async with (
+        listening(app, shutdown_timeout=0.1) as url,
+        RemoteNode("old", url) as node,
+    ):
+        yield node
 
 
 @pytest.mark.parametrize(

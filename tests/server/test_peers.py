@@ -23,7 +23,7 @@ from joule_cli.errors import (
 )
 from joule_cli.remote.node import RemoteNode
 from joule_cli.server.settings import ServerSettings
-from tests.serving import serve
+from tests.serving import listening, serve
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,13 +93,8 @@ async def other_server(*routes):
 
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", record)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}", seen
-    finally:
-        await runner.cleanup()
+    async with listening(app) as url:
+        yield url, seen
 
 
 class Answers:

@@ -15,7 +15,7 @@ from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import ConfigurationError
 from joule_cli.server.proxy_config import make_proxies, read_option, read_proxies
 from joule_cli.server.settings import ServerSettings
-from tests.serving import KEY, serve
+from tests.serving import KEY, listening, serve
 
 BIG = 8 * 1024 * 1024
 
@@ -113,11 +113,7 @@ class Backend:
 
 
 async def started(stack, app):
-    runner = web.AppRunner(app, auto_decompress=False)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    return f"http://127.0.0.1:{runner.addresses[0][1]}"
+    return await stack.enter_async_context(listening(app, auto_decompress=False))
 
 
 @pytest.fixture
