@@ -52,7 +52,7 @@ class Night:
     def __init__(self, folder):
         self.folder = folder
         self.now = time.time_ns() // 1000
-        for name in ("config", "data", "export", "backup", "bin"):
+        for name in ("config", "data", "bin"):
             (folder / name).mkdir()
         (folder / "bin" / "joule").symlink_to(Path(sys.executable).with_name("joule"))
         asyncio.run(_measure(folder / "meter.db", self.now))
