@@ -227,18 +227,6 @@ class OutputPipe(WritingPipe):
         self.writer.write(self._packed([*self._take_cache(), None]))
         self._interval_open = False
 
-    async def close(self) -> None:  # docstring inherited
-        async with self._turn:
-            if not self.closed:
-                self.closed = True
-                async with self._ending():
-                    try:
-                        if self._failure is None:
-                            await self._end_stream()
-                    finally:
-                        self._abort_stream()
-            self._raise_untold_failure()
-
     def _accept(self, data: object) -> Rows:
         rows = super()._accept(data)
         if len(token_indices(rows)):
@@ -270,8 +258,8 @@ class OutputPipe(WritingPipe):
                 raise self._broken(error) from error
         return self.writer
 
-    async def _end_stream(self) -> None:
-        await self._flush()
+    async def _finish(self) -> None:
+        await super()._finish()
         if self.writer is None and self.writer_factory is None:
             return
         writer = await self._open()
@@ -281,10 +269,10 @@ class OutputPipe(WritingPipe):
         except OSError as error:
             raise self._broken(error) from error
 
-    def _abort_stream(self) -> None:
-        """Drop what the transport still holds, unless it has ended by itself."""
+    async def _release(self) -> None:
         if self.writer is None:
             return
+        # drop what the transport still holds, unless it has ended by itself
         transport = self.writer.transport
         if not transport.is_closing() or transport.get_write_buffer_size():
             transport.abort()

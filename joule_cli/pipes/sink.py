@@ -85,18 +85,6 @@ class SinkPipe(WritingPipe):
             self._put_in_cache(None)
             self._interval_open = False
 
-    async def close(self) -> None:  # docstring inherited
-        async with self._turn:
-            if not self.closed:
-                self.closed = True
-                async with self._ending():
-                    try:
-                        if self._failure is None:
-                            await self._flush()
-                    finally:
-                        await self._sink.close()
-            self._raise_untold_failure()
-
     async def _send(self, items: Sequence[Item]) -> None:
         try:
             await self._sink.write(items)
@@ -106,6 +94,9 @@ class SinkPipe(WritingPipe):
         except Exception as error:  # any error of the sink ends the pipe; raised as it is
             self._end_with(error)
             raise
+
+    async def _release(self) -> None:
+        await self._sink.close()
 
     def _end_with(self, error: Exception) -> None:
         self.fail(error)

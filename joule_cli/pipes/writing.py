@@ -83,6 +83,25 @@ class WritingPipe(Pipe, ABC):
             self._check_writable()
             await self._flush()
 
+    async def close(self) -> None:  # docstring inherited
+        async with self._turn:
+            if not self.closed:
+                self.closed = True
+                async with self._ending():
+                    try:
+                        if self._failure is None:
+                            await self._finish()
+                    finally:
+                        await self._release()
+            self._raise_untold_failure()
+
+    async def _finish(self) -> None:
+        """Pass on what is left; not called after a failure."""
+        await self._flush()
+
+    async def _release(self) -> None:
+        """Let go of where the items go; called exactly once."""
+
     def subscribe(self, pipe: Pipe) -> Callable[[], None]:  # docstring inherited
         self.subscribers.append(pipe)
 
