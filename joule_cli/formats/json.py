@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +19,11 @@ from joule_cli.formats.base import (
     StreamHead,
     Tally,
     check_rising,
-    column_names,
     order_reason,
 )
-from joule_cli.formats.jsonl import TIMESTAMP, JsonRows, exact_json, flat_rows, read_row
-from joule_cli.formats.lines import BadLine, LineWriter
+from joule_cli.formats.json_writer import JsonWriter
+from joule_cli.formats.jsonl import exact_json, flat_rows, read_row
+from joule_cli.formats.lines import BadLine
 from joule_cli.formats.numbers import PIECE_BYTES
 from joule_cli.formats.source import LONGEST_LINE, ByteSource, open_source
 from joule_cli.formats.times import TimeParser
@@ -34,6 +33,8 @@ from joule_cli.series.layout import Layout, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+__all__ = ["JsonReader", "JsonWriter"]
 
 _BLOCK_ROWS = 1 << 16
 _DATA = re.compile(rb'"data"\s*:\s*\[')
@@ -421,41 +422,3 @@ def _gathered(items: Iterator[Rows | None]) -> Iterator[Rows | None]:
             yield None
     if rows:
         yield np.concatenate(rows)
-
-
-class JsonWriter(LineWriter):
-    """The document, one row per line; cut short it has no end."""
-
-    def _set_up(self) -> None:
-        self._rows = JsonRows(self.head, self.options)
-        self._template = "[%s" + ", %s" * self.head.layout.width + "],\n"
-        self._separator = b""
-
-    def _begin(self) -> None:
-        head = self.head
-        elements = list(head.elements)
-        if head.stream is not None:
-            stream = replace(head.stream, elements=elements or head.stream.elements)
-        else:
-            name = (head.path or "").rpartition("/")[2]
-            stream = DataStream(name=name, datatype=head.layout.datatype, elements=elements)
-        parts: dict[str, Any] = {
-            "stream": {**stream.to_json(), "path": head.path},
-            "decimation_level": head.decimation_level,
-        }
-        if head.intervals is not None:
-            parts["intervals"] = [list(interval) for interval in head.intervals]
-        parts["columns"] = [TIMESTAMP, *column_names(head, self.options.bounds_order)]
-        text = json.dumps(parts, ensure_ascii=False)
-        self._sink.write(f'{text[:-1]}, "data": [\n'.encode())
-
-    def _format(self, rows: Rows) -> bytes:
-        text = self._separator + self._rows.fill(self._template, rows)[:-2]
-        self._separator = b",\n"
-        return text
-
-    def _mark_break(self) -> bytes:
-        return b",\nnull" if self.options.mark_intervals else b""
-
-    def _end(self) -> None:
-        self._sink.write(b"\n]}\n")
