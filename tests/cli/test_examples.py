@@ -42,6 +42,7 @@ EXAMPLES = {path: ctx.command.examples for path, ctx in CONTEXTS.items()}
 #: Examples that are not run, and why.
 NOT_RUN = {
     "joule node add meter https://meter.example/joule --key-file meter.key": "no such machine",
+    "joule data copy meter:/mains local:/mains --last 1d": "no such machine",
     "joule master add joule http://192.0.2.1:8088": "no such machine",
     "joule master add lumen lumen.example --lumen-key-file lumen.key": "no such machine",
     "joule --url file:lab.db admin authorize --url http://192.0.2.1:8088": "no such machine",
