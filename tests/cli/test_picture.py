@@ -506,7 +506,7 @@ def test_control_characters_do_not_spoil_the_document():
 
 
 @pytest.mark.parametrize("form", ["svg", "png"])
-def test_the_same_picture_is_the_same_file(form, tmp_path, monkeypatch):
+def test_the_same_picture_is_the_same_file(form):
     lanes = MARKS["few"]
     picture = Picture([volts((0, range(50)), (80, [3]), level=4, spread=2)], lanes=lanes, tz=UTC)
     first = render(picture, form)

@@ -245,7 +245,7 @@ def test_a_continued_file_keeps_its_intervals(path):
     assert pq.read_table(path).column("interval").to_pylist() == [0, 0, 0, 1, 1, 1, 1, 2]
 
 
-def test_open_files_and_pipes(path):
+def test_open_files_and_pipes():
     target = io.BytesIO()
     write(target, make_head(), make_rows(3))
     source = io.BytesIO(target.getvalue())

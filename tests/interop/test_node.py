@@ -144,7 +144,7 @@ async def test_wrong_key(site):
         assert shown.err.endswith("Error: 403: Forbidden [403]\n")
 
 
-async def test_nodes_of_a_user(site, tmp_path):
+async def test_nodes_of_a_user(site):
     host = site.served.url.removeprefix("http://")
     added = await site.joule("node", "add", "again", site.served.url, site.served.key)
     assert (added.code, added.out) == (0, "Added [again] to authorized nodes\n")

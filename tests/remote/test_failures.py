@@ -382,7 +382,7 @@ async def test_the_authority_that_vouches_is_trusted(certificates: Certificates)
             assert node.insecure == ("insecure" in options)
 
 
-async def test_an_authority_that_cannot_be_read(tmp_path: Path, certificates: Certificates):
+async def test_an_authority_that_cannot_be_read(tmp_path: Path):
     (tmp_path / "empty.crt").write_text("nothing")
     for file in (tmp_path / "none.crt", tmp_path / "empty.crt"):
         async with RemoteNode("n", "https://localhost:1", ca_file=file) as node:

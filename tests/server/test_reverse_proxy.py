@@ -234,7 +234,7 @@ async def test_the_slash_is_added(front, browser):
 @pytest.mark.parametrize(
     "rest", ["../x", "a/../../x", "%2e%2e/x", "..%2fx", ".%2E%5cx", "a/%2e./x", "./x"]
 )
-async def test_paths_do_not_lead_out(front, browser, backend, rest):
+async def test_paths_do_not_lead_out(front, backend, rest):
     host, _, port = front.removeprefix("http://").partition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     lines = [
