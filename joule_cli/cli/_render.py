@@ -22,6 +22,10 @@ _ESCAPES_IN_TABLE = {code: text for code, text in _ESCAPES.items() if code != 10
 
 #: Columns of a time in full, and those that longer texts are left with beside whole times.
 _LONGEST_TIME, _LEAST_PROSE = 32, 12
+#: Columns of the longest word that is kept whole; paths, addresses and JSON may be longer.
+_LONGEST_WORD = 24
+#: What lines between columns cost each, with one more at the edge, and what blanks cost.
+_LINE, _BLANKS = 3, 2
 
 _COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -90,24 +94,39 @@ def table(
     right: Sequence[bool],
     settings: Settings,
 ) -> None:
-    """Draw a table that fits the terminal; elsewhere it takes the width it needs."""
+    """Draw a table that fits the terminal; elsewhere it takes the width it needs.
+
+    Where words would be cut it has no lines between the columns, and where they still would be,
+    there is one line per cell.
+    """
+    names = list(headings or [""] * len(right))
+    lines, room = [names, *rows], width()
+    boxed = True
+    fixed = _kept_widths(lines) or _word_widths(lines, room - _LINE * len(names) - 1)
+    if fixed is None:
+        boxed = False
+        fixed = _word_widths(lines, room - _BLANKS * (len(names) - 1))
+    if fixed is None:
+        _records(headings, rows, settings)
+        return
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
+    lined = box.ROUNDED if encodes("╭─│") else box.ASCII
     drawn = Table(
-        box=box.ROUNDED if encodes("╭─│") else box.ASCII,
+        box=lined if boxed else None,
+        pad_edge=boxed,
+        padding=(0, 1) if boxed else (0, _BLANKS, 0, 0),
         show_header=headings is not None,
         header_style="bold",
     )
-    names = list(headings or [""] * len(right))
-    kept = _kept_widths([names, *rows])
-    for name, to_right, fixed in zip(names, right, kept, strict=True):
+    for name, to_right, each in zip(names, right, fixed, strict=True):
         drawn.add_column(
             Text(name),
             justify="right" if to_right else "left",
             overflow="fold",
-            width=fixed,
+            width=each,
         )
     dash = symbol("\N{EM DASH}", "-")
     for row in rows:
@@ -115,13 +134,45 @@ def table(
     console(settings).print(drawn)
 
 
-def _kept_widths(lines: Sequence[Sequence[str]]) -> list[int | None]:
+def _kept_widths(lines: Sequence[Sequence[str]]) -> list[int | None] | None:
     """Return the widths of columns that are not folded: times and numbers, if prose has room."""
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     kept = [n if n <= _LONGEST_TIME else None for n in widths]
     needed = sum(_LEAST_PROSE if n is None else n for n in kept)
-    fits = needed + 3 * len(kept) + 1 <= width()
-    return kept if fits else [None] * len(kept)
+    return kept if needed + _LINE * len(kept) + 1 <= width() else None
+
+
+def _word_widths(lines: Sequence[Sequence[str]], room: int) -> list[int] | None:
+    """Return widths that cut no word, with what is left of the room for those that lack least."""
+    columns = list(zip(*lines, strict=True))
+    whole = [max(map(len, column)) for column in columns]
+    widths = [
+        min(max((len(word) for cell in column for word in cell.split()), default=1), _LONGEST_WORD)
+        for column in columns
+    ]
+    left = room - sum(widths)
+    if left < 0:
+        return None
+    for index in sorted(range(len(widths)), key=lambda at: whole[at] - widths[at]):
+        more = min(left, whole[index] - widths[index])
+        widths[index] += more
+        left -= more
+    return widths
+
+
+def _records(
+    headings: Sequence[str] | None, rows: Sequence[Sequence[str]], settings: Settings
+) -> None:
+    """Write the cells of each row below each other, with their names before them."""
+    indent = max(map(len, headings), default=0) + _BLANKS if headings is not None else 0
+    dash = symbol("\N{EM DASH}", "-")
+    for number, row in enumerate(rows):
+        if number:
+            write_text("\n")
+        for index, cell in enumerate(row):
+            name = "" if headings is None else headings[index]
+            label = paint(name, "bold", settings) + " " * (indent - len(name))
+            write_text(f"{label}{one_line(cell) or dash}\n")
 
 
 def console(settings: Settings) -> Any:

@@ -132,14 +132,27 @@ def test_a_pipe_never_cuts(joule):
     assert name in joule.ok("stream", "list", "-l", "--format", "table", env={"COLUMNS": ""})
 
 
-def test_a_terminal_gets_a_table_that_fits(filled):
-    shown = filled.terminal("stream", "list", "-l", "-s", "--columns", "path,layout", columns=24)
+def test_a_terminal_gets_a_table_that_fits(joule):
+    name = f"/a/{'long' * 20}"
+    joule.ok("stream", "create", f"{name}:int8[v]")
+    shown = joule.terminal("stream", "list", "-l", "-s", "--columns", "path,layout", columns=40)
     assert shown.status == 0
     assert "╭" in shown.out
-    assert max(map(len, _plain(shown.out).splitlines())) <= 24
+    assert max(map(len, _plain(shown.out).splitlines())) <= 40
     # folded, not cut
     cells = [line.split("│")[1].strip() for line in shown.out.splitlines() if "│ " in line]
-    assert "/house/kitchen/fridge" in "".join(cells)
+    assert name in "".join(cells)
+
+
+def test_a_narrow_terminal_cuts_no_words(filled):
+    def shown(columns):
+        words = ("stream", "list", "-l", "-s", "--columns", "path,layout")
+        return _plain(filled.terminal(*words, columns=columns).out).splitlines()
+
+    assert "│ /house/kitchen/fridge │ int16_1   │" in shown(37)
+    without_lines = [line.rstrip() for line in shown(36)]
+    assert without_lines[:2] == ["path                   layout", "/house/kitchen/fridge  int16_1"]
+    assert shown(31)[:3] == ["path    /house/kitchen/fridge", "layout  int16_1", ""]
 
 
 def test_control_characters_do_not_reach_the_terminal(joule):
