@@ -35,10 +35,21 @@ class EndRef(NamedTuple):
 
 
 def read_end(text: str) -> EndRef:
-    """Read ``/path``, an id, or ``NODE:/path``."""
+    """Read ``/path``, an id, or ``NODE:/path``.
+
+    What can be taken for a node, or for a file here, would else make a stream of a strange name.
+    """
     name, found, below = text.partition(":/")
     if found and name and not text.startswith("/"):
         return EndRef(name, "/" + below.strip("/"), below.endswith("/") or not below)
+    first = text.partition("/")[0]
+    if ":" in first:
+        raise click.UsageError(
+            f"{text} is no path on another node, write {text.replace(':', ':/', 1)}; "
+            f"for a name with a colon it is /{text}."
+        )
+    if first in {".", ".."}:
+        raise click.UsageError(f"{text} is no path in a node; they begin with a slash.")
     reference = read_reference(text)
     return EndRef(None, reference, text.endswith("/"))
 

@@ -75,6 +75,21 @@ def test_to_and_from_another_node(data):
     assert data("-n", "local", "data", "copy", "/a/x", "nope:/c").status == 1
 
 
+@pytest.mark.parametrize(
+    ("destination", "told"),
+    [
+        ("other:", "write other:/; for a name with a colon it is /other:."),
+        ("other:b/y", "write other:/b/y; for"),
+        (".", "begin with a slash"),
+        ("./y", "begin with a slash"),
+    ],
+)
+def test_what_is_meant_for_a_node_or_a_file_makes_no_stream(data, destination, told):
+    result = data("data", "copy", "/a/x", destination)
+    assert (result.status, result.out) == (2, "")
+    assert told in result.err
+
+
 def test_elements_that_differ_are_asked_about_everywhere(data):
     data.ok("stream", "create", "/b/y:float32[p,q]")
     refused = data("data", "copy", "/a/x", "/b/y")
