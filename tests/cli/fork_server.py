@@ -1,8 +1,12 @@
 """Runs the program in forks of one process that has already imported it.
 
 A run costs a few milliseconds instead of a start of Python, so that a test can run every command
-many times. ``Forks`` is the client; the server is this module run as a program, which reads a
-request and answers it with one line of JSON each.
+many times. ``Forks`` starts that process, which is this module run as a program, and asks it for
+runs. Shells ask it, too: by a small ``joule`` in a folder of their ``PATH``, so that a line with
+pipes and quotes is run for what it is.
+
+Who asks sends the standard streams of the run over a socket, and gets lines of JSON: from the run
+its process id, and what it did when it is about to end; from the server its status.
 """
 
 from __future__ import annotations
@@ -17,10 +21,32 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from dataclasses import dataclass, field
 
-_DEADLINE_S = 20
+_DEADLINE_S = 60
 _LARGE = ("duckdb", "matplotlib", "pyarrow", "sqlalchemy")
+
+_PROGRAM = """\
+#!{python} -IS
+import json, os, signal, socket, sys
+with socket.socket(socket.AF_UNIX) as server:
+    server.connect({address!r})
+    asked = dict(args=sys.argv[1:], env=dict(os.environ), folder=os.getcwd())
+    request = json.dumps(asked).encode()
+    socket.send_fds(server, [len(request).to_bytes(4, "big")], [0, 1, 2])
+    server.sendall(request)
+    with server.makefile() as answers:
+        child = json.loads(answers.readline())["pid"]
+        for number in signal.SIGINT, signal.SIGTERM:
+            signal.signal(number, lambda number, frame: os.kill(child, number))
+        for number in 0, 1, 2:
+            os.close(number)
+        told = dict()
+        while "status" not in told:
+            told = json.loads(answers.readline() or '{{"status": 99}}')
+os._exit(told["status"] if told["status"] >= 0 else 128 - told["status"])
+"""
 
 
 @dataclass
@@ -52,12 +78,18 @@ class Forks:
     """
 
     def __init__(self, *, warm: bool) -> None:
-        command = [sys.executable, "-m", __name__, "warm" if warm else "cold"]
+        import tempfile
+
+        self._warm = warm
+        self._place = tempfile.TemporaryDirectory()
+        self._address = f"{self._place.name}/forks"
+        command = [sys.executable, "-m", __name__, self._address, "warm" if warm else "cold"]
         # a fork has one thread only
         env = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
         self._server = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=env
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env
         )
+        assert self._server.stdout.readline() == b"ready\n"
 
     def __enter__(self):
         return self
@@ -66,6 +98,14 @@ class Forks:
         self._server.stdin.close()
         self._server.wait()
         self._server.stdout.close()
+        self._place.cleanup()
+
+    def install(self, folder):
+        """Put ``joule`` into a folder for the ``PATH`` of a shell."""
+        program = folder / "joule"
+        text = _PROGRAM.format(python=sys.executable, address=self._address)
+        program.write_text(text, "utf-8")
+        program.chmod(0o755)
 
     def run(self, folder, *args, env, stdin="", reader=True, typed=None, pause_s=None):
         """Run the program, away from any terminal unless told otherwise, and wait for its end.
@@ -79,37 +119,125 @@ class Forks:
         pause_s
             Seconds between two reports of progress, in place of the usual ones.
         """
+        import socket
+
         request = {
             "folder": str(folder),
             "args": [str(arg) for arg in args],
             "env": env,
-            "stdin": stdin,
-            "reader": reader,
-            "typed": typed,
+            "terminal": typed is not None,
             "pause_s": pause_s,
+            "watch_calls": self._warm,
         }
-        self._server.stdin.write(json.dumps(request) + "\n")
-        self._server.stdin.flush()
-        answer = json.loads(self._server.stdout.readline())
-        return Run(
-            answer["status"],
-            answer["out"],
-            answer["err"],
-            set(answer["modules"]),
-            set(answer["calls"]),
-        )
+        texts = [_File(stdin), _File(), _File()]
+        ends = [file.number for file in texts]
+        ours = None
+        if typed is not None:
+            ours, theirs = pty.openpty()
+            fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+            os.write(ours, typed.encode())
+            ends = [theirs] * 3
+        elif not reader:
+            unread, ends[1] = os.pipe()
+            os.close(unread)
+        with socket.socket(socket.AF_UNIX) as server:
+            server.connect(self._address)
+            data = json.dumps(request).encode()
+            socket.send_fds(server, [len(data).to_bytes(4, "big")], ends)
+            server.sendall(data)
+            for end in {*ends} - {file.number for file in texts}:
+                os.close(end)
+            if ours is not None:
+                _show(ours, texts[1].number)
+            told = {"modules": [], "calls": []}
+            with server.makefile(encoding="utf-8") as answers:
+                while "status" not in told:
+                    told.update(json.loads(answers.readline()))
+        _, out, err = (file.take() for file in texts)
+        return Run(told["status"], out, err, set(told["modules"]), set(told["calls"]))
 
 
-def _serve(*, warm):
+class _File:
+    """A file in memory for a standard stream."""
+
+    def __init__(self, text=""):
+        self.number = os.memfd_create("stream")
+        os.write(self.number, text.encode())
+        os.lseek(self.number, 0, os.SEEK_SET)
+
+    def take(self):
+        """Return what is in it, and close it."""
+        with os.fdopen(self.number, "rb") as file:
+            file.seek(0)
+            return file.read().decode("utf-8", "replace").replace("\r\n", "\n")
+
+
+def _show(terminal, file):
+    """Keep all that a terminal shows, until nobody writes to it."""
+    # how Linux says that the other side is closed
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal, 65536):
+            os.write(file, piece)
+    os.close(terminal)
+
+
+def _serve(address, *, warm):
     from joule_cli.cli import app
 
     if warm:
         _import_everything()
-    for line in sys.stdin:
-        request = json.loads(line)
-        answer = _run(app, request, watch_calls=warm)
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+    known = set(sys.modules)
+    import selectors
+    import socket
+
+    # what only the server needs is not imported yet for the program
+    ours = sys.modules.keys() - known
+    with socket.socket(socket.AF_UNIX) as listener, selectors.DefaultSelector() as ready:
+        listener.bind(address)
+        listener.listen(16)
+        ready.register(listener, selectors.EVENT_READ)
+        # the end of whoever started it
+        ready.register(0, selectors.EVENT_READ)
+        print("ready", flush=True)
+        while True:
+            for key, _ in ready.select():
+                if key.fd == 0:
+                    return
+                if key.data is None:
+                    client, _ = listener.accept()
+                    request, files = _receive(client)
+                    child = os.fork()
+                    if child == 0:
+                        try:
+                            listener.close()
+                            for name in ours:
+                                del sys.modules[name]
+                            _become_the_program(app, request, files, client)
+                        finally:
+                            os._exit(99)
+                    for file in files:
+                        # whoever reads from the program must see its end
+                        os.close(file)
+                    ready.register(os.pidfd_open(child), selectors.EVENT_READ, (child, client))
+                else:
+                    ready.unregister(key.fd)
+                    os.close(key.fd)
+                    _tell_status(*key.data)
+
+
+def _receive(client):
+    import socket
+
+    size, files, _, _ = socket.recv_fds(client, 4, 3)
+    with client.makefile("rb") as data:
+        return json.loads(data.read(int.from_bytes(size, "big"))), files
+
+
+def _tell_status(child, client):
+    _, status = os.waitpid(child, 0)
+    # who asked may be gone
+    with client, contextlib.suppress(OSError):
+        client.sendall(b'{"status": %d}\n' % os.waitstatus_to_exitcode(status))
 
 
 def _import_everything():
@@ -134,97 +262,40 @@ def _import_everything():
     gc.freeze()
 
 
-def _run(app, request, *, watch_calls):
-    read_end, write_end = os.pipe()
-    files = {name: os.memfd_create(name) for name in ("in", "out", "err")}
-    os.write(files["in"], request["stdin"].encode())
-    os.lseek(files["in"], 0, os.SEEK_SET)
-    ours = theirs = None
-    if request["typed"] is not None:
-        ours, theirs = pty.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        os.write(ours, request["typed"].encode())
-    child = os.fork()
-    if child == 0:
-        try:
-            os.close(read_end)
-            _become_the_program(app, request, files, theirs, write_end, watch_calls)
-        finally:
-            os._exit(99)
-    os.close(write_end)
-    if theirs is not None:
-        os.close(theirs)
-        _show(ours, files["out"])
-    with os.fdopen(read_end, encoding="utf-8") as told:
-        known = [json.loads(line) for line in told]
-    _, status = os.waitpid(child, 0)
-    seen = {"modules": [], "calls": []}
-    for piece in known:
-        seen.update(piece)
-    texts = {}
-    for name, number in files.items():
-        with os.fdopen(number, "rb") as file:
-            file.seek(0)
-            texts[name] = file.read().decode("utf-8", "replace").replace("\r\n", "\n")
-    return {
-        "status": os.waitstatus_to_exitcode(status),
-        "out": texts["out"],
-        "err": texts["err"],
-        **seen,
-    }
-
-
-def _show(terminal, file):
-    """Keep all that a terminal shows, until nobody writes to it."""
-    try:
-        while piece := os.read(terminal, 65536):
-            os.write(file, piece)
-    except OSError:  # how Linux says that the other side is closed
-        pass
-    os.close(terminal)
-
-
-def _become_the_program(app, request, files, terminal, report, watch_calls):
+def _become_the_program(app, request, files, client):
     os.setsid()  # no terminal controls it
     signal.alarm(_DEADLINE_S)
+    client.sendall(b'{"pid": %d}\n' % os.getpid())
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["env"])
-    out = files["out"]
-    if not request["reader"]:
-        end, out = os.pipe()
-        os.close(end)
-    ends = (files["in"], out, files["err"])
-    if terminal is not None:
-        fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
-        ends = (terminal,) * 3
-    for number, file in enumerate(ends):
+    time.tzset()
+    if request.get("terminal"):
+        fcntl.ioctl(files[0], termios.TIOCSCTTY, 0)
+    for number, file in enumerate(files):
         os.dup2(file, number)
-    if terminal is not None:
-        os.close(terminal)
+        os.close(file)
     sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
     sys.argv = ["joule", *request["args"]]
-    if request["pause_s"] is not None:
+    if request.get("pause_s") is not None:
         from joule_cli.cli import _progress
 
         _progress.REDRAW_S = _progress.LINE_S = request["pause_s"]
-    calls = _watch() if watch_calls else set()
-
-    def tell():
-        modules = sorted({name.partition(".")[0] for name in sys.modules})
-        known = json.dumps({"modules": modules, "calls": sorted(calls)})
-        os.write(report, known.encode() + b"\n")
-
+    calls = _watch() if request.get("watch_calls") else set()
     leave = os._exit
 
-    def leave_at_once(status):
-        tell()
+    def tell_and_leave(status):
+        modules = sorted({name.partition(".")[0] for name in sys.modules})
+        known = json.dumps({"modules": modules, "calls": sorted(calls)})
+        # who asked may be gone
+        with contextlib.suppress(OSError):
+            client.sendall(known.encode() + b"\n")
         leave(status)
 
     # some endings of the program do not come back here
-    os._exit = leave_at_once
+    os._exit = tell_and_leave
     status = 99
     try:
         app.main()
@@ -263,4 +334,4 @@ def _watch():
 
 
 if __name__ == "__main__":
-    _serve(warm=sys.argv[1] == "warm")
+    _serve(sys.argv[1], warm=sys.argv[2] == "warm")

@@ -28,7 +28,6 @@ from joule_cli.model import (
 )
 from tests.archives import T, flow_model, npy, write_archive, write_importer
 from tests.certificates import make_certificates
-from tests.cli.resident import resident
 from tests.cli.serving import running
 from tests.cli.test_help import CONTEXTS
 from tests.serving import listening
@@ -205,13 +204,13 @@ def filled(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def programs(tmp_path_factory):
+def programs(warm, tmp_path_factory):
     folder = tmp_path_factory.mktemp("programs")
     for name, text in PROGRAMS.items():
         (folder / name).write_text(f"#!/bin/sh\n{text}\n")
         (folder / name).chmod(0o755)
-    with resident(folder):
-        yield folder
+    warm.install(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")
