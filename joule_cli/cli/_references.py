@@ -162,7 +162,7 @@ async def find_event_stream(node: Node, reference: str | int) -> EventStream:
 
 
 def other_kind(root: Folder, reference: str | int) -> str | None:
-    """Return a hint for who takes an event stream for a data stream, or the reverse.
+    """Return a hint for who takes an event stream for a data stream, or the reverse, or a folder.
 
     Only for a reference that names no stream of the kind that was meant.
     """
@@ -170,6 +170,9 @@ def other_kind(root: Folder, reference: str | int) -> str | None:
         return f"{path} is an event stream, see joule event"
     for path, _ in match_streams(root.streams("/"), reference):
         return f"{path} is a data stream, see joule data"
+    for path, _ in root.walk("/"):
+        if path == reference:
+            return f"{path} is a folder; what is below it is '{path.rstrip('/')}/**'"
     return None
 
 

@@ -33,16 +33,19 @@ def help_(ctx: click.Context, topic: tuple[str, ...]) -> None:
     for word in topic:
         inner = command.get_command(at, word) if isinstance(command, click.Group) else None
         if inner is None:
-            raise click.UsageError(f"No such topic or command '{' '.join(topic)}'.{_near(word)}")
+            said = " ".join(topic)
+            raise click.UsageError(f"No such topic or command '{said}'.{_near(at, word)}")
         at, command = click.Context(inner, parent=at, info_name=inner.name), inner
     emit_text(command.get_help(at))
 
 
-def _near(word: str) -> str:
+def _near(at: click.Context, word: str) -> str:
     import difflib
 
     from joule_cli.cli._topics import TOPICS
     from joule_cli.cli.app import GROUPS
 
-    near = difflib.get_close_matches(word, [*TOPICS, *GROUPS], n=1)
+    inside = at.command.list_commands(at) if isinstance(at.command, click.Group) else []
+    known = inside if at.parent else [*TOPICS, *GROUPS]
+    near = difflib.get_close_matches(word, known, n=1)
     return f" Did you mean '{near[0]}'?" if near else ""

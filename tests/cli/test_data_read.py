@@ -142,6 +142,7 @@ def test_a_file_is_replaced_only_as_a_whole(data, tmp_path):
     ("options", "status", "text"),
     [
         (["/a/none"], 1, "stream does not exist: /a/none"),
+        (["/a"], 1, "/a is a folder; what is below it is '/a/**'."),
         (["/a/x", "-i", "7"], 1, "there is no element 7"),
         (["/a/x", "-s", "2", "-e", "1"], 1, "before the end"),
         (["/a/x", "-s", "nonsense"], 1, "invalid start time"),

@@ -15,6 +15,7 @@ def test_usage_errors_are_2_and_suggest_the_nearest_name(joule):
     result = joule("strem", "list")
     assert result.status == 2
     assert "Did you mean 'stream'?" in result.err
+    assert "Did you mean 'read'?" in joule("help", "data", "raed").err
     assert "'--layout'" in joule("stream", "list", "--layuot").err
     assert joule("stream", "rename", "/a").status == 2
     assert joule("stream").status == 2
