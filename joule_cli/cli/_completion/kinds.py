@@ -79,7 +79,7 @@ _BY_NAME: dict[tuple[str, str], Completer | None] = {
     ("node add", "ca_file"): values.files(".pem", ".crt"),
     ("node ping", "name"): values.nodes,
     ("node delete", "name"): values.stored_nodes,
-    ("node default", "name"): values.stored_nodes,
+    ("node default", "name"): values.nodes,
     ("node rename", "name"): values.stored_nodes,
     ("folder copy", "source"): paths.ends(*paths.FOLDERS),
     ("folder copy", "destination"): paths.ends(*paths.FOLDERS),

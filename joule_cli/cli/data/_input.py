@@ -132,10 +132,15 @@ async def extent(
 
 
 @contextmanager
-def how_far(remedy: str) -> Iterator[Callable[[Step], None]]:
+def how_far(remedy: str, bar: Progress | None = None) -> Iterator[Callable[[Step], None]]:
     """Say after a failure or an interruption how many rows are stored, and how to continue.
 
     Gives a callback for the operation, which also tells how far it got.
+
+    Parameters
+    ----------
+    bar
+        Taken off the screen before an interruption is told.
     """
     import asyncio
 
@@ -154,8 +159,11 @@ def how_far(remedy: str) -> Iterator[Callable[[Step], None]]:
         raise
     except asyncio.CancelledError:
         if latest and latest[0].rows:
+            if bar is not None:
+                bar.clear()
+            # the block that was being stored is there or is not: nobody has waited for the answer
             told = _told(latest[0].rows, latest[0].last, latest[0].stream, remedy)
-            report_interruption(f"Interrupted. {told}", latest[0].stream, current())
+            report_interruption(f"Interrupted. At least {told}", latest[0].stream, current())
         raise
 
 

@@ -159,7 +159,7 @@ async def ingest(
                 if dry_run:
                     found = await work.plan(file, path, shown)
                 else:
-                    with how_far(_REMEDY) as count:
+                    with how_far(_REMEDY, bar) as count:
                         found = await work.run(file, path, _both(count, shown))
             except JouleError as exc:
                 if len(files) == 1:
