@@ -38,7 +38,7 @@ _TYPES = {
 #: Rows of the first batch, and of the later ones: small chunks are not to make small batches.
 _FIRST_ROWS, _BATCH_ROWS = 4096, 65536
 #: Rows that are decoded sooner than NumPy is loaded.
-_SHORT_ROWS = 20_000
+_SHORT_ROWS = 100_000
 #: Entries of the directory, and bodies, that one statement reads.
 _ENTRIES, _BODIES = 512, 256
 
