@@ -34,6 +34,12 @@ _CLOSED = {
     "allow_persistent_secrets": "false",
 }
 
+#: Of the kind that people ask, to find the functions and the conversions of times.
+_FIRST_QUERY = (
+    "EXPLAIN SELECT count(*), avg(n) FROM (VALUES (now(), 1.0)) AS t(time, n) "
+    "WHERE time >= make_timestamptz(0)"
+)
+
 
 def load() -> Any:
     """Import DuckDB.
@@ -113,7 +119,9 @@ class _Opening(threading.Thread):
 
     def run(self) -> None:
         try:
-            self._opened = _open()
+            self._opened = opened = _open()
+            # what DuckDB makes at its first query is made here as well
+            opened.connection.execute(_FIRST_QUERY).fetchall()
         except MissingExtraError as exc:
             self._failure = exc
 

@@ -27,8 +27,6 @@ _TYPECODES = {
     "float64": "d",
 }
 _TIME_BYTES = 8
-#: Residuals by size; those of 8 bytes may be whole timestamps, which have a sign.
-_RESIDUALS = {1: "B", 2: "H", 4: "I", 8: "q"}
 
 
 class _Opened(NamedTuple):
@@ -71,7 +69,7 @@ def decode_short(
     for i in elements:
         column: array[Any] = array(_TYPECODES[layout.datatype])
         planes = [opened.plane(i * width + k)[low:high] for k in range(width)]
-        column.frombytes(_joined(planes, high - low))
+        column.frombytes(_joined(planes, high - low, width))
         columns.append(column)
     return opened.times_in(low, high) if with_times else None, columns
 
@@ -80,7 +78,7 @@ def _raw(body: memoryview, n_rows: int, layout: Layout) -> _Opened:
     check_raw(body, n_rows, layout)
     data, stride = bytes(body), layout.row_bytes
     times = array("q")
-    times.frombytes(_joined([data[k::stride] for k in range(_TIME_BYTES)], n_rows))
+    times.frombytes(_joined([data[k::stride] for k in range(_TIME_BYTES)], n_rows, _TIME_BYTES))
     return _Opened(
         times.__getitem__,
         lambda low, high: times[low:high],
@@ -101,20 +99,30 @@ def _shuffled(body: memoryview, n_rows: int, layout: Layout, n_planes: int) -> _
         return int(first + int(i * step) + residual)
 
     def times_in(low: int, high: int) -> array[int]:
-        lines = range(low, high)
-        if not size:
-            return array("q", [first + int(i * step) for i in lines])
-        packed = _joined([plane(k)[low:high] for k in range(size)], high - low)
-        residuals = struct.unpack(f"<{high - low}{_RESIDUALS[size]}", packed)
-        pairs = zip(lines, residuals, strict=True)
-        return array("q", [first + int(i * step) + residual for i, residual in pairs])
+        lines = array("q", map(int, map(step.__mul__, range(low, high))))
+        residuals = [plane(k)[low:high] for k in range(size)]
+        return _sums(first, lines, residuals)
 
     return _Opened(time_at, times_in, lambda k: plane(size + k))
 
 
-def _joined(planes: Sequence[bytes], n_rows: int) -> bytearray:
-    """Put the bytes of values together again."""
-    records = bytearray(n_rows * len(planes))
+def _sums(first: int, lines: array[int], planes: Sequence[bytes]) -> array[int]:
+    """Return ``first + lines[i] + residual[i]``, the residuals being given in planes."""
+    n_rows = len(lines)
+    if first < 0:
+        residuals = struct.unpack(f"<{n_rows}q", _joined(planes, n_rows, _TIME_BYTES))
+        return array("q", [first + sum(pair) for pair in zip(lines, residuals, strict=True)])
+    # added as digits of two long numbers: no sum is as large as to carry into the next digit
+    numbers = (lines, _joined(planes, n_rows, _TIME_BYTES), struct.pack("<q", first) * n_rows)
+    total = sum(int.from_bytes(memoryview(number).cast("B"), "little") for number in numbers)
+    times = array("q")
+    times.frombytes(total.to_bytes(_TIME_BYTES * n_rows, "little"))
+    return times
+
+
+def _joined(planes: Sequence[bytes], n_rows: int, width: int) -> bytearray:
+    """Put the bytes of values together again, those that are missing of `width` being 0."""
+    records = bytearray(n_rows * width)
     for index, plane in enumerate(planes):
-        records[index :: len(planes)] = plane
+        records[index::width] = plane
     return records
