@@ -82,9 +82,6 @@ class _Complete(ShellComplete):
     def answer(self, items: list[CompletionItem[str]], incomplete: str) -> str:
         return "\n".join(self.format_completion(item) for item in items)
 
-    def format_completion(self, item: CompletionItem[str]) -> str:
-        raise NotImplementedError
-
 
 def _fits_a_line(item: CompletionItem[str], incomplete: str) -> bool:
     """Whether it continues what is typed, and has nothing that moves the cursor of a terminal."""
