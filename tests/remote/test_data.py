@@ -466,7 +466,7 @@ async def test_without_a_whole_answer_nothing_is_stored(ending: Ending, kind: ty
             await ending(self, reader, writer)
 
     peer = Unreliable()
-    async with facing(peer, timeout_s=0.3 if kind is NodeTimeoutError else 20) as node:
+    async with facing(peer, timeout_s=1.5 if kind is NodeTimeoutError else 20) as node:
         pipe = await node.data_write(STREAM)
         with pytest.raises(kind):
             await write_a_little(pipe)
@@ -550,7 +550,7 @@ async def test_writes_wait_for_a_slow_node_and_a_cancelled_one_ends_the_pipe():
 
 
 async def test_a_node_that_takes_no_more():
-    async with facing(Stuck(), timeout_s=0.3) as node:
+    async with facing(Stuck(), timeout_s=1.5) as node:
         pipe = await node.data_write(STREAM)
         with pytest.raises(NodeTimeoutError, match="has taken nothing"):
             await write_until_it_fails(pipe)
