@@ -77,28 +77,36 @@ def test_what_is_not_intact_is_refused(n_rows):
         decode_short(blob, n_rows + 1, layout, [0, 1])
 
 
-async def test_a_query_for_a_minute_does_not_load_numpy(tmp_path):
-    script = """
+SCRIPT = """
 import asyncio, sys
 from joule_cli.api.connect import get_node
 async def main():
     async with get_node(url=sys.argv[1]) as node:
-        sql = 'SELECT count(*), sum(x) FROM "a/b" WHERE time >= make_timestamptz(60000000) '
-        async with await node.db_query(sql + "AND time < make_timestamptz(120000000)") as result:
+        async with await node.db_query(sys.argv[2]) as result:
             print(await result.read())
     print("numpy" in sys.modules)
 asyncio.run(main())
 """
+ALL = 'SELECT count(*), sum(x) FROM "a/b"'
+MINUTE = f"{ALL} WHERE time >= make_timestamptz(60000000) AND time < make_timestamptz(120000000)"
+
+
+@pytest.mark.parametrize(
+    ("sql", "answer"),
+    [(MINUTE, "[(6000, 6000.0)]\nFalse\n"), (ALL, "[(300000, 300000.0)]\nTrue\n")],
+    ids=["a minute", "all"],
+)
+async def test_numpy_is_loaded_for_long_scans_alone(tmp_path, sql, answer):
     url = f"file:{tmp_path}/joule.db"
     async with get_node(url=url) as node:
         model = DataStream(name="b", datatype="float32", elements=[Element(name="x")])
         stream = await node.data_stream_create(model, "/a")
         async with await node.data_write(stream) as pipe:
-            rows = np.zeros(100_000, pipe.dtype)
-            rows["timestamp"] = np.arange(100_000) * 10_000
+            rows = np.zeros(300_000, pipe.dtype)
+            rows["timestamp"] = np.arange(300_000) * 10_000
             rows["data"] = 1
             await pipe.write(rows)
     done = subprocess.run(
-        [sys.executable, "-c", script, url], capture_output=True, text=True, check=True
+        [sys.executable, "-c", SCRIPT, url, sql], capture_output=True, text=True, check=True
     )
-    assert done.stdout == "[(6000, 6000.0)]\nFalse\n"
+    assert done.stdout == answer

@@ -114,7 +114,7 @@ class _Opening(threading.Thread):
     def __init__(self) -> None:
         super().__init__(name="joule-duckdb", daemon=True)
         self._opened: Engine | None = None
-        self._failure: MissingExtraError | None = None
+        self._failure: Exception | None = None
         self.start()
 
     def run(self) -> None:
@@ -122,13 +122,14 @@ class _Opening(threading.Thread):
             self._opened = opened = _open()
             # what DuckDB makes at its first query is made here as well
             opened.connection.execute(_FIRST_QUERY).fetchall()
-        except MissingExtraError as exc:
+        except Exception as exc:  # noqa: BLE001  # raised where the database is asked for
             self._failure = exc
 
     def result(self) -> Engine:
         self.join()
         if self._opened is None:
-            raise self._failure or StorageError("DuckDB could not be opened")
+            assert self._failure is not None
+            raise self._failure
         return self._opened
 
 

@@ -37,7 +37,7 @@ _TYPES = {
 }
 #: Rows of the first batch, and of the later ones: small chunks are not to make small batches.
 _FIRST_ROWS, _BATCH_ROWS = 4096, 65536
-#: Rows that are decoded sooner than NumPy is loaded.
+#: Rows of a scan that are decoded sooner than NumPy is loaded; it decodes those behind them.
 _SHORT_ROWS = 100_000
 #: Entries of the directory, and bodies, that one statement reads.
 _ENTRIES, _BODIES = 512, 256
@@ -83,11 +83,16 @@ class SampleTable(Table):
     def batches(
         self, snapshot: Snapshot, needs: Needs, counts: Counts
     ) -> Generator[Batch, None, None]:
-        jobs = (
-            partial(self._decode, snapshot, pieces, needs.columns, counts)
-            for pieces in _grouped(self._pieces(snapshot, needs.times))
-        )
-        return snapshot.ahead(jobs)
+        return snapshot.ahead(self._jobs(snapshot, needs, counts))
+
+    def _jobs(
+        self, snapshot: Snapshot, needs: Needs, counts: Counts
+    ) -> Iterator[Callable[[], Batch]]:
+        expected = 0.0
+        for pieces in _grouped(self._pieces(snapshot, needs.times)):
+            expected += sum(piece.expected_rows for piece in pieces)
+            short = expected <= _SHORT_ROWS
+            yield partial(self._decode, snapshot, pieces, needs.columns, counts, short=short)
 
     def _pieces(self, snapshot: Snapshot, times: Sequence[Interval]) -> Iterator[_Piece]:
         done = directory.EARLIEST - 1
@@ -136,7 +141,13 @@ class SampleTable(Table):
         return read
 
     def _decode(
-        self, snapshot: Snapshot, pieces: list[_Piece], columns: set[int], counts: Counts
+        self,
+        snapshot: Snapshot,
+        pieces: list[_Piece],
+        columns: set[int],
+        counts: Counts,
+        *,
+        short: bool,
     ) -> Batch:
         elements = sorted(column - 1 for column in columns if column)
         timed = 0 in columns
@@ -147,7 +158,6 @@ class SampleTable(Table):
             return self._batch(n_rows, {})
         parts = []
         blobs = _bodies(snapshot, pieces)
-        short = sum(piece.expected_rows for piece in pieces) <= _SHORT_ROWS
         for piece in pieces:
             # times are decoded to learn how many rows there are if nothing else is wanted
             times, values = self._columns(
