@@ -1,0 +1,1 @@
+"""Containers of tables: how each kind of file stores named columns."""
