@@ -3,7 +3,6 @@
 from joule_cli.formats.base import (
     INTERVAL_BREAK,
     Reader,
-    ReadOptions,
     StreamHead,
     WriteOptions,
     Writer,
@@ -11,6 +10,7 @@ from joule_cli.formats.base import (
     split_at_gaps,
 )
 from joule_cli.formats.registry import FORMATS, Format, format_of, open_reader, open_writer
+from joule_cli.formats.table.options import ReadOptions
 
 __all__ = [
     "FORMATS",

@@ -6,7 +6,6 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
 from typing import IO, TYPE_CHECKING, Literal, Self, TypeAlias
 
 import numpy as np
@@ -70,55 +69,6 @@ class StreamHead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReadOptions:
-    """How a file is read; each format uses what concerns it.
-
-    Parameters
-    ----------
-    datatype
-        Element type of the rows. `None` takes what the file says, else ``float64``.
-    header
-        Whether the first line names the columns; `None` decides by looking at it.
-    delimiter, encoding, skip_lines
-        Of CSV; a `delimiter` of `None` is found out from the first line.
-    time_column
-        Name, or index from 0; `None` takes the column ``timestamp``, else the first. Columns of
-        Parquet and Arrow that hold timestamps come before others.
-    time_format
-        ``us``, ``ms``, ``s``, ``ns``, ``iso``, ``auto`` or a strptime template. Columns that hold
-        timestamps have their own.
-    tz
-        Zone of times that name none.
-    use_columns
-        Names or indices from 0 of the value columns, in the order wanted.
-    interval_column
-        Name or index of a column of integers whose change begins a new interval.
-    stamps
-        For input without times: gives the timestamps of the next `n` rows.
-    dataset, time_dataset
-        Names inside an HDF5 file.
-    on_reject
-        Receives line number, text and reason of every bad line, which is then left out. `None`
-        makes the first bad line an error. Of Parquet and Arrow it gets rows, counted from 1.
-    """
-
-    datatype: str | None = None
-    header: bool | None = None
-    delimiter: str | None = None
-    encoding: str = "utf-8"
-    skip_lines: int = 0
-    time_column: str | int | None = None
-    time_format: str = "us"
-    tz: tzinfo = UTC
-    use_columns: Sequence[str | int] | None = None
-    interval_column: str | int | None = None
-    stamps: Callable[[int], npt.NDArray[np.int64]] | None = None
-    dataset: str = "data"
-    time_dataset: str = "timestamp"
-    on_reject: Callable[[int, str, str], None] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WriteOptions:
     """How a file is written; each format uses what concerns it.
 
@@ -169,10 +119,31 @@ class WriteOptions:
 
 @dataclass(slots=True)
 class Tally:
-    """What a reader noticed besides rows."""
+    """What a reader noticed besides rows.
+
+    Parameters
+    ----------
+    rejected
+        Bad rows that were left out.
+    equal
+        Rows that were the same as one that was kept.
+    merged
+        Rows that had the time of one that was kept, and gave way to it or went into it.
+    incomplete
+        Rows that were left out since a value is missing.
+    filtered
+        Rows of other series.
+    missing
+        How many values are missing, by the name of the element.
+    """
 
     rows: int = 0
     rejected: int = 0
+    equal: int = 0
+    merged: int = 0
+    incomplete: int = 0
+    filtered: int = 0
+    missing: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -339,21 +310,6 @@ def column_order(head: StreamHead, order: Literal["column", "element"]) -> list[
         return list(range(width))
     n = width // 3
     return [kind * n + element for element in range(n) for kind in range(3)]
-
-
-def check_rising(rows: Rows, last: int | None) -> bool:
-    """Tell whether the timestamps rise strictly, the first above `last`."""
-    stamps = rows["timestamp"]
-    if len(stamps) == 0:
-        return True
-    return bool((last is None or stamps[0] > last) and (stamps[1:] > stamps[:-1]).all())
-
-
-def order_reason(timestamp: int, last: int) -> str:
-    """Say what is wrong with a timestamp that does not rise."""
-    if timestamp == last:
-        return f"the timestamp {timestamp} is repeated"
-    return f"the timestamp {timestamp} is before {last}, the one above it"
 
 
 def split_at_gaps(items: Iterable[Rows | None], max_gap_us: int) -> Iterator[Rows | None]:

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from joule_cli.errors import FormatError, MissingExtraError
-from joule_cli.formats.base import Place, Reader, ReadOptions, StreamHead, WriteOptions, Writer
+from joule_cli.formats.base import Place, StreamHead, WriteOptions, Writer
+from joule_cli.formats.table.options import CONTAINER_OPTIONS, ReadOptions
 
 if TYPE_CHECKING:
+    from joule_cli.formats.containers.base import Container
     from joule_cli.formats.source import ByteSource
+    from joule_cli.formats.table.reader import TableReader
 
 #: What the files of binary formats begin with.
 _MAGICS = {
@@ -30,44 +33,89 @@ _SNIFF_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A file format: its module and classes are imported when they are used.
+    """A file format: its modules and classes are imported when they are used.
 
     Parameters
     ----------
+    container, writer
+        ``module:Class`` below `joule_cli.formats`; without a writer it is only read.
+    takes
+        The options of containers that mean something here.
     title
         For sentences.
     seeks
         It cannot be read from a pipe.
-    extra
-        Installs what the module needs.
+    extra, needs
+        What installs the package that the module needs, and its name.
     """
 
     name: str
     suffixes: tuple[str, ...]
-    module: str
-    reader: str
-    writer: str
+    container: str
+    writer: str | None = None
+    takes: frozenset[str] = frozenset()
     binary: bool = False
     appendable: bool = True
     title: str = ""
     seeks: bool = False
     extra: str | None = None
+    needs: str = ""
 
+
+_TEXT = frozenset({"encoding", "delimiter", "header", "skip_lines", "last_line"})
+_JSON = frozenset({"encoding"})
+_HDF5 = frozenset({"dataset", "time_dataset"})
 
 FORMATS: dict[str, Format] = {
     f.name: f
     for f in (
-        Format("text", (".txt", ".dat"), "text", "TextReader", "TextWriter"),
-        Format("csv", (".csv",), "csv", "CsvReader", "CsvWriter"),
-        Format("tsv", (".tsv",), "csv", "TsvReader", "TsvWriter"),
-        Format("jsonl", (".jsonl", ".ndjson"), "jsonl", "JsonlReader", "JsonlWriter"),
-        Format("json", (".json",), "json", "JsonReader", "JsonWriter", appendable=False),
+        Format(
+            "text",
+            (".txt", ".dat"),
+            "containers.delimited:DelimitedContainer",
+            "text_writer:TextWriter",
+            takes=_TEXT,
+            title="text",
+        ),
+        Format(
+            "csv",
+            (".csv",),
+            "containers.delimited:DelimitedContainer",
+            "csv_writer:CsvWriter",
+            takes=_TEXT,
+            title="CSV",
+        ),
+        Format(
+            "tsv",
+            (".tsv", ".tab"),
+            "containers.delimited:TabContainer",
+            "csv_writer:TsvWriter",
+            takes=_TEXT,
+            title="TSV",
+        ),
+        Format(
+            "jsonl",
+            (".jsonl", ".ndjson"),
+            "containers.jsonl:JsonlContainer",
+            "jsonl_writer:JsonlWriter",
+            takes=_JSON,
+            title="JSON lines",
+        ),
+        Format(
+            "json",
+            (".json",),
+            "containers.json:JsonContainer",
+            "json_writer:JsonWriter",
+            takes=_JSON,
+            appendable=False,
+            title="JSON",
+        ),
         Format(
             "hdf5",
-            (".h5", ".hdf5", ".hdf"),
-            "hdf5",
-            "Hdf5Reader",
-            "Hdf5Writer",
+            (".h5", ".hdf5", ".hdf", ".mat"),
+            "containers.hdf5:Hdf5Container",
+            "hdf5_writer:Hdf5Writer",
+            takes=_HDF5,
             binary=True,
             title="HDF5",
             seeks=True,
@@ -75,23 +123,23 @@ FORMATS: dict[str, Format] = {
         Format(
             "parquet",
             (".parquet", ".pq"),
-            "parquet",
-            "ParquetReader",
-            "ParquetWriter",
+            "containers.parquet:ParquetContainer",
+            "parquet_writer:ParquetWriter",
             binary=True,
             title="Parquet",
             seeks=True,
             extra="parquet",
+            needs="pyarrow",
         ),
         Format(
             "arrow",
             (".arrow", ".feather", ".arrows"),
-            "arrow",
-            "ArrowReader",
-            "ArrowWriter",
+            "containers.arrow:ArrowContainer",
+            "arrow_writer:ArrowWriter",
             binary=True,
             title="Arrow",
             extra="parquet",
+            needs="pyarrow",
         ),
     )
 }
@@ -120,22 +168,23 @@ def _format(name: str) -> Format:
         raise FormatError(f"there is no format {name!r}, only {known}") from None
 
 
-def _load(found: Format, attribute: str) -> Any:
+def _load(found: Format, place: str) -> Any:
+    module, _, attribute = place.partition(":")
     try:
-        module = importlib.import_module(f"joule_cli.formats.{found.module}")
+        loaded = importlib.import_module(f"joule_cli.formats.{module}")
     except ImportError as exc:
         if found.extra is None:
             raise
         raise MissingExtraError(
-            f"{found.title} files need pyarrow, which is not installed",
+            f"{found.title} files need {found.needs}, which is not installed",
             hint=f"install it with: pip install 'joule-cli[{found.extra}]'",
         ) from exc
-    return getattr(module, attribute)
+    return getattr(loaded, attribute)
 
 
 def open_reader(
     place: Place, format: str | None = None, options: ReadOptions | None = None
-) -> Reader:
+) -> TableReader:
     """Open a file of rows.
 
     Parameters
@@ -143,34 +192,57 @@ def open_reader(
     place
         A file name or an open binary file. Pipes are read too, but HDF5 and Parquet need to seek.
     format
-        One of `FORMATS`; `None` takes the suffix, else looks at the first line.
+        One of `FORMATS`; `None` takes the suffix, else looks at the first bytes.
 
     Raises
     ------
     FormatError
-        The file cannot be opened, is empty or does not begin as its format demands.
+        The file cannot be opened, is empty, is not what its format demands, or the options do
+        not fit it.
     MissingExtraError
         The format needs a package that is not installed.
     """
+    from joule_cli.formats.table.reader import TableReader
+
     options = options or ReadOptions()
+    container, name = open_container(place, format, options)
+    reopen = None
+    if isinstance(place, str | os.PathLike) and Path(place).is_file():
+
+        def reopen() -> Container:
+            return _contain(name, place, options)
+
+    return TableReader(container, options, reopen)
+
+
+def open_container(
+    place: Place, format: str | None, options: ReadOptions
+) -> tuple[Container, str]:
+    """Open a file as a table; docstring of `open_reader` applies.
+
+    Returns
+    -------
+    container, name
+        The table, and the name of its format.
+    """
     name = format
     if name is None and isinstance(place, str | os.PathLike):
         name = format_of(place)
     if name is not None:
-        return _read(name, place, options)
+        return _contain(name, place, options), name
     from joule_cli.formats.source import ByteSource
 
     source = ByteSource(place, options.encoding)
     try:
         name = sniff(source)
         if not FORMATS[name].seeks:
-            return _read(name, source, options)
+            return _contain(name, source, options), name
     except BaseException:
         source.close()
         raise
     source.close()
     if isinstance(place, str | os.PathLike):
-        return _read(name, place, options)
+        return _contain(name, place, options), name
     # its first bytes are read already
     raise FormatError(
         f"{FORMATS[name].title} can only be read from a file, not from a pipe",
@@ -179,10 +251,16 @@ def open_reader(
     )
 
 
-def _read(name: str, place: Place | ByteSource, options: ReadOptions) -> Reader:
+def _contain(name: str, place: Place | ByteSource, options: ReadOptions) -> Container:
     found = _format(name)
-    reader: Reader = _load(found, found.reader)(place, options)
-    return reader
+    for field, option in CONTAINER_OPTIONS.items():
+        if field not in found.takes and getattr(options, field) is not None:
+            raise FormatError(
+                f"{option} is not for {found.title or found.name} files",
+                file=getattr(place, "name", None) if not isinstance(place, str) else place,
+            )
+    container: Container = _load(found, found.container)(place, options)
+    return container
 
 
 def open_writer(
@@ -211,6 +289,8 @@ def open_writer(
         format = (format_of(place) if isinstance(place, str | os.PathLike) else None) or "hdf5"
     found = _format(format)
     options = options or WriteOptions()
+    if found.writer is None:
+        raise FormatError(f"files of the format {found.name} are only read, not written")
     if options.append and not found.appendable:
         raise FormatError(f"a file of the format {found.name} cannot be continued")
     writer: Writer = _load(found, found.writer)(place, head, options)

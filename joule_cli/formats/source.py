@@ -50,9 +50,12 @@ class ByteSource:
     """
 
     def __init__(
-        self, place: Place, encoding: str = "utf-8", *, may_be_empty: bool = False
+        self, place: Place, encoding: str | None = None, *, may_be_empty: bool = False
     ) -> None:
         self.name = place_name(place)
+        #: What was recognised of the text, for a person.
+        self.notes: list[str] = []
+        self._encoding = encoding
         self._file, self._own = _open(place, self.name)
         self._whole_blocks = _is_regular(self._file)
         self._size = _size(self._file)
@@ -63,7 +66,7 @@ class ByteSource:
         self._kind = ""
         self._compressed = b""
         self._unread = b""
-        self._decoder = _decoder(encoding, self.name)
+        self._decoder = _decoder(encoding or "utf-8", self.name)
         try:
             self._pending = self._begin(may_be_empty=may_be_empty)
         except BaseException:
@@ -83,9 +86,18 @@ class ByteSource:
         if self._kind:
             self._decompressor = self._new_decompressor()
         start = self._next()
+        if self._encoding is None and start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            self.notes.append("UTF-16")
+            self._decoder = _decoder("utf-16", self.name)
+            start = self._as_utf8(start)
         if not start and not may_be_empty:
             raise FormatError("the file is empty", file=self.name)
         return start.removeprefix(_BOM) if self._decoder is None else start
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether this is a file on disk, not a pipe that may be slow."""
+        return self._whole_blocks
 
     @property
     def compressed(self) -> bool:
@@ -147,12 +159,17 @@ class ByteSource:
             data = self._inflate() if self._decompressor is not None else self._raw(BLOCK_BYTES)
             if self._decoder is None:
                 return data
-            try:
-                text = self._decoder.decode(data, final=not data)
-            except UnicodeError as exc:
-                raise FormatError(f"cannot decode the text: {exc}", file=self.name) from exc
+            text = self._as_utf8(data)
             if text or not data:
-                return text.encode("utf-8", "surrogateescape")
+                return text
+
+    def _as_utf8(self, data: bytes) -> bytes:
+        assert self._decoder is not None
+        try:
+            text = self._decoder.decode(data, final=not data)
+        except UnicodeError as exc:
+            raise FormatError(f"cannot decode the text: {exc}", file=self.name) from exc
+        return text.encode("utf-8", "surrogateescape")
 
     def _inflate(self) -> bytes:
         out: list[bytes] = []
@@ -258,7 +275,7 @@ def _decoder(encoding: str, name: str) -> codecs.IncrementalDecoder | None:
         raise FormatError(f"there is no encoding {encoding!r}", file=name) from exc
 
 
-def open_source(place: Place | ByteSource, encoding: str) -> ByteSource:
+def open_source(place: Place | ByteSource, encoding: str | None) -> ByteSource:
     """Open a file, or take one that was opened to look at its first line."""
     return place if isinstance(place, ByteSource) else ByteSource(place, encoding)
 
@@ -275,6 +292,8 @@ class LineBlocks:
         self._rest = b""
         self.line = 1
         self.unterminated = False
+        #: Lines end with a carriage return alone; `None` before the first of them.
+        self._returns: bool | None = None
 
     @property
     def share(self) -> float | None:
@@ -304,6 +323,10 @@ class LineBlocks:
         if b"\n" not in self._rest:
             size = len(self._rest)
             while data := self._source.read():
+                if self._returns is None:
+                    self._returns = b"\r" in data and b"\n" not in data
+                if self._returns:
+                    data = data.replace(b"\r", b"\n")
                 parts.append(data)
                 size += len(data)
                 if b"\n" in data:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from joule_cli.errors import FormatError, LayoutMismatchError, StreamNotFound
-from joule_cli.formats.base import Reader, ReadOptions, column_names, split_at_gaps
+from joule_cli.formats.base import Reader, column_names, split_at_gaps
+from joule_cli.formats.table.options import ReadOptions
 from joule_cli.model import DataStream, Element
 from joule_cli.model.data_stream import KEEP_ALL
 from joule_cli.ops.errors import OperationError

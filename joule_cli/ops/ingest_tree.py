@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from joule_cli.api.node import Node
-    from joule_cli.formats.base import Reader, ReadOptions
+    from joule_cli.formats.base import Reader
+    from joule_cli.formats.table.options import ReadOptions
     from joule_cli.ops.ingest_run import IngestResult
     from joule_cli.ops.ingest_source import IngestOptions
     from joule_cli.ops.manifest import Entry

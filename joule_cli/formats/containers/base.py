@@ -17,6 +17,7 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from joule_cli.formats.table.problems import Reason
     from joule_cli.model.data_stream import DataStream, Element
     from joule_cli.series.intervals import Interval
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 Cells: TypeAlias = "npt.NDArray[Any] | list[Any]"
 
 #: How many rows of a file are looked at before anything is decided.
-SAMPLE_ROWS = 1000
+SAMPLE_ROWS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,27 +114,39 @@ class Batch:
     show
         Gives a row as it stands in the file, by its position.
     flat
-        Cells row by row in place of `cells`: int and float only, but text in the rows `odd`.
+        Cells row by row in place of `cells`, int and float only.
     odd
-        Positions of rows whose cells are text in `flat`.
+        Positions of rows that are left out of `flat`, or of `cells`, because they need a closer
+        look; `odd_rows` holds them, as a batch of its own.
+    exact
+        Gives a cell of a row with all digits that the file has, by the positions of both.
     """
 
     size: int
     cells: list[Cells | None] = field(default_factory=list)
     first: int = 1
     numbers: Sequence[int] | None = None
-    bad: dict[int, str] = field(default_factory=dict)
+    bad: dict[int, Reason] = field(default_factory=dict)
     show: Callable[[int], str] | None = None
     flat: list[Any] | None = None
     odd: Sequence[int] = ()
+    odd_rows: Batch | None = None
+    exact: Callable[[int, int], Any] | None = None
 
     def column(self, position: int) -> Cells:
         """Return the cells of a column."""
         if self.flat is not None:
-            return self.flat[position :: len(self.flat) // self.size]
+            return self.flat[position :: self.width]
         found = self.cells[position]
         assert found is not None, "the column was not chosen"
         return found
+
+    @property
+    def width(self) -> int:
+        """Number of columns of `flat`."""
+        assert self.flat is not None
+        plain = self.size - len(self.odd)
+        return len(self.flat) // plain if plain else 0
 
     def number(self, row: int) -> int:
         """Return the number of a row for messages."""
@@ -144,8 +157,7 @@ class Batch:
         if self.show is not None:
             return self.show(row)
         if self.flat is not None:
-            width = len(self.flat) // self.size
-            cells = self.flat[row * width : (row + 1) * width]
+            cells = self.flat[row * self.width : (row + 1) * self.width]
         else:
             cells = [column[row] for column in self.cells if column is not None]
         return ",".join("" if _is_missing(cell) else str(cell) for cell in cells)

@@ -12,7 +12,7 @@ from joule_cli.errors import FormatError
 from joule_cli.formats.base import Place, Tally, WriteOptions, place_name
 from joule_cli.formats.events.exact import dumps
 from joule_cli.formats.events.fields import Fields
-from joule_cli.formats.lines import BadLine
+from joule_cli.formats.events.records import BadLine
 from joule_cli.formats.numbers import shorten
 from joule_cli.formats.sink import Sink
 from joule_cli.formats.source import ByteSource

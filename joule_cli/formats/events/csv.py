@@ -8,7 +8,6 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from joule_cli.errors import FormatError
-from joule_cli.formats.csv import guess_delimiter, split_line
 from joule_cli.formats.csv_writer import quoted
 from joule_cli.formats.events.base import (
     CONTENT,
@@ -21,7 +20,7 @@ from joule_cli.formats.events.base import (
 from joule_cli.formats.events.cells import cell_of, value_of
 from joule_cli.formats.events.exact import dumps, loads
 from joule_cli.formats.events.lines import EventLineReader
-from joule_cli.formats.lines import BadLine, decode_line
+from joule_cli.formats.events.records import BadLine, decode_line, guess_delimiter, split_line
 from joule_cli.formats.numbers import shorten
 from joule_cli.formats.source import LONGEST_LINE
 

@@ -11,7 +11,7 @@ from joule_cli.errors import FormatError
 from joule_cli.formats.events.base import EventBlock, EventReader, SinkWriter
 from joule_cli.formats.events.exact import dumps, loads
 from joule_cli.formats.events.jsonl import record_maker
-from joule_cli.formats.lines import BadLine
+from joule_cli.formats.events.records import BadLine
 from joule_cli.formats.source import LONGEST_LINE
 
 if TYPE_CHECKING:

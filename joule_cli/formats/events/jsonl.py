@@ -11,7 +11,7 @@ import orjson
 from joule_cli.formats.events.base import EventWriteOptions, SinkWriter
 from joule_cli.formats.events.exact import dumps, has_long_numbers, loads
 from joule_cli.formats.events.lines import EventLineReader
-from joule_cli.formats.lines import BadLine, decode_line
+from joule_cli.formats.events.records import BadLine, decode_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

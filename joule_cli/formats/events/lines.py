@@ -7,7 +7,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from joule_cli.formats.events.base import EventBlock, EventReader, EventReadOptions
-from joule_cli.formats.lines import BadLine
+from joule_cli.formats.events.records import BadLine
 from joule_cli.formats.source import LineBlocks
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""The one interpretation of tables: named columns of any container become rows."""

@@ -1,0 +1,277 @@
+"""What a table means: decided once, from its names and its first rows."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from joule_cli.errors import FormatError
+from joule_cli.formats.base import StreamHead
+from joule_cli.formats.table.columns import Chooser
+from joule_cli.formats.table.forms import PartsForm
+from joule_cli.formats.table.marks import settle_marks
+from joule_cli.formats.table.names import zone_in_name
+from joule_cli.formats.table.parsing import BatchParser
+from joule_cli.formats.table.settle import settle
+from joule_cli.formats.table.times import TimeColumn, joined
+from joule_cli.formats.table.values import MissingValues, ValueColumn, common_units
+from joule_cli.model.data_stream import DATATYPES, Element
+from joule_cli.series.element_names import match
+from joule_cli.series.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from joule_cli.formats.containers.base import Batch, Cells, Container
+    from joule_cli.formats.table.options import ReadOptions
+
+_NAME_WITH_UNITS = re.compile(r"(.*?)\s*\[([^\[\]]*)\]\s*", re.DOTALL)
+#: A cell longer than this is no number with its unit.
+_LONGEST_WITH_UNITS = 32
+_NAME_WITH_INDEX = re.compile(r"(.*)#(\d+)", re.DOTALL)
+
+
+class Interpretation:
+    """The meaning of one table: its columns, the form of its times, its elements.
+
+    Raises
+    ------
+    FormatError
+        The table cannot be read as the options say, or something is in doubt.
+    ElementNamesError
+        The columns are not the elements of the stream that the rows are for.
+    """
+
+    def __init__(
+        self,
+        container: Container,
+        options: ReadOptions,
+        reopen: Callable[[], Container] | None = None,
+    ) -> None:
+        self.container = container
+        if container.told.own:
+            # its times are what they are
+            options = replace(options, accept_times=True)
+        self.options = options
+        self._reopen = reopen
+        self.sample: Batch = container.sample()
+        self.missing = MissingValues(options)
+        self.marks = settle_marks(container, self.sample, options, self.missing)
+        self._probe = ValueColumn("", np.dtype("f8"), self.marks, self.missing)
+        chooser = Chooser(container, self.sample, options, self.missing, self.is_number)
+        self.columns = chooser.choose()
+        self.series_labels = chooser.series_labels(self.columns)
+        self.tz, self.zone_told = self._zone()
+        self.times = self._time_column() if self.columns.times else None
+        self._units = {at: self._units_of(at) for at in self.columns.values}
+        self._arrange()
+        elements = self._elements()
+        self.names = [element.name for element in elements]
+        self.head = self._head(elements)
+        element = self.head.layout.element
+        self.values = [
+            ValueColumn(
+                container.columns[at].name or str(at),
+                element,
+                self.marks,
+                self.missing,
+                self._suffix(at),
+            )
+            for at in self.columns.values
+        ]
+        self.parser = BatchParser(
+            self.columns,
+            self.times,
+            self.values,
+            self.missing,
+            self.head.layout.dtype,
+            options.stamps,
+        )
+
+    @property
+    def local(self) -> bool:
+        """Whether times are those of a clock that may have been changed."""
+        return self.times is not None and self.times.local
+
+    @property
+    def needed(self) -> set[int]:
+        """Positions of the columns that are read."""
+        return self.columns.needed
+
+    @property
+    def exact(self) -> set[int]:
+        """Positions of the columns whose digits all count."""
+        if self.times is not None and self.times.form.exact:
+            return set(self.columns.times)
+        return set()
+
+    def is_number(self, cell: Any) -> bool:
+        """Tell whether a cell is a number, a unit behind it or not."""
+        if not isinstance(cell, str):
+            return cell is not None
+        try:
+            self._probe.one(cell)
+        except ValueError:
+            return bool(common_units([cell], self.missing)) and len(cell) <= _LONGEST_WITH_UNITS
+        return True
+
+    def _zone(self) -> tuple[tzinfo, str | None]:
+        """Return the zone of times that name none, and what the file says about it."""
+        names = [self.container.columns[at].name for at in self.columns.times]
+        told = next((zone for name in names if (zone := zone_in_name(name))), None)
+        if self.options.tz is not None:
+            return self.options.tz, told
+        if told is None:
+            return UTC, None
+        from joule_cli.series.zones import find_zone
+
+        return find_zone(told) or UTC, told
+
+    def _time_column(self) -> TimeColumn:
+        columns, options = self.columns, self.options
+        if columns.parts:
+            return TimeColumn(
+                columns.times, PartsForm(columns.parts), self.tz, options, guessed=False
+            )
+        cells = [self.sample.column(at) for at in columns.times]
+        heading = self.container.columns[columns.times[0]]
+        told = self.container.told.time_format
+        sample: Cells = cells[0]
+        if len(cells) > 1:
+            sample = joined(cells)
+            heading = replace(heading, kind="any")
+        try:
+            form = settle(options, heading, sample, told, self._survey)
+        except FormatError as exc:
+            raise FormatError(str(exc.message), file=self.container.name, hint=exc.hint) from exc
+        guessed = options.time_format == "auto" and told is None
+        return TimeColumn(columns.times, form, self.tz, options, guessed=guessed)
+
+    @property
+    def _survey(self) -> Callable[[], Iterable[str]] | None:
+        return None if self._reopen is None else self._all_times
+
+    def _all_times(self) -> Iterable[str]:
+        """Give the times of the whole file as text."""
+        assert self._reopen is not None
+        container = self._reopen()
+        positions = self.columns.times
+        container.choose(positions, positions)
+        try:
+            for batch in container.batches():
+                for part in () if batch is None else (batch, batch.odd_rows):
+                    if part is not None and part.size:
+                        columns = [part.column(at) for at in positions]
+                        cells = columns[0] if len(columns) == 1 else joined(columns)
+                        yield from (str(cell) for cell in cells)
+        finally:
+            container.close()
+
+    def _units_of(self, at: int) -> str:
+        """Return the units of a column: of its heading, its name or its cells."""
+        heading = self.container.columns[at]
+        named = _NAME_WITH_UNITS.fullmatch(heading.name)
+        return heading.units or (named[2] if named else "") or self._suffix(at)
+
+    def _suffix(self, at: int) -> str:
+        """Return the text behind every number of a column."""
+        cells = self.sample.column(at)
+        if isinstance(cells, np.ndarray):
+            return ""
+        return common_units(cells, self.missing)
+
+    def _base_name(self, at: int) -> str:
+        name = self.container.columns[at].name
+        found = _NAME_WITH_UNITS.fullmatch(name)
+        return found[1] if found and found[1] else name
+
+    def _arrange(self) -> None:
+        """Bring the values into the order of the stream's elements."""
+        options, columns = self.options, self.columns
+        if options.elements is None:
+            return
+        names = [element.name for element in self._elements()]
+        wanted = list(options.elements)
+        if names == wanted and not options.renames:
+            return
+        unnamed = not any(self.container.columns[at].name for at in columns.values)
+        order = match(
+            names,
+            wanted,
+            options.renames,
+            options.by_position or (unnamed and not options.renames),
+            noun="column",
+            leave_out="--use-columns",
+        )
+        columns.values = [columns.values[at] for at in order]
+
+    def _elements(self) -> list[Element]:
+        """Return the elements that the columns of values are."""
+        told, columns = self.container.told, self.columns
+        headings = self.container.columns
+        if not isinstance(told.elements, dict) and len(told.elements) == len(headings) - len(
+            columns.times
+        ) - (columns.interval is not None):
+            # of all columns of values, in their order
+            rest = [
+                at
+                for at in range(len(headings))
+                if at not in columns.times and at != columns.interval
+            ]
+            known: dict[int, Element] = dict(zip(rest, list(told.elements), strict=True))
+        else:
+            by_name = told.elements if isinstance(told.elements, dict) else {}
+            known = {
+                at: by_name[heading.name]
+                for at, heading in enumerate(headings)
+                if heading.name in by_name
+            }
+        bases = [self._base_name(at) for at in columns.values]
+        plain = [
+            indexed[1] if (indexed := _NAME_WITH_INDEX.fullmatch(name)) else name for name in bases
+        ]
+        renames = (self.options.renames or {}) if self.options.elements is None else {}
+        elements = []
+        for index, at in enumerate(columns.values):
+            if at in known:
+                found = known[at]
+                element = replace(found, index=index)
+            else:
+                name = bases[index]
+                if plain[index] == "timestamp" or plain.count(plain[index]) > 1:
+                    name = plain[index]
+                element = Element(name, self._units[at], index=index)
+            elements.append(replace(element, name=renames.get(element.name, element.name)))
+        return elements
+
+    def _head(self, elements: list[Element]) -> StreamHead:
+        told, options = self.container.told, self.options
+        types = [self.container.columns[at].dtype for at in self.columns.values]
+        datatype = options.datatype or told.datatype
+        if datatype is None and None not in types:
+            datatype = np.result_type(*(kind for kind in types if kind is not None)).name
+            if datatype == "bool":
+                datatype = "uint8"
+        if datatype not in DATATYPES:
+            datatype = "float64"
+        named = any(element.name for element in elements)
+        layout = Layout(datatype, len(elements))
+        stream = told.stream
+        if stream is not None:
+            stream = replace(stream, datatype=layout.datatype, elements=elements)
+        return StreamHead(
+            layout=layout,
+            elements=elements if named else (),
+            path=told.path,
+            stream=stream,
+            decimation_level=told.decimation_level,
+            intervals=told.intervals,
+            start=told.start,
+            end=told.end,
+            node_name=told.node_name,
+            node_url=told.node_url,
+        )

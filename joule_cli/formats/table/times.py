@@ -1,0 +1,134 @@
+"""The column, or the columns, of times of one file."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, tzinfo
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from joule_cli.formats.numbers import shorten
+from joule_cli.formats.table.dates import DAY_US
+from joule_cli.formats.table.forms import Form, NumberForm, PartsForm
+from joule_cli.formats.table.problems import Problems, Reason
+from joule_cli.formats.table.settle import EARLIEST_NS, LATEST_NS
+from joule_cli.series.time_output import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from joule_cli.formats.containers.base import Batch, Cells
+    from joule_cli.formats.table.options import ReadOptions
+
+Stamps = npt.NDArray[np.int64]
+_EARLIEST, _LATEST = EARLIEST_NS // 1000, LATEST_NS // 1000
+
+
+class Read(NamedTuple):
+    """Times as they were read: µs, and which of them are instants (`None` for all)."""
+
+    stamps: Stamps
+    instants: npt.NDArray[np.bool_] | None
+
+
+class TimeColumn:
+    """Reads the times of a file in one form.
+
+    Parameters
+    ----------
+    positions
+        Of the columns; the texts of several are put together, unless each is a part.
+    tz
+        Zone of local times.
+    guessed
+        The unit of numbers was found out by their size, which later ones must fit.
+    """
+
+    def __init__(
+        self,
+        positions: Sequence[int],
+        form: Form,
+        tz: tzinfo,
+        options: ReadOptions,
+        *,
+        guessed: bool,
+    ) -> None:
+        self.positions = list(positions)
+        self.form = form
+        self.tz = tz
+        self._options = options
+        self._guessed = guessed and isinstance(form, NumberForm) and options.start_time is None
+
+    @property
+    def local(self) -> bool:
+        """Whether times may be those of a local clock."""
+        return self.form.local and self.tz is not UTC
+
+    def cells(self, batch: Batch) -> Cells:
+        """Return the cells that the form reads."""
+        columns = [batch.column(position) for position in self.positions]
+        if isinstance(self.form, PartsForm):
+            return columns
+        return columns[0] if len(columns) == 1 else joined(columns)
+
+    def read(self, batch: Batch, problems: Problems) -> Read:
+        """Read the times of a batch."""
+        stamps, instants = self.form.read(self.cells(batch), problems)
+        if instants is None and not self.form.local:
+            return Read(stamps, None)
+        if instants is None:
+            instants = np.zeros(len(stamps), bool)
+        return Read(stamps, instants)
+
+    def shown(self, batch: Batch, row: int) -> str:
+        """Return the time of a row as the file has it."""
+        cells = [batch.column(position)[row] for position in self.positions]
+        return " ".join(str(cell).strip() for cell in cells)
+
+    def doubts(self, stamps: Stamps) -> npt.NDArray[np.bool_] | None:
+        """Tell which times, µs UTC, are hardly meant; `None` for none."""
+        now = self._options.now
+        if now is None or self._options.accept_times or not len(stamps):
+            return None
+        low, high = int(stamps.min()), int(stamps.max())
+        if self._guessed and low >= _EARLIEST and high < min(_LATEST, now + DAY_US):
+            return None
+        if low >= DAY_US and high <= now + DAY_US and not self._guessed:
+            return None
+        doubted = (np.abs(stamps) < DAY_US) | (stamps > now + DAY_US)
+        if self._guessed:
+            doubted |= (stamps < _EARLIEST) | (stamps >= _LATEST)
+        return doubted if doubted.any() else None
+
+    def doubt(self, text: str, stamp: int) -> Reason:
+        """Say what is doubtful about a time."""
+        now = self._options.now
+        when = "in the first day of 1970" if abs(stamp) < DAY_US else "in the future"
+        if now is not None and abs(stamp) >= DAY_US and stamp <= now + DAY_US:
+            when = "not between 1990 and 2100"
+        form = "" if text == format_time(stamp, "us") else f" in {self.form.label}"
+        ways = "use --time-format if it is in another form"
+        if isinstance(self.form, NumberForm) and not self.form.local:
+            ways = (
+                "use --time-format s, ms, us or ns for another unit, --start-time T if times count "
+                "from the beginning of the recording"
+            )
+        return Reason(
+            f"the time {shorten(text)}{form} is {format_time(stamp, 'human', UTC)}, {when}",
+            f"{ways}, or --accept-times if it is right",
+        )
+
+
+def joined(columns: Sequence[Cells]) -> list[Any]:
+    """Put the texts of several columns together, row by row."""
+    return [" ".join(map(_text, row)) for row in zip(*columns, strict=True)]
+
+
+def _text(cell: Any) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, datetime) and not (cell.hour or cell.minute or cell.second):
+        # a date as a spreadsheet has it
+        return cell.date().isoformat()
+    return cell.strip() if isinstance(cell, str) else str(cell)
