@@ -15,10 +15,13 @@ from joule_cli.formats.arrow_head import KEY
 from joule_cli.formats.arrow_reader import Batch, TableReader, arrow_errors
 from joule_cli.formats.arrow_writer import Output, TableWriter, as_json
 from joule_cli.formats.base import Place, ReadOptions, place_name
+from joule_cli.formats.containers.arrow import ArrowContainer
 from joule_cli.formats.source import ByteSource, open_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from joule_cli.formats.containers.arrow_table import ArrowTable
 
 __all__ = ["ArrowReader", "ArrowWriter"]
 
@@ -227,8 +230,8 @@ class ArrowWriter(TableWriter):
         # what goes through a pipe is not kept
         return "zstd" if isinstance(place, str | os.PathLike) else "none"
 
-    def _reader(self, place: Place, options: ReadOptions) -> TableReader:
-        return ArrowReader(place, options)
+    def _container(self, place: Place) -> ArrowTable:
+        return ArrowContainer(place, ReadOptions())
 
     def _open(self, output: Output, *, stream: bool) -> None:
         self._streams = stream or self.name.lower().endswith(".arrows")

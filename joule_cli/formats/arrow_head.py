@@ -9,6 +9,7 @@ import orjson
 
 from joule_cli.errors import FormatError
 from joule_cli.formats.base import StreamHead, column_names
+from joule_cli.formats.containers.base import Told
 from joule_cli.model.data_stream import DataStream, Element
 from joule_cli.series.intervals import Interval
 from joule_cli.series.layout import Layout
@@ -41,6 +42,7 @@ class Description:
     intervals: Sequence[Interval] | None = None
     interval_column: str | None = None
     decimation_level: int = 1
+    datatype: str | None = None
     start: int | None = None
     end: int | None = None
     node_name: str = ""
@@ -107,6 +109,35 @@ def read_description(metadata: Mapping[bytes, bytes] | None, name: str) -> Descr
         raise FormatError("the description of the stream cannot be read", file=name) from exc
 
 
+def read_told(metadata: Mapping[bytes, bytes] | None, name: str) -> Told:
+    """Return what the file `name` says about its stream.
+
+    Raises
+    ------
+    FormatError
+        It cannot be read.
+    """
+    if KEY not in (metadata or {}):
+        return Told()
+    found = read_description(metadata, name)
+    return Told(
+        own=True,
+        path=found.path,
+        stream=found.stream,
+        elements=found.elements,
+        datatype=found.datatype,
+        decimation_level=found.decimation_level,
+        intervals=found.intervals,
+        interval_column=found.interval_column,
+        time_column="timestamp",
+        time_format="us",
+        start=found.start,
+        end=found.end,
+        node_name=found.node_name,
+        node_url=found.node_url,
+    )
+
+
 def _read(told: dict[str, Any]) -> Description:
     elements = [Element.from_json(element) for element in told["elements"]]
     layout = Layout.parse(told["layout"])
@@ -114,6 +145,7 @@ def _read(told: dict[str, Any]) -> Description:
     intervals = told.get("intervals")
     return Description(
         path=_text(told.get("path")),
+        datatype=layout.datatype,
         stream=None if told.get("stream") is None else DataStream.from_json(told["stream"]),
         # with bounds there are three columns for each element, none of which is the element
         elements=dict(zip(names, elements, strict=False)) if not told.get("bounds") else {},

@@ -13,13 +13,10 @@ import orjson
 import pyarrow as pa
 
 from joule_cli.errors import FormatError
-from joule_cli.formats.arrow_columns import TIME_TYPE
 from joule_cli.formats.arrow_head import describe
-from joule_cli.formats.arrow_reader import ARROW_ERRORS
 from joule_cli.formats.atomic import AtomicFile
 from joule_cli.formats.base import (
     Place,
-    ReadOptions,
     StreamHead,
     WriteOptions,
     Writer,
@@ -28,14 +25,18 @@ from joule_cli.formats.base import (
     os_failure,
     place_name,
 )
+from joule_cli.formats.containers.arrow_cells import ARROW_ERRORS
+from joule_cli.formats.containers.arrow_table import own_rows
 from joule_cli.formats.sink import split_compression
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from joule_cli.formats.arrow_reader import TableReader
+    from joule_cli.formats.containers.arrow_table import ArrowTable
     from joule_cli.series.layout import Rows
 
+#: Arrow's type of our timestamps.
+TIME_TYPE = pa.timestamp("us", tz="UTC")
 #: What is gathered takes no more than this, however wide the rows are.
 _BLOCK_BYTES = 1 << 25
 _INTERVAL_COLUMN = "interval"
@@ -162,7 +163,7 @@ class TableWriter(Writer):
         return pa.schema(fields)
 
     @abstractmethod
-    def _reader(self, place: Place, options: ReadOptions) -> TableReader:
+    def _container(self, place: Place) -> ArrowTable:
         """Open an old file."""
 
     @abstractmethod
@@ -177,7 +178,7 @@ class TableWriter(Writer):
     def _end(self) -> None:
         """Write the end of a complete file."""
 
-    def _open_old(self, place: Place, options: WriteOptions) -> TableReader | None:
+    def _open_old(self, place: Place, options: WriteOptions) -> ArrowTable | None:
         if not options.append:
             return None
         if not isinstance(place, str | os.PathLike):
@@ -187,11 +188,11 @@ class TableWriter(Writer):
                 return None
         except OSError as exc:
             raise os_failure(exc, self.name) from exc
-        old = self._reader(place, ReadOptions(datatype=self.head.layout.datatype))
+        old = self._container(place)
         reason = None
         if not old.schema.equals(self.schema, check_metadata=False):
             reason = "it has other columns"
-        elif old.head.decimation_level != self.head.decimation_level:
+        elif old.told.decimation_level != self.head.decimation_level:
             reason = "it has another decimation level"
         if reason is not None:
             old.close()
@@ -210,8 +211,8 @@ class TableWriter(Writer):
         with self._failures():
             self._open(self._output, stream=self._atomic is None or self._atomic.direct)
 
-    def _copy(self, old: TableReader) -> None:
-        for rows in old.blocks():
+    def _copy(self, old: ArrowTable) -> None:
+        for rows in own_rows(old, self.head.layout, self._order):
             if rows is None:
                 self.interval_break()
             else:

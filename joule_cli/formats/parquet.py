@@ -16,11 +16,14 @@ from joule_cli.formats.arrow_head import KEY
 from joule_cli.formats.arrow_reader import Batch, TableReader, arrow_errors
 from joule_cli.formats.arrow_writer import Output, TableWriter, as_json
 from joule_cli.formats.base import Place, ReadOptions, place_name
+from joule_cli.formats.containers.parquet import ParquetContainer
 from joule_cli.formats.hdf5_common import chunk_rows
 from joule_cli.formats.seekable import check_seekable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from joule_cli.formats.containers.arrow_table import ArrowTable
 
 __all__ = ["ParquetReader", "ParquetWriter"]
 
@@ -137,8 +140,8 @@ class ParquetWriter(TableWriter):
     compressions = ("zstd", "gzip", "snappy", "lz4", "none")
     most_rows = 1 << 20
 
-    def _reader(self, place: Place, options: ReadOptions) -> TableReader:
-        return ParquetReader(place, options)
+    def _container(self, place: Place) -> ArrowTable:
+        return ParquetContainer(place, ReadOptions())
 
     def _open(self, output: Output, *, stream: bool) -> None:
         # begin and end of each interval
