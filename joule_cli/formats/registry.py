@@ -215,9 +215,7 @@ def open_reader(
     return TableReader(container, options, reopen)
 
 
-def open_container(
-    place: Place, format: str | None, options: ReadOptions
-) -> tuple[Container, str]:
+def open_container(place: Place, format: str | None, options: ReadOptions) -> tuple[Container, str]:
     """Open a file as a table; docstring of `open_reader` applies.
 
     Returns

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from joule_cli.errors import JouleError
@@ -16,6 +16,8 @@ from joule_cli.series.intervals import Interval, difference, intersection
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
+    from joule_cli.formats.base import Tally
+    from joule_cli.ops.gaps import GapWatch
     from joule_cli.ops.progress import ProgressCallback
 
 
@@ -27,10 +29,10 @@ class IngestPlan:
     creates: bool
     layout: str
     rows: int
-    rejected: int
     intervals: list[Interval]
     conflicts: int
-    warnings: list[str] = field(default_factory=list)
+    tally: Tally
+    gaps: GapWatch
 
 
 async def plan_ingest(
@@ -63,10 +65,10 @@ async def plan_ingest(
         creates=source.stream is None,
         layout=layout,
         rows=content.rows,
-        rejected=content.rejected,
         intervals=content.intervals,
         conflicts=await _count(source, conflicts),
-        warnings=content.warnings,
+        tally=content.tally,
+        gaps=content.gaps,
     )
 
 

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from joule_cli.errors import DataError, DiskFullError, FormatError, JouleError
+from joule_cli.formats.base import Tally
+from joule_cli.ops.backfill import Backfill, open_pipe
 from joule_cli.ops.errors import OperationError, OverlapError, PartialError
+from joule_cli.ops.gaps import GapWatch
 from joule_cli.ops.progress import Meter
 from joule_cli.ops.rows import RowWriter
 from joule_cli.ops.streams import create_stream
@@ -36,9 +39,11 @@ class IngestResult:
     Parameters
     ----------
     skipped
-        Good rows that were left out: in existing intervals, or before the point of resumption.
-    rejected
-        Bad lines that were left out.
+        Good rows that were left out: stored already, or before the point of resumption.
+    tally
+        What the reader noticed: bad rows that were left out, missing values, warnings.
+    gaps
+        What is known about the usual step.
     replaced
         Rows of the stream that were deleted.
     start, end
@@ -49,19 +54,20 @@ class IngestResult:
     created: bool = False
     rows: int = 0
     skipped: int = 0
-    rejected: int = 0
     replaced: int = 0
     intervals: int = 0
     start: int | None = None
     end: int | None = None
-    warnings: list[str] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    gaps: GapWatch = field(default_factory=GapWatch)
 
 
 class IngestRun:
     """One pass over the input that writes.
 
     `present` are the stream's intervals before the first row is written. Nothing inside them is
-    touched: rows that fall there are an `OverlapError`, or left out with ``skip``.
+    touched: rows that fall there are an `OverlapError`. With ``skip`` those between the stored rows
+    are added, and those whose time is stored are left out.
     """
 
     def __init__(
@@ -78,6 +84,8 @@ class IngestRun:
         self._resume_after = present[-1].end - 1 if self.options.resume and present else None
         self._join = self.options.join
         self._handed: Interval | None = None
+        self._between: Backfill | None = None
+        self._break_due = True
 
     async def write(self, items: Iterator[Rows | None] | None = None) -> IngestResult:
         """Write everything, or leave the stream as it was and raise.
@@ -115,6 +123,9 @@ class IngestRun:
                     break
                 self._meter.tell()
                 batch = await anext(ahead, None)
+        if self._between is not None:
+            assert source.stream is not None
+            self.result.skipped += await self._between.write(source, self._meter)
 
     async def _pump(
         self,
@@ -124,7 +135,7 @@ class IngestRun:
     ) -> None:
         assert batch[0] is not None
         gap = self._merge_gap(int(batch[0]["timestamp"][0])) if self._join else 0
-        pipe = await self.source.place.node.data_write(stream, merge_gap=gap)
+        pipe = await open_pipe(self.source.place.node, stream, self.options.read, gap)
         async with RowWriter(pipe, self._meter) as writer:
             more: Batch | None = (batch, self._meter.share)
             while more is not None:
@@ -135,7 +146,9 @@ class IngestRun:
                         await writer.end_interval()
                         self._slot = None
                     else:
+                        self.result.gaps.add(rows, fresh=self._break_due)
                         await self._take(writer, rows)
+                    self._break_due = rows is None
                 if self.result.skipped > skipped:
                     # they are done, too
                     self._meter.tell()
@@ -160,7 +173,9 @@ class IngestRun:
     async def _take(self, writer: RowWriter, rows: Rows) -> None:
         for slot, part in self._parts(rows):
             if slot % 2:
-                self.result.skipped += len(part)
+                if self._between is None:
+                    self._between = Backfill(part.dtype, self.present)
+                self._between.add(part)
                 continue
             if self._slot != slot:
                 await writer.end_interval()
@@ -225,10 +240,8 @@ class IngestRun:
 
     def _finished(self) -> IngestResult:
         result = self.result
-        tally = self.source.reader.tally
+        result.tally = self.source.reader.tally
         result.rows = self._meter.rows
-        result.rejected = tally.rejected
-        result.warnings = list(tally.warnings)
         if self._handed is not None:
             result.start, result.end = self._handed
         return result

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from joule_cli.errors import FormatError, LayoutMismatchError, StreamNotFound
-from joule_cli.formats.base import Reader, column_names, split_at_gaps
+from joule_cli.formats.base import Reader, Tally, column_names, split_at_gaps
 from joule_cli.formats.table.options import ReadOptions
 from joule_cli.model import DataStream, Element
 from joule_cli.model.data_stream import KEEP_ALL
+from joule_cli.ops.backfill import holds_missing
 from joule_cli.ops.errors import OperationError
+from joule_cli.ops.gaps import GapWatch
 from joule_cli.ops.progress import Progress
 from joule_cli.ops.rows import BLOCK_ROWS
 from joule_cli.ops.streams import Place, find_stream, fresh_elements, split_path
@@ -95,9 +97,9 @@ class Content:
     """What a whole file holds."""
 
     rows: int = 0
-    rejected: int = 0
+    tally: Tally = field(default_factory=Tally)
     intervals: list[Interval] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    gaps: GapWatch = field(default_factory=GapWatch)
     _fresh: bool = True
 
     def add(self, items: list[Rows | None]) -> None:
@@ -107,10 +109,15 @@ class Content:
                 self._fresh = True
                 continue
             self.rows += len(rows)
+            self.gaps.add(rows, fresh=self._fresh)
             first, last = int(rows["timestamp"][0]), int(rows["timestamp"][-1])
             start = first if self._fresh else self.intervals.pop().start
             self.intervals.append(Interval(start, last + 1))
             self._fresh = False
+
+
+def _names(stream: DataStream) -> list[str]:
+    return [element.name for element in stream.elements]
 
 
 class Source:
@@ -141,8 +148,13 @@ class Source:
         """Open the input for the stream at `path`, by default the one that the file names."""
         if path:
             await self._find(path)
-            if self.stream is not None and not self.options.repeatable:
-                self._read = replace(self._read, datatype=self.stream.datatype)
+            await self._refuse_missing(self.stream)
+            if self.stream is not None:
+                self._read = replace(self._read, elements=_names(self.stream))
+                if not self.options.repeatable:
+                    self._read = replace(self._read, datatype=self.stream.datatype)
+        else:
+            await self._refuse_missing(None)
         await self.reopen()
         if not path:
             if not self.reader.head.path:
@@ -154,9 +166,18 @@ class Source:
             await self._find(self.reader.head.path)
         if self.stream is not None:
             self._check(self.stream)
-            if self.stream.datatype != self.reader.head.layout.datatype:
-                self._read = replace(self._read, datatype=self.stream.datatype)
+            names = _names(self.stream)
+            if self.stream.datatype != self.reader.head.layout.datatype or (
+                not path and [element.name for element in self.reader.head.elements] != names
+            ):
+                self._read = replace(self._read, datatype=self.stream.datatype, elements=names)
                 await self.reopen()
+
+    async def _refuse_missing(self, stream: DataStream | None) -> None:
+        """Let the reader refuse missing values that the node cannot hold."""
+        is_float = stream is None or stream.datatype.startswith("float")
+        if self._read.missing == "store" and is_float and not await holds_missing(self.place.node):
+            self._read = replace(self._read, missing="refuse")
 
     async def _find(self, path: str) -> None:
         split_path(path)
@@ -256,8 +277,7 @@ class Source:
                         progress(told)
         finally:
             self._examining = False
-        tally = self.reader.tally
-        content.rejected, content.warnings = tally.rejected, list(tally.warnings)
+        content.tally = self.reader.tally
         return content
 
     def model(self) -> DataStream:

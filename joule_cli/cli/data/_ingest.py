@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -15,10 +15,11 @@ from joule_cli.cli._run import report
 from joule_cli.cli._settings import current
 from joule_cli.cli.data._input import opened
 from joule_cli.errors import FormatError
-from joule_cli.formats import format_of, open_reader
+from joule_cli.formats import open_reader
 from joule_cli.formats.atomic import AtomicFile
 from joule_cli.ops.errors import OverlapError
 from joule_cli.ops.ingest import ingest, plan_ingest
+from joule_cli.ops.ingest_series import ingest_series, labels_in
 from joule_cli.ops.ingest_tree import PartOutcome, WholeProgress, ingest_tree
 from joule_cli.ops.manifest import MANIFEST, Manifest
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.cli._progress import Progress
     from joule_cli.formats import Reader, ReadOptions
+    from joule_cli.formats.base import Tally
+    from joule_cli.ops.gaps import GapWatch
     from joule_cli.ops.ingest import IngestPlan
     from joule_cli.ops.ingest_run import IngestResult
     from joule_cli.ops.ingest_source import IngestOptions
@@ -44,6 +47,8 @@ COLUMNS = (
     Column("rows", kind="number"),
     Column("skipped", kind="number"),
     Column("rejected", kind="number"),
+    Column("duplicates", kind="number", shown=False),
+    Column("missing", shown=False),
     Column("replaced", kind="number"),
     Column("conflicts", kind="number", shown=False),
     Column("layout", shown=False),
@@ -67,7 +72,6 @@ class Ingestion:
     form: str | None
     options: IngestOptions
     asks: bool
-    time_format: str | None
     bar: Progress
     failed: int = 0
 
@@ -76,6 +80,8 @@ class Ingestion:
         if is_directory(file):
             return await self._directory(file, path, step)
         options = self._for(file)
+        if path is not None and labels_in(path):
+            return await self._series(file, path, options, step)
         try:
             result = await ingest(self._opener(file), self.node, path, options, step)
         except OverlapError as exc:
@@ -104,12 +110,22 @@ class Ingestion:
         return [self._planned(file, plan)]
 
     def _for(self, file: str) -> IngestOptions:
-        form = self.form or (None if file == "-" else format_of(file))
-        options = replace(self.options, repeatable=file != "-" and _is_regular(file))
-        if form == "text" and self.time_format is None:
-            # text is what joule data read prints, whose times are µs
-            options = replace(options, read=replace(options.read, time_format="us"))
-        return options
+        return replace(self.options, repeatable=file != "-" and _is_regular(file))
+
+    async def _series(
+        self, file: str, path: str, options: IngestOptions, step: Callable[[Step], None]
+    ) -> Records:
+        """Write each series of a long table to a stream of its own."""
+        outcomes = await ingest_series(self._opener(file), self.node, path, options, step)
+        records = []
+        for outcome in outcomes:
+            if outcome.error is not None:
+                self.bar.clear()
+                report(outcome.error, current())
+                self.failed += 1
+            elif outcome.result is not None:
+                records.append(_record(file, outcome.result))
+        return records
 
     def _opener(self, file: str) -> Callable[[ReadOptions], Reader]:
         return lambda read: open_reader(opened(file), self.form, read)
@@ -125,12 +141,11 @@ class Ingestion:
             "created": plan.creates,
             "layout": plan.layout,
             "rows": plan.rows,
-            "rejected": plan.rejected,
             "conflicts": plan.conflicts,
             "intervals": len(spans),
             "start": spans[0].start if spans else None,
             "end": spans[-1].end if spans else None,
-            "warnings": plan.warnings,
+            **_noticed(plan.tally, plan.gaps),
         }
 
     def _open_part(self, file: Path, read: ReadOptions) -> Reader:
@@ -203,10 +218,11 @@ class Ingestion:
         return records
 
     def _for_parts(self) -> IngestOptions:
-        if self.time_format is not None:
-            return self.options
-        # an export writes µs unless it was told otherwise
-        return replace(self.options, read=replace(self.options.read, time_format="us"))
+        read = replace(self.options.read, accept_times=True)
+        if read.time_format == "auto":
+            # an export writes µs unless it was told otherwise
+            read = replace(read, time_format="us")
+        return replace(self.options, read=read)
 
 
 def parts_of(files: Sequence[str]) -> list[tuple[float, float] | None]:
@@ -248,7 +264,27 @@ def _is_regular(file: str) -> bool:
 
 
 def _record(file: str, result: IngestResult) -> dict[str, Any]:
-    return {"file": file, **asdict(result)}
+    plain = {
+        field.name: getattr(result, field.name)
+        for field in fields(result)
+        if field.name not in {"tally", "gaps"}
+    }
+    return {"file": file, **plain, **_noticed(result.tally, result.gaps)}
+
+
+def _noticed(tally: Tally, gaps: GapWatch) -> dict[str, Any]:
+    """Return what was noticed besides rows."""
+    return {
+        "rejected": tally.rejected,
+        "duplicates": tally.equal + tally.merged,
+        "missing": dict(tally.missing),
+        "incomplete": tally.incomplete,
+        "filtered": tally.filtered,
+        "warnings": list(tally.warnings),
+        "step": gaps.step_us,
+        "gaps": gaps.gaps,
+        "longest_gap": gaps.longest_us or None,
+    }
 
 
 class Rejects:

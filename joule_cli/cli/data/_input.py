@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
@@ -77,8 +78,14 @@ class _SystemZone(tzinfo):
 
 
 def input_zone(settings: Settings) -> tzinfo:
-    """Return the zone in which a file's times without a zone are read."""
+    """Return the zone in which times without a zone are read."""
     return zone(settings) or _SystemZone()
+
+
+def input_zones(settings: Settings) -> tuple[tzinfo | None, tzinfo]:
+    """Return the zone that was asked for, and the one where a file says nothing either."""
+    asked = settings.tz or os.environ.get("JOULE_TZ")
+    return (input_zone(settings) if asked else None), _SystemZone()
 
 
 def opened(file: str) -> str | IO[bytes]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,22 +14,18 @@ from joule_cli.cli._run import report, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli.data._input import (
     CHECKING,
-    ROW_FORMATS,
     bad_input_options,
     follow,
     how_far,
-    input_zone,
     path_of,
 )
-from joule_cli.cli.data._rows import read_delimiter
+from joule_cli.cli.data._table import read_options, table_options
 from joule_cli.errors import JouleError
-from joule_cli.model.data_stream import DATATYPES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from joule_cli.api.node import Node
-    from joule_cli.formats import ReadOptions
     from joule_cli.ops.progress import Progress as Step
 
 Ref = str | int
@@ -55,34 +50,7 @@ _REMEDY = "repeat the command with --resume to continue there"
     metavar="PATH",
     help="Where the rows go; by default where the file says. For a directory, a folder.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(ROW_FORMATS),
-    metavar="FORMAT",
-    help=f"Format of the files: {', '.join(ROW_FORMATS)}. By default suffix or first line tell.",
-)
-@click.option("--delimiter", metavar="C", help="Between the columns of CSV.")
-@click.option("--encoding", default="utf-8", metavar="NAME", help="Of text. By default utf-8.")
-@click.option(
-    "--no-header", "headless", is_flag=True, help="The first line holds values, not names."
-)
-@click.option(
-    "--skip-lines",
-    type=click.IntRange(min=0),
-    default=0,
-    metavar="N",
-    help="Leave out the first lines of CSV.",
-)
-@click.option("--time-column", metavar="REF", help="Name or index of the column with the times.")
-@click.option(
-    "--time-format",
-    metavar="FORM",
-    help="auto, us, ms, s, ns, iso or a template such as %d.%m.%Y; by default auto, text us.",
-)
-@click.option("--use-columns", metavar="LIST", help="Names or indices of the value columns.")
-@click.option("--interval-column", metavar="REF", help="A column whose change ends an interval.")
-@click.option("--datatype", type=click.Choice(DATATYPES), metavar="TYPE", help="Of the values.")
+@table_options()
 @click.option("--create/--no-create", default=True, help="Create a stream that does not exist.")
 @click.option(
     "--max-gap", type=DurationType(1), metavar="D", help="End the interval at longer gaps."
@@ -92,14 +60,10 @@ _REMEDY = "repeat the command with --resume to continue there"
     type=click.Choice(["ask", "replace", "skip", "fail"]),
     default="ask",
     metavar="HOW",
-    help="Where the stream has rows: ask, replace them, skip those of the file, or fail.",
+    help="Where the stream has rows: ask, replace them, skip rows whose time is stored, or fail.",
 )
 @bad_input_options("line")
 @click.option("--resume", is_flag=True, help="Begin after the last row of the stream.")
-@click.option("--dataset", default="data", metavar="NAME", help="The values in an HDF5 file.")
-@click.option(
-    "--time-dataset", default="timestamp", metavar="NAME", help="The times in an HDF5 file."
-)
 @safe_options
 @progress_option
 @with_node
@@ -108,7 +72,7 @@ async def ingest(
     /,
     files: tuple[str, ...],
     stream: Ref | None,
-    form: str | None,
+    table: dict[str, Any],
     on_conflict: str,
     on_error: str,
     max_errors: int | None,
@@ -117,7 +81,6 @@ async def ingest(
     max_gap: int | None,
     resume: bool,
     dry_run: bool,
-    **read: Any,
 ) -> None:
     """Write files of rows to streams.
 
@@ -134,9 +97,9 @@ async def ingest(
     with Rejects(rejects) as bad_lines, Progress(CHECKING if dry_run else "ingesting") as bar:
         work = Ingestion(
             node,
-            form,
+            table["form"],
             options=IngestOptions(
-                read=_read_options(read),
+                read=read_options(table),
                 create=create,
                 on_conflict="fail" if on_conflict == "ask" else on_conflict,  # type: ignore[arg-type]  # one of the choices
                 max_gap=max_gap,
@@ -146,7 +109,6 @@ async def ingest(
                 on_reject=bad_lines.add if on_error == "skip" else None,
             ),
             asks=on_conflict == "ask",
-            time_format=read["time_format"],
             bar=bar,
         )
         path = None if stream is None else await path_of(node, stream)
@@ -189,36 +151,6 @@ def _both(first: Callable[[Step], None], second: Callable[[Step], None]) -> Call
     return step
 
 
-def _read_options(read: dict[str, Any]) -> ReadOptions:
-    from joule_cli.formats import ReadOptions
-
-    settings = current()
-    delimiter, columns = read["delimiter"], read["use_columns"]
-    # the option of this command hides the common one, which may stand before the command
-    headless = read["headless"] or not settings.header
-    return ReadOptions(
-        datatype=read["datatype"],
-        header=False if headless else None,
-        delimiter=None if delimiter is None else read_delimiter(delimiter),
-        encoding=read["encoding"],
-        skip_lines=read["skip_lines"],
-        time_column=read["time_column"],
-        time_format=read["time_format"] or "auto",
-        tz=input_zone(settings),
-        use_columns=None if columns is None else _names(columns),
-        interval_column=read["interval_column"],
-        dataset=read["dataset"],
-        time_dataset=read["time_dataset"],
-    )
-
-
-def _names(text: str) -> list[str]:
-    names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
-    if not names or "" in names:
-        raise click.UsageError("--use-columns has an empty entry.")
-    return names
-
-
 def _show(record: dict[str, Any], *, dry_run: bool) -> None:
     """Tell a person what became of a file."""
     for warning in record["warnings"]:
@@ -234,12 +166,33 @@ def _show(record: dict[str, Any], *, dry_run: bool) -> None:
         ("replaced", "replaced"),
         ("conflicts", "of the stream in the way"),
         ("skipped", "skipped"),
+        ("duplicates", "repeated"),
+        ("incomplete", "with missing values left out"),
+        ("filtered", "of other series"),
         ("rejected", "rejected"),
     ):
         if record.get(key):
             parts.append(f"{record[key]:,} {text}")
     lines.append(", ".join(parts))
+    if record["missing"]:
+        counts = [f"{name} {count:,}" for name, count in record["missing"].items()]
+        lines.append(f"missing values: {', '.join(counts)}")
+    if record["gaps"]:
+        lines.append(_gaps_text(record))
     emit_text("\n".join(lines))
+
+
+def _gaps_text(record: dict[str, Any]) -> str:
+    """Say that there are gaps, and how to break the intervals there."""
+    from joule_cli.series.duration import format_duration
+
+    step, longest = (format_duration(record[key]) for key in ("step", "longest_gap"))
+    count = count_text(record["gaps"], "gap")
+    limit = format_duration(10 * record["step"])
+    return (
+        f"{count} far above the usual step of {step}, the longest {longest}; --max-gap {limit} "
+        "ends the interval there, joule data split does so afterwards"
+    )
 
 
 def _emit(records: list[dict[str, Any]], *, several: bool) -> None:

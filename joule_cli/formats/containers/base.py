@@ -8,6 +8,7 @@ formats in `joule_cli.formats.table`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -116,7 +117,7 @@ class Batch:
     flat
         Cells row by row in place of `cells`, int and float only.
     odd
-        Positions of rows that are left out of `flat`, or of `cells`, because they need a closer
+        Ascending positions of rows that are left out of `flat`, or of `cells`, because they need a closer
         look; `odd_rows` holds them, as a batch of its own.
     exact
         Gives a cell of a row with all digits that the file has, by the positions of both.
@@ -140,6 +141,14 @@ class Batch:
         found = self.cells[position]
         assert found is not None, "the column was not chosen"
         return found
+
+    def cell(self, row: int, position: int) -> Any:
+        """Return one cell."""
+        at = bisect_left(self.odd, row) if self.odd else 0
+        if self.odd and at < len(self.odd) and self.odd[at] == row:
+            assert self.odd_rows is not None
+            return self.odd_rows.column(position)[at]
+        return self.column(position)[row - at]
 
     @property
     def width(self) -> int:

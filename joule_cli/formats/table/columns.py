@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -97,10 +98,12 @@ class Chooser:
         else:
             self._choose_values(found)
         if not found.values:
+            if not found.times:
+                raise self._error("expected at least one value")
             raise self._error(
-                "expected a timestamp and at least one value"
-                if found.times
-                else "expected at least one value"
+                "expected a timestamp and at least one value",
+                "values without times are stored by joule data write STREAM FILE "
+                "--timestamps T --rate HZ",
             )
         self._check_kinds(found)
         return found
@@ -221,16 +224,22 @@ class Chooser:
         bad = [at for at in found.values if self._is_textual(at)]
         if not bad:
             return
-        good = [at for at in found.values if at not in bad]
+        good = [at for at in found.values if at not in bad and self._is_useful(at)]
         shown = self._first_text(bad[0])
         what = "times" if self._holds_dates(bad[0]) else "text"
         hint = "use --use-columns to choose columns with numbers"
         if good:
-            import shlex
-
-            chosen = ",".join(_listed_name(self.names[at], at) for at in good[:_LISTED])
-            hint = f"use --use-columns {shlex.quote(chosen)} to leave it out"
-        if what == "text" and shown:
+            chosen = shlex.quote(_line([_listed_name(self.names[at], at) for at in good]))
+            hint = f"use --use-columns {chosen} to leave it out"
+        labels = [at for at in bad if is_label(self.names[at]) and len(set(self._texts(at))) > 1]
+        if labels:
+            name = self.names[labels[0]]
+            value = self._texts(labels[0])[0]
+            hint += (
+                f", with --where {shlex.quote(f'{name}={value}')} to take one of the series, or "
+                f"--stream '/FOLDER/{{{name}}}' to store each in a stream"
+            )
+        elif what == "text" and shown:
             hint += ", or --missing-values for words that stand for no value"
         raise self._error(
             f"the column {self._column_name(bad[0])} holds {what}"
@@ -246,6 +255,12 @@ class Chooser:
         cells = [c for c in _plain(self._sample.column(at)) if not self._missing.is_missing(c)]
         numbers = sum(map(self._is_number, cells))
         return bool(cells) and 2 * numbers < len(cells)
+
+    def _is_useful(self, at: int) -> bool:
+        """Tell whether a column holds numbers that are more than those of its rows."""
+        return self.names[at] != "#" and any(
+            not self._missing.is_missing(cell) for cell in _plain(self._sample.column(at))
+        )
 
     def _first_text(self, at: int) -> str:
         for cell in _plain(self._sample.column(at)):
@@ -307,6 +322,16 @@ def _split(text: str) -> list[str]:
     import csv
 
     return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+
+
+def _line(names: list[str]) -> str:
+    """Return names as one line of CSV, which is how options take them."""
+    import csv
+    import io
+
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(names)
+    return out.getvalue()
 
 
 def _rank(name: str) -> int:

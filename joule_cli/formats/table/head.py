@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, tzinfo
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,7 +62,6 @@ class Interpretation:
         self.sample: Batch = container.sample()
         self.missing = MissingValues(options)
         self.marks = settle_marks(container, self.sample, options, self.missing)
-        self._probe = ValueColumn("", np.dtype("f8"), self.marks, self.missing)
         chooser = Chooser(container, self.sample, options, self.missing, self.is_number)
         self.columns = chooser.choose()
         self.series_labels = chooser.series_labels(self.columns)
@@ -113,11 +113,14 @@ class Interpretation:
         """Tell whether a cell is a number, a unit behind it or not."""
         if not isinstance(cell, str):
             return cell is not None
+        text = cell.strip()
+        if text.lower() in {"true", "false"}:
+            return True
         try:
-            self._probe.one(cell)
+            float(self.marks.bare(text))
         except ValueError:
             return bool(common_units([cell], self.missing)) and len(cell) <= _LONGEST_WITH_UNITS
-        return True
+        return "_" not in text
 
     def _zone(self) -> tuple[tzinfo, str | None]:
         """Return the zone of times that name none, and what the file says about it."""
@@ -126,10 +129,10 @@ class Interpretation:
         if self.options.tz is not None:
             return self.options.tz, told
         if told is None:
-            return UTC, None
+            return self.options.local, None
         from joule_cli.series.zones import find_zone
 
-        return find_zone(told) or UTC, told
+        return find_zone(told) or self.options.local, told
 
     def _time_column(self) -> TimeColumn:
         columns, options = self.columns, self.options
@@ -213,7 +216,8 @@ class Interpretation:
         """Return the elements that the columns of values are."""
         told, columns = self.container.told, self.columns
         headings = self.container.columns
-        if not isinstance(told.elements, dict) and len(told.elements) == len(headings) - len(
+        listed = [] if isinstance(told.elements, Mapping) else list(told.elements)
+        if listed and len(listed) == len(headings) - len(
             columns.times
         ) - (columns.interval is not None):
             # of all columns of values, in their order
@@ -222,9 +226,9 @@ class Interpretation:
                 for at in range(len(headings))
                 if at not in columns.times and at != columns.interval
             ]
-            known: dict[int, Element] = dict(zip(rest, list(told.elements), strict=True))
+            known: dict[int, Element] = dict(zip(rest, listed, strict=True))
         else:
-            by_name = told.elements if isinstance(told.elements, dict) else {}
+            by_name = told.elements if isinstance(told.elements, Mapping) else {}
             known = {
                 at: by_name[heading.name]
                 for at, heading in enumerate(headings)

@@ -67,12 +67,14 @@ class ReadOptions:
         ``us``, ``ms``, ``s``, ``ns``, ``iso``, ``auto``, ``excel`` or ``matlab`` (days), or a
         strptime template.
     tz
-        Zone of times that name none; `None` takes what the file says, else UTC.
+        Zone of times that name none; `None` takes what the file says, else `local`.
+    local
+        Zone where nothing else is said.
     start_time
         µs: what relative times are counted from, or the date of times that have none.
-    now
-        The present, µs: times after it, or in the first day of 1970, are doubted. `None` doubts
-        none.
+    clock
+        Gives the present, µs: later times, and those in the first day of 1970, are doubted. `None`
+        doubts none.
     accept_times
         Take times that are doubted.
     ambiguous, nonexistent
@@ -99,7 +101,8 @@ class ReadOptions:
     missing_values
         Words and numbers that stand for missing values besides `MISSING_WORDS`.
     missing
-        ``store`` them, ``skip`` rows that have one, or treat them as an ``error``.
+        ``store`` them, ``skip`` rows that have one, or treat them as an ``error``; ``refuse`` is
+        an error because the node cannot hold them.
     sort
         Bring the rows into order first.
     on_duplicate
@@ -123,8 +126,9 @@ class ReadOptions:
     time_column: str | int | None = None
     time_format: str = "us"
     tz: tzinfo | None = None
+    local: tzinfo = UTC
     start_time: int | None = None
-    now: int | None = None
+    clock: Callable[[], int] | None = None
     accept_times: bool = False
     ambiguous: Literal["earlier", "later", "error"] = "error"
     nonexistent: Literal["forward", "error"] = "error"
@@ -139,14 +143,9 @@ class ReadOptions:
     decimal: str | None = None
     thousands: str | None = None
     missing_values: Sequence[str] = ()
-    missing: Literal["store", "skip", "error"] = "store"
+    missing: Literal["store", "skip", "error", "refuse"] = "store"
     sort: bool = False
     on_duplicate: Literal["error", "first", "last", "mean"] = "error"
     stamps: Callable[[int], npt.NDArray[np.int64]] | None = None
     live: bool = False
     on_reject: Callable[[int, str, str], None] | None = None
-
-    @property
-    def zone(self) -> tzinfo:
-        """The zone of times that name none, if the file says nothing of it."""
-        return self.tz or UTC

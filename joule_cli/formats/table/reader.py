@@ -13,6 +13,7 @@ from joule_cli.formats.base import Reader, Tally
 from joule_cli.formats.numbers import shorten
 from joule_cli.formats.table.clock import LocalClock
 from joule_cli.formats.table.head import Interpretation
+from joule_cli.formats.table.names import is_total
 from joule_cli.formats.table.order import Order, Spool
 from joule_cli.formats.table.problems import Reason
 from joule_cli.formats.table.series import SeriesWatch
@@ -191,6 +192,9 @@ class TableReader(Reader):
         problems = parsed.problems
         times = self.view.times
         if times is not None:
+            for row in problems.found if problems else ():
+                if is_total(times.shown(batch, row)):
+                    problems.found[row] = Reason("a row of totals, left out", harmless=True)
             doubted = times.doubts(parsed.rows["timestamp"])
             for row in [] if doubted is None else np.flatnonzero(doubted).tolist():
                 if row not in problems:
@@ -223,12 +227,13 @@ class TableReader(Reader):
         for index, mask in parsed.missing.items():
             name = self.view.names[index]
             for row in np.flatnonzero(mask & wanted).tolist():
-                if policy == "error":
-                    parsed.problems.add(
-                        row,
-                        f"the value of {shorten(name)} is missing",
-                        "use --missing store or --missing skip",
+                if policy != "skip":
+                    what = (
+                        f"the value of {shorten(name)} is missing" if name else "a value is missing"
                     )
+                    more = ", and the node cannot hold that" if policy == "refuse" else ""
+                    ways = "--missing skip" if more else "--missing store or --missing skip"
+                    parsed.problems.add(row, what + more, f"use {ways}")
                 else:
                     parsed.problems.found[row] = Reason("", harmless=True)
                     wanted[row] = False

@@ -66,8 +66,7 @@ class SeriesWatch:
 
     def keep(self, batch: Batch, row: int) -> None:
         """Remember the last row of a batch that was taken."""
-        if batch.odd_rows is None:
-            self._kept = {at: _text(batch.column(at)[row]) for at in self.positions}
+        self._kept = {at: _text(batch.cell(row, at)) for at in self.positions}
 
     def explain(
         self,
@@ -80,19 +79,16 @@ class SeriesWatch:
     ) -> Reason | None:
         """Say why a row does not come after the one above it, if there is more to say."""
         times = self._view.times
-        if times is None or batch.odd_rows is not None:
+        if times is None:
             return None
         shown = times.shown(batch, row)
         upper, number = kept or ("", 0)
         if above is not None:
             upper, number = times.shown(batch, above), batch.number(above)
         for position in self.positions:
-            one = _text(batch.column(position)[row])
-            two = (
-                self._kept.get(position, one)
-                if above is None
-                else _text(batch.column(position)[above])
-            )
+            one = _text(batch.cell(row, position))
+            kept_value = self._kept.get(position, one)
+            two = kept_value if above is None else _text(batch.cell(above, position))
             if one != two:
                 reason = self._mixed(position, [two, one])
                 return Reason(

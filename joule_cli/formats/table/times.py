@@ -83,14 +83,15 @@ class TimeColumn:
 
     def shown(self, batch: Batch, row: int) -> str:
         """Return the time of a row as the file has it."""
-        cells = [batch.column(position)[row] for position in self.positions]
+        cells = [batch.cell(row, position) for position in self.positions]
         return " ".join(str(cell).strip() for cell in cells)
 
     def doubts(self, stamps: Stamps) -> npt.NDArray[np.bool_] | None:
         """Tell which times, µs UTC, are hardly meant; `None` for none."""
-        now = self._options.now
-        if now is None or self._options.accept_times or not len(stamps):
+        clock = self._options.clock
+        if clock is None or self._options.accept_times or not len(stamps):
             return None
+        now = clock()
         low, high = int(stamps.min()), int(stamps.max())
         if self._guessed and low >= _EARLIEST and high < min(_LATEST, now + DAY_US):
             return None
@@ -103,7 +104,6 @@ class TimeColumn:
 
     def doubt(self, text: str, stamp: int) -> Reason:
         """Say what is doubtful about a time."""
-        now = self._options.now
         when = "in the first day of 1970" if abs(stamp) < DAY_US else "in the future"
         if now is not None and abs(stamp) >= DAY_US and stamp <= now + DAY_US:
             when = "not between 1990 and 2100"
