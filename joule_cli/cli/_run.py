@@ -76,6 +76,19 @@ def with_node(body: Callable[Concatenate[Node, P], Awaitable[None]]) -> Callable
     return command
 
 
+def without_node(body: Callable[P, Awaitable[None]]) -> Callable[P, None]:
+    """Run the coroutine `body` of a command that needs no node."""
+
+    @wraps(body)
+    def command(*args: P.args, **kwargs: P.kwargs) -> None:
+        async def session() -> None:
+            await body(*args, **kwargs)
+
+        run(session, current())
+
+    return command
+
+
 @asynccontextmanager
 async def open_node(settings: Settings, name: str | None = None) -> AsyncIterator[Node]:
     """Open the node `name`, or the one that the settings choose, and close it afterwards."""

@@ -202,9 +202,15 @@ def open_reader(
     MissingExtraError
         The format needs a package that is not installed.
     """
+    return open_named_reader(place, format, options or ReadOptions())[0]
+
+
+def open_named_reader(
+    place: Place, format: str | None, options: ReadOptions
+) -> tuple[TableReader, str]:
+    """Open a file of rows and tell its format; docstring of `open_reader` applies."""
     from joule_cli.formats.table.reader import TableReader
 
-    options = options or ReadOptions()
     container, name = open_container(place, format, options)
     reopen = None
     if isinstance(place, str | os.PathLike) and Path(place).is_file():
@@ -212,7 +218,7 @@ def open_reader(
         def reopen() -> Container:
             return _contain(name, place, options)
 
-    return TableReader(container, options, reopen)
+    return TableReader(container, options, reopen), name
 
 
 def open_container(place: Place, format: str | None, options: ReadOptions) -> tuple[Container, str]:

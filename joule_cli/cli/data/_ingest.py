@@ -5,18 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from joule_cli.cli._output import Column, count_text, emit_ok, show_time, warn
+from joule_cli.cli._output import Column, count_text, emit_ok, show_time
 from joule_cli.cli._prompt import confirm
 from joule_cli.cli._run import report
 from joule_cli.cli._settings import current
 from joule_cli.cli.data._input import opened
 from joule_cli.errors import FormatError
 from joule_cli.formats import open_reader
-from joule_cli.formats.atomic import AtomicFile
 from joule_cli.ops.errors import OverlapError
 from joule_cli.ops.ingest import ingest, plan_ingest
 from joule_cli.ops.ingest_series import ingest_series, labels_in
@@ -25,11 +24,10 @@ from joule_cli.ops.manifest import MANIFEST, Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
-    from typing import IO
 
     from joule_cli.api.node import Node
     from joule_cli.cli._progress import Progress
+    from joule_cli.cli.data._rejects import Rejects
     from joule_cli.formats import Reader, ReadOptions
     from joule_cli.formats.base import Tally
     from joule_cli.ops.gaps import GapWatch
@@ -57,8 +55,6 @@ COLUMNS = (
     Column("end", kind="time"),
     Column("warnings", shown=False),
 )
-#: Bad lines that are shown before the rest is only counted.
-_SHOWN = 10
 
 
 @dataclass(slots=True)
@@ -72,6 +68,7 @@ class Ingestion:
     form: str | None
     options: IngestOptions
     asks: bool
+    rejects: Rejects
     bar: Progress
     failed: int = 0
 
@@ -128,7 +125,12 @@ class Ingestion:
         return records
 
     def _opener(self, file: str) -> Callable[[ReadOptions], Reader]:
-        return lambda read: open_reader(opened(file), self.form, read)
+        def open_file(read: ReadOptions) -> Reader:
+            reader = open_reader(opened(file), self.form, read)
+            self.rejects.heading = reader.heading
+            return reader
+
+        return open_file
 
     def _planned(self, file: str, plan: IngestPlan) -> dict[str, Any]:
         if plan.conflicts and not self.asks and self.options.on_conflict == "fail":
@@ -285,55 +287,3 @@ def _noticed(tally: Tally, gaps: GapWatch) -> dict[str, Any]:
         "gaps": gaps.gaps,
         "longest_gap": gaps.longest_us or None,
     }
-
-
-class Rejects:
-    """The bad lines that were left out: in a file, or on stderr the first of them.
-
-    In the file each follows a comment with its place and the reason, so that it can be mended
-    and ingested.
-    """
-
-    def __init__(self, file: str | None) -> None:
-        self.file = ""
-        #: What the file of bad lines begins with, such as the header of CSV.
-        self.heading = ""
-        self._place = None if file is None else AtomicFile(file)
-        self._out: IO[bytes] | None = None if self._place is None else self._place.open()
-        self._count = 0
-        self._first: list[str] = []
-
-    def add(self, line: int, text: str, reason: str) -> None:
-        """Take a bad line; called from the thread that parses."""
-        self._count += 1
-        if self._out is not None:
-            if self._count == 1 and self.heading:
-                self._out.write(f"{self.heading}\n".encode("utf-8", "surrogateescape"))
-            place = f"# {self.file}:{line}: {reason}\n{text}\n"
-            self._out.write(place.encode("utf-8", "surrogateescape"))
-        elif len(self._first) < _SHOWN:
-            self._first.append(f"{self.file}:{line}: {reason}")
-
-    def tell(self) -> None:
-        """Show the first bad lines, unless they went to a file."""
-        for text in self._first:
-            warn(text)
-        if self._out is None and self._count > _SHOWN:
-            warn(f"{self._count - _SHOWN} more bad lines")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._place is None:
-            return
-        # a run without bad lines empties the file, since those of an earlier run are mended
-        if self._count or kind is None:
-            self._place.commit()
-        else:
-            self._place.discard()

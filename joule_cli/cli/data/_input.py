@@ -18,7 +18,7 @@ from joule_cli.cli._settings import current
 from joule_cli.cli._times import zone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from joule_cli.api.node import Node
     from joule_cli.cli._progress import Progress
@@ -86,6 +86,11 @@ def input_zones(settings: Settings) -> tuple[tzinfo | None, tzinfo]:
     """Return the zone that was asked for, and the one where a file says nothing either."""
     asked = settings.tz or os.environ.get("JOULE_TZ")
     return (input_zone(settings) if asked else None), _SystemZone()
+
+
+def missing_text(missing: Mapping[str, int]) -> str:
+    """Return how many values are missing, by element, for a sentence."""
+    return ", ".join(f"{name} {count:,}".strip() for name, count in missing.items())
 
 
 def opened(file: str) -> str | IO[bytes]:

@@ -17,6 +17,7 @@ from joule_cli.cli.data._input import (
     bad_input_options,
     follow,
     how_far,
+    missing_text,
     path_of,
 )
 from joule_cli.cli.data._table import read_options, table_options
@@ -87,7 +88,8 @@ async def ingest(
     A file is checked as a whole before anything is deleted, and one that turns out to be bad
     leaves the stream as it was. A directory is one that joule data export wrote.
     """
-    from joule_cli.cli.data._ingest import Ingestion, Rejects, is_directory, parts_of
+    from joule_cli.cli.data._ingest import Ingestion, is_directory, parts_of
+    from joule_cli.cli.data._rejects import Rejects
     from joule_cli.ops.ingest_source import IngestOptions
 
     if max_gap is not None and max_gap < 1:
@@ -109,6 +111,7 @@ async def ingest(
                 on_reject=bad_lines.add if on_error == "skip" else None,
             ),
             asks=on_conflict == "ask",
+            rejects=bad_lines,
             bar=bar,
         )
         path = None if stream is None else await path_of(node, stream)
@@ -175,8 +178,7 @@ def _show(record: dict[str, Any], *, dry_run: bool) -> None:
             parts.append(f"{record[key]:,} {text}")
     lines.append(", ".join(parts))
     if record["missing"]:
-        counts = [f"{name} {count:,}" for name, count in record["missing"].items()]
-        lines.append(f"missing values: {', '.join(counts)}")
+        lines.append(f"missing values: {missing_text(record['missing'])}")
     if record["gaps"]:
         lines.append(_gaps_text(record))
     emit_text("\n".join(lines))

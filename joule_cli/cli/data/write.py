@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -28,15 +29,24 @@ from joule_cli.cli._output import (
 )
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import is_terminal, with_node
-from joule_cli.cli._settings import current
 from joule_cli.cli._times import read_time
-from joule_cli.cli.data._input import ROW_FORMATS, how_far, input_zone, opened, path_of
+from joule_cli.cli.data._input import (
+    bad_input_options,
+    how_far,
+    missing_text,
+    opened,
+    path_of,
+)
+from joule_cli.cli.data._table import read_options, table_options
 from joule_cli.errors import ConflictError, StreamNotFound
 from joule_cli.model import DataStream, Element
 from joule_cli.model.data_stream import DATATYPES, KEEP_ALL
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
+    from joule_cli.formats.base import Tally
+    from joule_cli.formats.table.reader import TableReader
+    from joule_cli.ops.progress import Meter
     from joule_cli.ops.progress import Progress as Report
 
 Ref = str | int
@@ -47,6 +57,8 @@ _COLUMNS = (
     Column("rows", kind="number"),
     Column("start", kind="time"),
     Column("end", kind="time"),
+    Column("rejected", kind="number"),
+    Column("missing", shown=False),
 )
 
 _TYPES = "|".join(DATATYPES)
@@ -65,13 +77,8 @@ _FLUSH_US = 1_000_000
 )
 @click.argument("stream", type=STREAM)
 @click.argument("file", default="-", metavar="[FILE]")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(ROW_FORMATS),
-    metavar="FORMAT",
-    help=f"Format of the input: {', '.join(ROW_FORMATS)}. By default the first line tells.",
-)
+@table_options(live=True)
+@bad_input_options("row")
 @click.option(
     "--timestamps", metavar="now|T", help="For input without times: the clock, or the first time."
 )
@@ -107,7 +114,10 @@ async def write(
     node: Node,
     stream: Ref,
     file: str,
-    form: str | None,
+    table: dict[str, Any],
+    on_error: str,
+    max_errors: int | None,
+    rejects: str | None,
     timestamps: str | None,
     rate: float | None,
     create: str | None,
@@ -123,7 +133,9 @@ async def write(
     """
     from joule_cli.cli._progress import working
     from joule_cli.cli.data._live import Clock, Target, pump
-    from joule_cli.formats import ReadOptions, open_reader
+    from joule_cli.cli.data._rejects import Rejects
+    from joule_cli.formats import open_reader
+    from joule_cli.ops.backfill import holds_missing
     from joule_cli.ops.progress import Meter
     from joule_cli.ops.worker import Worker
 
@@ -140,15 +152,25 @@ async def write(
     if bounds.given:
         target.cleared = await bounds.resolve(node, stream)
         await _ask(node, path, existing, target.cleared, stdin_is_data=file == "-")
-    settings = current()
     known = existing or model
-    options = ReadOptions(
+    bad_rows = Rejects(rejects, file)
+    options = read_options(
+        table,
         datatype=None if known is None else known.datatype,
+        elements=None if existing is None else [element.name for element in existing.elements],
         stamps=clock,
-        header=None if settings.header else False,
-        tz=input_zone(settings),
+        live=True,
+        on_reject=bad_rows.limited(max_errors) if on_error == "skip" else None,
     )
-    with how_far("what follows them can be written next") as told:
+    if options.missing == "store" and not await holds_missing(node):
+        options = replace(options, missing="refuse")
+
+    def open_input() -> TableReader:
+        reader = open_reader(opened(file), table["form"], options)
+        bad_rows.heading = reader.heading
+        return reader
+
+    with bad_rows, how_far("what follows them can be written next") as told:
         async with Worker("write") as worker, working("writing") as bar:
             # rows that are typed share the screen with it
             bar.visible = bar.visible and not (file == "-" and is_terminal(sys.stdin))
@@ -158,25 +180,43 @@ async def write(
                 bar.update(report.rows, share=report.fraction)
 
             meter = Meter(path, step)
-            reader = await worker.call(open_reader, opened(file), form, options)
+            reader = await worker.call(open_input)
             try:
                 start_us = await pump(worker, reader, target, meter, flush / 1e6)
             finally:
                 # not in the thread, which may be waiting for input that never comes
                 reader.close()
-    for warning in reader.tally.warnings:
+    bad_rows.tell()
+    _tell(path, meter, reader.tally, start_us)
+    if bad_rows.count:
+        raise click.exceptions.Exit(3)
+
+
+def _tell(path: str, meter: Meter, tally: Tally, start_us: int | None) -> None:
+    """Say what was written."""
+    for warning in tally.warnings:
         warn(warning)
     if output_format() not in {"table", "plain"}:
         end_us = None if meter.last is None else meter.last + 1
-        record = {"path": path, "rows": meter.rows, "start": start_us, "end": end_us}
+        record = {
+            "path": path,
+            "rows": meter.rows,
+            "start": start_us,
+            "end": end_us,
+            "rejected": tally.rejected,
+            "missing": dict(tally.missing),
+        }
         emit_done([record], _COLUMNS)
-    elif meter.last is None:
+        return
+    if meter.last is None:
         tell_watcher(f"No rows written to {path}")
     else:
         tell_watcher(
             f"{count_text(meter.rows, 'row')} written to {path}, "
             f"{show_time(start_us)} to {show_time(meter.last)}"
         )
+    if tally.missing:
+        tell_watcher(f"missing values: {missing_text(tally.missing)}")
 
 
 async def _find(node: Node, stream: Ref, model: DataStream | None) -> DataStream | None:

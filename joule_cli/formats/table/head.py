@@ -69,9 +69,9 @@ class Interpretation:
         self.times = self._time_column() if self.columns.times else None
         self._units = {at: self._units_of(at) for at in self.columns.values}
         self._arrange()
-        elements = self._elements()
-        self.names = [element.name for element in elements]
-        self.head = self._head(elements)
+        self.elements = self._elements()
+        self.names = [element.name for element in self.elements]
+        self.head = self._head(self.elements)
         element = self.head.layout.element
         self.values = [
             ValueColumn(
@@ -217,9 +217,9 @@ class Interpretation:
         told, columns = self.container.told, self.columns
         headings = self.container.columns
         listed = [] if isinstance(told.elements, Mapping) else list(told.elements)
-        if listed and len(listed) == len(headings) - len(
-            columns.times
-        ) - (columns.interval is not None):
+        if listed and len(listed) == len(headings) - len(columns.times) - (
+            columns.interval is not None
+        ):
             # of all columns of values, in their order
             rest = [
                 at
