@@ -160,6 +160,7 @@ may be worded anew, codes stay:
   locked_error                    the folder or the stream is in use or configured
   master_not_found                no such user or node controls the node
   missing_extra_error             an extra of this package is needed
+  missing_values_error            the stream or the node cannot hold missing values
   module_not_found                there is no such module
   name_taken_error                the name is already used in the folder
   no_events_error                 there are no events, and --fail-empty was given

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import numpy as np
 from aiohttp import web
 
 from joule_cli.pipes.blocks import flatten_rows
@@ -26,8 +27,9 @@ _PIECE_ROWS = 4096
 class JsonRows:
     """Writes what is in a pipe as ``{"data": [[[time, value, ...], ...], ...], ...}``.
 
-    Numbers are written as Python writes them, infinities and NaN as the words that it has for
-    them: so does the original node.
+    Numbers are written as Python writes them, infinities as the words that it has for them: so
+    does the original node. Missing values, which that has only as means of infinities of both
+    signs, are null.
     """
 
     def __init__(self, pipe: Pipe) -> None:
@@ -68,6 +70,10 @@ class JsonRows:
                 lead = ", [" if self._segments else "["
                 self._in_segment, self._segments = True, self._segments + 1
             matrix = flatten_rows(rows[index : index + _PIECE_ROWS])
+            missing = np.isnan(matrix)
+            if missing.any():
+                matrix = matrix.astype(object)
+                matrix[missing] = None
             yield (lead + dump(matrix.tolist())[1:-1]).encode()
         if ends and self._in_segment:
             self._in_segment = False
