@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.formats.containers.support import OPEN
+from tests.formats.containers.support import close_all
 
 
 @pytest.fixture(autouse=True)
 def _close():
     yield
-    while OPEN:
-        OPEN.pop().close()
+    close_all()

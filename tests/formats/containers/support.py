@@ -21,9 +21,15 @@ OPEN: list[Container] = []
 
 
 def kept(container: Container) -> Any:
-    """Have a container closed when the test ends."""
+    """Have a container closed by the next one, or when the test ends."""
+    close_all()
     OPEN.append(container)
     return container
+
+
+def close_all() -> None:
+    while OPEN:
+        OPEN.pop().close()
 
 
 def options(**given) -> Any:
