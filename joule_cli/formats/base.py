@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Literal, Self, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from joule_cli.errors import FormatError, LayoutMismatchError
 from joule_cli.model.data_stream import DataStream, Element

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from joule_cli.formats.base import column_names
-from joule_cli.formats.jsonl import TIMESTAMP, JsonRows
+from joule_cli.formats.jsonl_writer import TIMESTAMP, JsonRows
 from joule_cli.formats.lines import LineWriter
 from joule_cli.model.data_stream import DataStream
 

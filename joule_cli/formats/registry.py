@@ -113,7 +113,7 @@ FORMATS: dict[str, Format] = {
         Format(
             "hdf5",
             (".h5", ".hdf5", ".hdf", ".mat"),
-            "containers.hdf5:Hdf5Container",
+            "containers.hdf5:open_hdf5",
             "hdf5_writer:Hdf5Writer",
             takes=_HDF5,
             binary=True,
@@ -135,7 +135,7 @@ FORMATS: dict[str, Format] = {
             "arrow",
             (".arrow", ".feather", ".arrows"),
             "containers.arrow:ArrowContainer",
-            "arrow_writer:ArrowWriter",
+            "arrow_ipc_writer:ArrowWriter",
             binary=True,
             title="Arrow",
             extra="parquet",

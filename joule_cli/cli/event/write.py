@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from joule_cli.api.node import Node
     from joule_cli.cli._options import Bounds
-    from joule_cli.cli.data._ingest import Rejects
+    from joule_cli.cli.data._rejects import Rejects
     from joule_cli.formats.events import EventReader, EventReadOptions, EventWriter, Fields
     from joule_cli.ops.event_ingest import EventIngestOptions, EventIngestResult, EventTarget
 
@@ -113,7 +113,7 @@ async def write(
     declared = read_fields(field)
     bounds = read_bounds(start, end)
 
-    from joule_cli.cli.data._ingest import Rejects
+    from joule_cli.cli.data._rejects import Rejects
     from joule_cli.cli.data._rows import read_delimiter
     from joule_cli.formats.events import EventReadOptions, Fields
     from joule_cli.ops.event_ingest import EventIngestOptions

@@ -19,8 +19,9 @@ from joule_cli.formats.source import ByteSource, open_source
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from joule_cli.formats.base import Place, ReadOptions
+    from joule_cli.formats.base import Place
     from joule_cli.formats.containers.base import Batch
+    from joule_cli.formats.table.options import ReadOptions
 
 _FILE_MAGIC, _STREAM_MAGIC, _OLD_MAGIC = b"ARROW1", b"\xff\xff\xff\xff", b"FEA1"
 #: The magic of a file and the zeros behind it; a stream follows.

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from joule_cli.errors import FormatError
-from joule_cli.formats.base import Place, ReadOptions, StreamHead, column_names, place_name
+from joule_cli.formats.base import Place, StreamHead, column_names, place_name
 from joule_cli.formats.containers.base import Container, Heading, Told
 from joule_cli.formats.containers.hdf5_own import describe
 from joule_cli.formats.containers.hdf5_table import (
@@ -28,6 +28,7 @@ from joule_cli.formats.containers.hdf5_table import (
 )
 from joule_cli.formats.containers.matlab import is_matlab, matlab_table
 from joule_cli.formats.containers.pandas_hdf5 import pandas_groups, pandas_table
+from joule_cli.formats.table.options import ReadOptions
 from joule_cli.model.data_stream import Element
 from joule_cli.series.layout import Layout
 

@@ -17,8 +17,9 @@ from joule_cli.formats.seekable import check_seekable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from joule_cli.formats.base import Place, ReadOptions
+    from joule_cli.formats.base import Place
     from joule_cli.formats.containers.base import Batch
+    from joule_cli.formats.table.options import ReadOptions
 
 _MAGIC = b"PAR1"
 #: Bytes of each column that are read at a time, instead of whole row groups.

@@ -106,7 +106,7 @@ class TimeColumn:
         """Say what is doubtful about a time."""
         when = "in the first day of 1970" if abs(stamp) < DAY_US else "in the future"
         clock = self._options.clock
-        if clock is not None and DAY_US <= abs(stamp) and stamp <= clock() + DAY_US:
+        if clock is not None and abs(stamp) >= DAY_US and stamp <= clock() + DAY_US:
             when = "not between 1990 and 2100"
         form = "" if text == format_time(stamp, "us") else f" in {self.form.label}"
         ways = "use --time-format if it is in another form"
