@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from joule_cli.formats.arrow_head import KEY
@@ -15,6 +13,9 @@ from joule_cli.formats.containers.arrow import ArrowContainer
 from joule_cli.formats.table.options import ReadOptions
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from joule_cli.formats.base import Place
     from joule_cli.formats.containers.arrow_table import ArrowTable
 

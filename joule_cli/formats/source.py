@@ -97,7 +97,7 @@ class ByteSource:
     @property
     def is_regular(self) -> bool:
         """Whether this is a file on disk, not a pipe that may be slow."""
-        return self._whole_blocks
+        return self._size > 0
 
     @property
     def compressed(self) -> bool:

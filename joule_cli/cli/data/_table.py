@@ -210,7 +210,7 @@ def read_options(table: dict[str, Any], **more: Any) -> ReadOptions:
         *("encoding", "skip_lines", "last_line", "dataset", "time_dataset", "time_column"),
         *("accept_times", "ambiguous", "nonexistent", "by_position", "interval_column", "missing"),
     )
-    return ReadOptions(**given, **{name: table[name] for name in same}, **more)
+    return ReadOptions(**{**given, **{name: table[name] for name in same}, **more})
 
 
 def _now() -> int:

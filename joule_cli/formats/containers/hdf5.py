@@ -28,12 +28,13 @@ from joule_cli.formats.containers.hdf5_table import (
 )
 from joule_cli.formats.containers.matlab import is_matlab, matlab_table
 from joule_cli.formats.containers.pandas_hdf5 import pandas_groups, pandas_table
-from joule_cli.formats.table.options import ReadOptions
 from joule_cli.model.data_stream import Element
 from joule_cli.series.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from joule_cli.formats.table.options import ReadOptions
 
 
 #: The objects of a file of Joule; many loggers use the same names.

@@ -113,7 +113,7 @@ def find_shape(
         shape.header = lines[content[1]]
         notes.append("a TOA5 file of a data logger")
         return _named(shape)
-    shape.width = _width(list(rows.values()))
+    shape.width = _table_width(list(rows.values()), narrowest)
     if header is False:
         shape.begin = content[0]
         return shape
@@ -163,6 +163,20 @@ def _width(rows: Sequence[Sequence[str]]) -> int:
     return counts.most_common(1)[0][0]
 
 
+def _table_width(rows: Sequence[Sequence[str]], narrowest: int) -> int:
+    """Return the number of columns: that of most rows of numbers, or of most later lines."""
+    plain = [len(row) for row in rows if _is_plain(row)]
+    usual = Counter(width for width in plain if width >= narrowest).most_common(1)
+    later = Counter(len(row) for row in rows[len(rows) // 2 :]).most_common(1)[0]
+    return usual[0][0] if usual and usual[0][1] >= later[1] else later[0]
+
+
+def _is_plain(row: Sequence[str]) -> bool:
+    """Whether a line is a row without doubt: nothing but numbers, times and missing values."""
+    kinds = [kind_of(cell) for cell in row]
+    return "text" not in kinds and kinds[0] != "missing"
+
+
 def _first_data(rows: dict[int, list[str]], content: Sequence[int], width: int) -> int:
     """Return the line of the first row that is like most of the later ones."""
     fitting = [rows[i] for i in content if len(rows[i]) == width]
@@ -172,6 +186,9 @@ def _first_data(rows: dict[int, list[str]], content: Sequence[int], width: int) 
     places = [at for at, kind in enumerate(usual) if kind in {"number", "time"}]
     for i in content:
         row = rows[i]
+        if _is_plain(row) and len(row) > 1:
+            # never left out, whatever its length
+            return i
         if len(row) != width or not places:
             continue
         like = [kind_of(row[at]) in {"number", "time"} for at in places]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import tzinfo
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from joule_cli.series.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import tzinfo
 
     from joule_cli.formats.containers.base import Batch, Cells, Container
     from joule_cli.formats.table.options import ReadOptions
@@ -75,7 +75,7 @@ class Interpretation:
         element = self.head.layout.element
         self.values = [
             ValueColumn(
-                container.columns[at].name or str(at),
+                container.columns[at].name or f"column {at}",
                 element,
                 self.marks,
                 self.missing,

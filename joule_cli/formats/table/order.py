@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from joule_cli.formats.numbers import shorten
 from joule_cli.formats.table.problems import Reason
 from joule_cli.series.time_output import format_time
 
@@ -123,16 +125,18 @@ def _merged(values: list[Any], policy: str, element: np.dtype[Any]) -> Any:
     return np.rint(mean).astype(element) if element.kind in "iu" else mean.astype(element)
 
 
-def order_reason(stamp: int, last: int) -> Reason:
-    """Say what is wrong with a time that does not rise."""
-    shown = format_time(stamp, "human")
+def order_reason(stamp: int, last: int, text: str = "") -> Reason:
+    """Say what is wrong with a time that does not rise; `text` is what the file has."""
+    shown = format_time(stamp, "human", UTC)
+    if text and text != shown:
+        shown = f"{shorten(text)} ({shown})"
     if stamp == last:
         return Reason(
             f"the time {shown} is repeated with other values",
             "use --on-duplicate first, last or mean",
         )
     return Reason(
-        f"the time {shown} is before {format_time(last, 'human')}, the one above it",
+        f"the time {shown} is before {format_time(last, 'human', UTC)}, the one above it",
         "use --sort to bring the rows into order",
     )
 

@@ -262,7 +262,7 @@ class TableReader(Reader):
             before = order.last if above < 0 else int(rows["timestamp"][above])
             stamp = int(rows["timestamp"][row])
             return self._watch.explain(
-                batch, int(good[row]), upper, stamp, before == stamp, self._above
+                batch, int(good[row]), upper, stamp, before or 0, self._above
             )
 
         found = order(rows, explain)

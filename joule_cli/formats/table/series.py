@@ -10,6 +10,7 @@ import numpy as np
 
 from joule_cli.errors import FormatError
 from joule_cli.formats.numbers import shorten
+from joule_cli.formats.table.order import order_reason
 from joule_cli.formats.table.problems import Reason
 from joule_cli.series.time_output import format_time
 
@@ -74,7 +75,7 @@ class SeriesWatch:
         row: int,
         above: int | None,
         stamp: int,
-        repeated: bool,
+        before: int,
         kept: tuple[str, int] | None,
     ) -> Reason | None:
         """Say why a row does not come after the one above it, if there is more to say."""
@@ -94,14 +95,14 @@ class SeriesWatch:
                 return Reason(
                     f"the time {shown} repeats or steps back: {reason.message}", reason.hint
                 )
-        if repeated and upper and shown != upper:
+        if stamp == before and upper and shown != upper:
             unit = self._view.container.unit
             return Reason(
                 f"{unit}s {number} and {batch.number(row)} differ only below a microsecond: "
                 f"{upper} and {shown} are both {format_time(stamp, 'human', UTC)}",
                 "use --on-duplicate first, last or mean",
             )
-        return None
+        return order_reason(stamp, before, shown)
 
     def _mixed(self, position: int, values: list[str]) -> FormatError:
         name = self._view.container.columns[position].name

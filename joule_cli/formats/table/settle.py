@@ -216,7 +216,8 @@ def _guess_unit(
         f"the unit of the time {shorten(texts[0])} is not clear: it is between 1990 and 2100 "
         "neither in seconds nor in milliseconds, microseconds or nanoseconds",
         hint="use --time-format s, ms, us or ns; for times that count from the beginning of a "
-        "recording add --start-time with that moment",
+        "recording add --start-time with that moment; --accept-times takes them as microseconds "
+        "since 1970",
     )
 
 
