@@ -51,8 +51,13 @@ def parse_table(block: bytes, columns: int) -> list[int | float] | None:
     marks = block.translate(None, _DIGITS)
     if marks != (b"," * (columns - 1) + b"\n") * (len(marks) // columns):
         return None
+    return flat_numbers(block)
+
+
+def flat_numbers(block: bytes) -> list[Any] | None:
+    """Read lines of JSON numbers and nulls with commas between them; `None` if they are not."""
     try:
-        flat: list[int | float] = orjson.loads(b"[" + block[:-1].replace(b"\n", b",") + b"]")
+        flat: list[Any] = orjson.loads(b"[" + block[:-1].replace(b"\n", b",") + b"]")
     except orjson.JSONDecodeError:
         return None
     return flat

@@ -115,7 +115,7 @@ class Batch:
     show
         Gives a row as it stands in the file, by its position.
     flat
-        Cells row by row in place of `cells`, int and float only.
+        Cells row by row in place of `cells`, int, float and `None` only.
     odd
         Ascending positions of rows that are left out of `flat`, or of `cells`, because they need a closer
         look; `odd_rows` holds them, as a batch of its own.

@@ -12,7 +12,7 @@ from joule_cli.errors import FormatError
 from joule_cli.formats.containers.base import SAMPLE_ROWS, Batch, Container, Heading, Told
 from joule_cli.formats.containers.last_line import LastLine
 from joule_cli.formats.containers.shape import DELIMITERS, LINES, Shape, find_shape, split
-from joule_cli.formats.numbers import has_negative_zero, parse_table, pieces
+from joule_cli.formats.numbers import flat_numbers, has_negative_zero, pieces
 from joule_cli.formats.source import ByteSource, LineBlocks, open_source
 from joule_cli.formats.table.problems import Reason
 from joule_cli.model.data_stream import DATATYPES, DataStream, Element
@@ -279,7 +279,7 @@ class DelimitedContainer(Container):
             table = b"".join([line + b"\n" for at, line in enumerate(lines) if at not in kept])
         if not table or has_negative_zero(table):
             return None
-        flat = parse_table(table, n)
+        flat = flat_numbers(_with_nulls(table))
         if flat is None:
             return None
         raw = _Lines(piece)
@@ -471,6 +471,19 @@ class _Lines:
         """Return the line of a row as text."""
         at = row if self.places is None else self.places[row]
         return self.raw(at).decode("utf-8", "backslashreplace")
+
+
+def _with_nulls(table: bytes) -> bytes:
+    """Put ``null`` into empty cells."""
+    if b",," in table:
+        # twice, since neighbours share a comma
+        table = table.replace(b",,", b",null,").replace(b",,", b",null,")
+    if b",\n" in table:
+        table = table.replace(b",\n", b",null\n")
+    if b"\n," in table or table.startswith(b","):
+        table = table.replace(b"\n,", b"\nnull,")
+        table = b"null" + table if table.startswith(b",") else table
+    return table
 
 
 def _has_row(lines: Sequence[bytes]) -> bool:

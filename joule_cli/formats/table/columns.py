@@ -106,6 +106,8 @@ class Chooser:
                 "--timestamps T --rate HZ",
             )
         self._check_kinds(found)
+        if options.use_columns is None and options.elements is None:
+            self._check_values(found)
         return found
 
     def find(self, ref: str | int, option: str) -> int:
@@ -247,6 +249,24 @@ class Chooser:
             hint,
         )
 
+    def _check_values(self, found: Columns) -> None:
+        """Refuse columns in which nothing stands, which a new stream hardly needs."""
+        empty = [at for at in found.values if not self._has_values(at)]
+        if not empty or not self._sample.size:
+            return
+        names = [_listed_name(self.names[at], at) for at in found.values if at not in empty]
+        hint = "use --use-columns to choose columns with values"
+        if names:
+            chosen = shlex.quote(_line(names))
+            every = shlex.quote(_line([_listed_name(self.names[at], at) for at in found.values]))
+            hint = (
+                f"use --use-columns {chosen} to leave it out, or {every} to store it all the same"
+            )
+        raise self._error(f"the column {self._column_name(empty[0])} holds no value", hint)
+
+    def _has_values(self, at: int) -> bool:
+        return any(not self._missing.is_missing(cell) for cell in _plain(self._sample.column(at)))
+
     def _is_textual(self, at: int) -> bool:
         """Tell whether most of what a column holds cannot be numbers."""
         heading = self.headings[at]
@@ -258,9 +278,7 @@ class Chooser:
 
     def _is_useful(self, at: int) -> bool:
         """Tell whether a column holds numbers that are more than those of its rows."""
-        return self.names[at] != "#" and any(
-            not self._missing.is_missing(cell) for cell in _plain(self._sample.column(at))
-        )
+        return self.names[at] != "#" and self._has_values(at)
 
     def _first_text(self, at: int) -> str:
         for cell in _plain(self._sample.column(at)):

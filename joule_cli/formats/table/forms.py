@@ -19,6 +19,7 @@ from joule_cli.formats.table.dates import (
     read_date,
     read_template,
 )
+from joule_cli.formats.table.iso_block import read_block
 from joule_cli.formats.table.problems import BadCell
 
 if TYPE_CHECKING:
@@ -272,6 +273,14 @@ class DateForm(TextForm):
             "tod": "times of day",
         }[order]
         self._rolling = _Rolling(base, order) if base is not None else None
+
+    def read(self, cells: Cells, problems: Problems) -> tuple[Stamps, npt.NDArray[np.bool_] | None]:
+        """Read texts; docstring of `Form.read` applies."""
+        if self.order == "iso" and isinstance(cells, list) and cells:
+            found = read_block(cells) if set(map(type, cells)) == {str} else None
+            if found is not None:
+                return found
+        return super().read(cells, problems)
 
     def _read(self, text: str) -> LocalTime:
         if self._rolling is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from joule_cli.errors import FormatError
+from joule_cli.errors import FormatError, LayoutMismatchError
 from joule_cli.formats.base import StreamHead
 from joule_cli.formats.table.columns import Chooser
 from joule_cli.formats.table.forms import PartsForm
@@ -70,7 +70,7 @@ class Interpretation:
         self._units = {at: self._units_of(at) for at in self.columns.values}
         self._arrange()
         self.elements = self._elements()
-        self.names = [element.name for element in self.elements]
+        self.names = [e.name or f"Element {at}" for at, e in enumerate(self.elements)]
         self.head = self._head(self.elements)
         element = self.head.layout.element
         self.values = [
@@ -202,6 +202,13 @@ class Interpretation:
         if names == wanted and not options.renames:
             return
         unnamed = not any(self.container.columns[at].name for at in columns.values)
+        if unnamed and len(names) != len(wanted):
+            raise LayoutMismatchError(
+                f"the file has {len(names)} columns of values without names, the stream "
+                f"{len(wanted)} elements: {', '.join(wanted)}",
+                object=self.container.name,
+                hint="use --use-columns to choose the columns by their index",
+            )
         order = match(
             names,
             wanted,

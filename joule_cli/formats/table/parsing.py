@@ -157,6 +157,9 @@ class BatchParser:
             values = table[:, first : last + 1]
         else:
             values = table[:, positions]
+        missing = np.isnan(values)
+        if missing.any():
+            values = np.where(missing, 0.0, values)
         if not max(-values.min(), values.max()) < 2.0**53:
             return False
         if self._element.itemsize < 8:
@@ -167,6 +170,10 @@ class BatchParser:
                 return False
             values = stored
         found.rows["data"] = values
+        for index in np.flatnonzero(missing.any(axis=0)).tolist():
+            mask = missing[:, index]
+            found.rows["data"][mask, index] = np.nan
+            found.missing[index] = mask
         return True
 
     def _matches(self, batch: Batch, position: int, wanted: str) -> Mask:
