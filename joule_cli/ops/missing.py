@@ -62,5 +62,5 @@ async def refuse_missing(blocks: AsyncIterator[tuple[Rows, bool]], destination: 
             raise MissingValuesError(
                 f"values are missing at {time}, which node {destination.node.name} cannot hold",
                 object=destination.path,
-                hint="leave out the elements that lack values, or the time that they are missing",
+                hint="data export, then data ingest --missing skip, leave such rows out",
             )
