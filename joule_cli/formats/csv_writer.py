@@ -29,7 +29,7 @@ _INTERVAL_COLUMN = "interval"
 
 
 class CsvWriter(LineWriter):
-    """CSV with a header, RFC 4180 quotes and shortest numbers."""
+    """CSV with a header, RFC 4180 quotes and shortest numbers; a missing value is no text."""
 
     default_delimiter = ","
 
@@ -75,9 +75,9 @@ class CsvWriter(LineWriter):
         else:
             stamps = [quoted(options.format_time(t)).encode() for t in rows["timestamp"].tolist()]
         if options.precision is None:
-            lines = shortest(data)[2:-2].split(b"],[")
+            lines = shortest(data, missing="")[2:-2].split(b"],[")
         else:
-            cells = fixed(data.ravel(), options.precision)
+            cells = fixed(data.ravel(), options.precision, missing="")
             form = (",".join(["%s"] * data.shape[1]) + "\n") * n
             lines = (form % tuple(cells)).encode().split(b"\n")[:-1]
         end = b"\n"

@@ -10,6 +10,7 @@ from joule_cli.errors import LayoutMismatchError
 from joule_cli.ops.annotations import copy_annotations, missing_annotations
 from joule_cli.ops.errors import ElementMismatchError, OperationError, partial_after
 from joule_cli.ops.joints import join, joints
+from joule_cli.ops.missing import refuse_missing_rows
 from joule_cli.ops.progress import Meter
 from joule_cli.ops.rows import RowWriter
 from joule_cli.ops.streams import (
@@ -117,6 +118,8 @@ async def copy_stream(
         Its element names or units differ and `CopyOptions.accept_elements` is false.
     OperationError
         The options contradict each other, or source and destination are one stream.
+    MissingValuesError
+        The rows have missing values, and the destination's node cannot hold them.
     VerificationError
         With `CopyOptions.verify`: rows differ.
     PartialError
@@ -132,7 +135,7 @@ async def copy_stream(
     meter = Meter(destination.path, progress, span=span)
     with partial_after(meter):
         for run in work.runs:
-            await _copy_run(source, destination, work.source, target, run, meter)
+            await _copy_run(source, destination, work, target, run, meter)
         await _join_runs(source, destination, work, target)
         result.rows = meter.rows
         result.annotations = await copy_annotations(destination.node, target, work.annotations)
@@ -157,6 +160,8 @@ class _Work:
     #: pieces joined where neither stream has anything between that is to stay as it is
     runs: list[Interval]
     annotations: list[Annotation]
+    #: the destination can hold missing values
+    missing: bool
 
 
 async def _prepare(source: Place, destination: Place, options: CopyOptions) -> _Work:
@@ -183,9 +188,9 @@ async def _prepare(source: Place, destination: Place, options: CopyOptions) -> _
         annotations = await missing_annotations(
             (source.node, stream), (destination.node, target), start, options.end, options.intervals
         )
-    return _Work(
-        stream, target, everything, wanted, pieces, _join_pieces(pieces, blocked), annotations
-    )
+    runs = _join_pieces(pieces, blocked)
+    missing = await refuse_missing_rows(source, destination, stream, runs)
+    return _Work(stream, target, everything, wanted, pieces, runs, annotations, missing)
 
 
 def check_target(source: DataStream, target: DataStream, path: str, accept: bool) -> None:
@@ -224,14 +229,14 @@ def _join_pieces(pieces: Sequence[Interval], blocked: Sequence[Interval]) -> lis
 async def _copy_run(
     source: Place,
     destination: Place,
-    stream: DataStream,
+    work: _Work,
     target: DataStream,
     run: Interval,
     meter: Meter,
 ) -> None:
-    reader = await source.node.data_read(stream, run.start, run.end)
+    reader = await source.node.data_read(work.source, run.start, run.end)
     async with reader:
-        pipe = await destination.node.data_write(target)
+        pipe = await destination.node.data_write(target, missing=work.missing)
         async with RowWriter(pipe, meter) as writer:
             async for rows, ended in reader.blocks():
                 await writer.write(rows)

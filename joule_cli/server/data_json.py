@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from aiohttp import web
@@ -14,6 +14,8 @@ from joule_cli.wire.codec import MEDIA_TYPE, dump
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy.typing as npt
 
     from joule_cli.pipes import Pipe
     from joule_cli.series.layout import Rows
@@ -70,11 +72,16 @@ class JsonRows:
                 lead = ", [" if self._segments else "["
                 self._in_segment, self._segments = True, self._segments + 1
             matrix = flatten_rows(rows[index : index + _PIECE_ROWS])
-            missing = np.isnan(matrix)
-            if missing.any():
-                matrix = matrix.astype(object)
-                matrix[missing] = None
-            yield (lead + dump(matrix.tolist())[1:-1]).encode()
+            yield (lead + dump(_listed(matrix))[1:-1]).encode()
         if ends and self._in_segment:
             self._in_segment = False
             yield b"]"
+
+
+def _listed(matrix: npt.NDArray[Any]) -> Any:
+    """Return the rows as lists, with `None` for missing values."""
+    missing = np.isnan(matrix)
+    if missing.any():
+        matrix = matrix.astype(object)
+        matrix[missing] = None
+    return matrix.tolist()

@@ -99,6 +99,20 @@ class MissingValuesContract:
         await pipe.close()
         assert await node.data_count(PATH) == 1
 
+    async def test_who_follows_gets_them(self, node: Node):
+        await node.data_stream_create(flow(datatype="float64"), "/a")
+        rows = rows_of([[1, np.nan], [np.nan, np.nan], [2, 3]])
+        async with (
+            await node.data_write(PATH, missing=True) as pipe,
+            await node.data_subscribe(PATH) as live,
+        ):
+            await pipe.write(rows)
+            await pipe.flush_cache()
+            found = await live.read()
+            while len(found) < 3:
+                found = await live.read()
+        assert found.tobytes() == rows.tobytes()
+
     async def test_infinities_are_no_missing_values(self, node: Node):
         await node.data_stream_create(flow(datatype="float64"), "/a")
         rows = rows_of([[np.inf, np.nan], [-np.inf, np.inf], [1, 2]])

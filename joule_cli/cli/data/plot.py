@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -223,7 +224,7 @@ def _names(curves: Curves) -> list[str]:
 
 def _rows(curves: Curves) -> list[list[Any]]:
     return [
-        [time, *values]
+        [time, *(None if math.isnan(value) else value for value in values)]
         for piece in curves.pieces
         for time, values in zip(piece.times.tolist(), piece.values.tolist(), strict=True)
     ]
