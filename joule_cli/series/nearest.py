@@ -21,8 +21,7 @@ def nearest(name: str, known: Iterable[str], limit: int = _SHOWN) -> list[str]:
     """Return the names that are most like one that is not among them, the nearest first.
 
     These are names that differ in case only or lack leading folders, else those that begin with
-    the text, else those with few different letters. The last part of a path counts as much as the
-    whole path.
+    the text, else those with few different letters. Of a path the last part must be alike too.
 
     Parameters
     ----------
@@ -38,7 +37,8 @@ def nearest(name: str, known: Iterable[str], limit: int = _SHOWN) -> list[str]:
         return []
     folded: dict[str, list[str]] = {}
     for each in dict.fromkeys(known):
-        folded.setdefault(each.strip().strip("/").casefold(), []).append(each)
+        if each != name:
+            folded.setdefault(each.strip().strip("/").casefold(), []).append(each)
     folded.pop("", None)
     same = folded.get(wanted, [])
     ending = [each for each in folded if each.endswith(f"/{wanted}")]
@@ -74,8 +74,8 @@ def _alike(wanted: str, known: Iterable[str], limit: int) -> list[str]:
     matcher.set_seq2(wanted)
     whole = {key: ratio(key) for key in likely}
     matcher.set_seq2(wanted.rpartition("/")[2])
-    last = {key: ratio(key.rpartition("/")[2]) if "/" in key else 0.0 for key in likely}
-    scores = {key: max(whole[key], last[key]) for key in likely}
+    last = {key: ratio(key.rpartition("/")[2]) for key in likely}
+    scores = {key: max(last[key], (whole[key] + last[key]) / 2) for key in likely}
     least = max(_ALIKE, max(scores.values(), default=0.0) - _BEHIND)
     found = [key for key in likely if scores[key] >= least]
     return sorted(found, key=lambda key: (-scores[key], -whole[key], key))[:limit]

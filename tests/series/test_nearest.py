@@ -16,6 +16,8 @@ PATHS = ["/house/mains", "/house/kitchen/oven", "/lab/machine", "/lab/room 1", "
         ("kitchen/oven", ["/house/kitchen/oven"]),
         ("/lab/room", ["/lab/room 1", "/lab/room 2"]),
         ("/examples/machine", ["/lab/machine"]),
+        ("/house/garden", []),
+        ("/house/mainspower", ["/house/mains"]),
         ("/q", []),
         ("/", []),
         ("", []),
@@ -32,6 +34,10 @@ def test_the_nearest_comes_first_and_no_more_than_asked_for():
 
 def test_names_that_differ_in_case_come_before_those_that_begin_with_them():
     assert nearest("power", ["power_l1", "Power", "POWER"]) == ["Power", "POWER", "power_l1"]
+
+
+def test_a_name_is_not_its_own_neighbour():
+    assert nearest("/lab/room 1", PATHS) == ["/lab/room 2"]
 
 
 def test_a_name_that_is_listed_twice_is_shown_once():
