@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 #: Names that are shown; more do not help.
 _SHOWN = 3
@@ -51,10 +51,14 @@ def nearest(name: str, known: Iterable[str], limit: int = _SHOWN) -> list[str]:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """Return ``did you mean a, b or c?`` for a name that does not exist, if any is near."""
-    found = nearest(name, known)
-    if not found:
+    return question(nearest(name, known))
+
+
+def question(names: Sequence[str]) -> str | None:
+    """Return ``did you mean a, b or c?`` for names that were found, None without any."""
+    if not names:
         return None
-    *others, last = found
+    *others, last = names
     return f"did you mean {', '.join(others)} or {last}?" if others else f"did you mean {last}?"
 
 

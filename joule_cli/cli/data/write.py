@@ -27,6 +27,7 @@ from joule_cli.cli._output import (
     warn,
 )
 from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._references import find_stream
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._times import read_time
@@ -182,12 +183,9 @@ async def write(
 async def _find(node: Node, stream: Ref, model: DataStream | None) -> DataStream | None:
     """Return the stream; `None` if it is still to be created."""
     try:
-        existing = await node.data_stream_get(stream)
-    except StreamNotFound as exc:
-        if model is None:
-            exc.hint = "use --create LAYOUT to create it"
-            raise
-        if isinstance(stream, int):
+        existing = await find_stream(node, stream, "use --create LAYOUT to create it")
+    except StreamNotFound:
+        if model is None or isinstance(stream, int):
             raise
         return None
     if model is not None and existing.layout != model.layout:

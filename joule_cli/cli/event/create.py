@@ -18,7 +18,7 @@ from joule_cli.cli._models import (
 )
 from joule_cli.cli._options import STREAM
 from joule_cli.cli._output import emit_ok
-from joule_cli.cli._references import find_event_stream, other_kind
+from joule_cli.cli._references import find_event_stream
 from joule_cli.cli._run import with_node
 from joule_cli.cli._times import read_duration
 from joule_cli.cli.event._fields import read_fields
@@ -98,6 +98,8 @@ async def _create(node: Node, new: EventStream, folder: str, *, exist_ok: bool) 
     try:
         existing = await node.event_stream_get(path)
     except StreamNotFound:
+        from joule_cli.cli._advice import other_kind
+
         hint = other_kind(await node.folder_root(), path)
         raise ConflictError("the name belongs to something else", object=path, hint=hint) from None
     # whoever asks for no fields asks only that the stream is there

@@ -119,4 +119,4 @@ async def _find(
         by_id = isinstance(reference, int)
         return match_streams(known[: len(data)] if by_id else known, reference)
 
-    return named_streams(root, references, matching)
+    return named_streams(root, references, matching, "stream")
