@@ -278,6 +278,10 @@ def report(exc: JouleError, settings: Settings) -> None:
     """Print an error as people, or with ``--json`` programs, read it."""
     if settings.debug:
         _print_traceback(exc)
+    if exc.hint is None and exc.__cause__ is not None:
+        from joule_cli.cli._near_files import hint_for
+
+        exc.hint = hint_for(exc)
     if settings.machine:
         known = {key: getattr(exc, key, None) for key in ("line", "column")}
         known["hint"] = _as_sentence(exc.hint) if exc.hint else None

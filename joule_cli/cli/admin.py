@@ -267,8 +267,13 @@ def _login() -> str:
 
 
 def _require(file: Path, *, exists: bool) -> None:
-    if file.exists() != exists:
-        raise FormatError("no such file" if exists else "the file exists", file=str(file))
+    if file.exists() == exists:
+        return
+    if not exists:
+        raise FormatError("the file exists", file=str(file))
+    from joule_cli.cli._near_files import did_you_mean_file
+
+    raise FormatError("no such file", file=str(file), hint=did_you_mean_file(file))
 
 
 async def _agreed(node: Node, question: str, *, dry_run: bool) -> bool:

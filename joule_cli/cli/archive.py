@@ -203,7 +203,11 @@ async def upload(
 def _require_files(paths: Iterable[Path]) -> None:
     for path in paths:
         if not path.exists():
-            raise click.BadParameter(f"Path '{path}' does not exist.")
+            from joule_cli.cli._near_files import did_you_mean_file
+
+            near = did_you_mean_file(path)
+            more = f" D{near[1:]}" if near else ""
+            raise click.BadParameter(f"Path '{path}' does not exist.{more}")
 
 
 def _archives(paths: Iterable[Path], recursive: bool) -> list[Path]:

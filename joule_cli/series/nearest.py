@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 #: Names that are shown; more do not help.
 _SHOWN = 3
+#: Names of a list before the rest is only counted.
+_LISTED = 20
 #: How alike two names are at least, from 0 to 1; the value that difflib recommends.
 _ALIKE = 0.6
 #: How much less than the nearest name another may be alike.
@@ -52,6 +54,24 @@ def nearest(name: str, known: Iterable[str], limit: int = _SHOWN) -> list[str]:
 def did_you_mean(name: str, known: Iterable[str]) -> str | None:
     """Return ``did you mean a, b or c?`` for a name that does not exist, if any is near."""
     return question(nearest(name, known))
+
+
+def among(name: str, known: Iterable[str], kind: str) -> str:
+    """Return a hint for a name that does not exist: the nearest ones, then those that there are.
+
+    Parameters
+    ----------
+    kind
+        What the names are, in the plural, as in ``the elements are volts, amps``.
+    """
+    names = list(known)
+    if not names:
+        return f"there are no {kind}"
+    listed = ", ".join(names[:_LISTED])
+    if len(names) > _LISTED:
+        listed += f" and {len(names) - _LISTED:,} more"
+    near = did_you_mean(name, names)
+    return f"{near} The {kind} are {listed}" if near else f"the {kind} are {listed}"
 
 
 def question(names: Sequence[str]) -> str | None:

@@ -100,3 +100,63 @@ def test_modules_and_proxies(forked, line, name):
 def test_programs_get_it_as_the_hint(forked):
     result = forked("data read /lab/rwos --json")
     assert '"hint": "Did you mean /lab/rows?"' in result.err
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("data read /lab/rows -i z,X", "The elements are x, y."),
+        ("data plot /lab/rows -i voltz", "The elements are x, y."),
+        ("data export /lab/rows -i voltz --to a.csv", "The elements are x, y."),
+        ("stream update /lab/rows --element X units=V", "did you mean x? The elements are x, y"),
+        ("stream update /lab/rows --element x unit=V", "did you mean units? The keys are name,"),
+        ("stream list --columns pth", "Did you mean path? The columns are "),
+        ("data count /lab/rows --csv --columns row", "Did you mean "),
+        ("event update /lab/runs --drop-field laod", "did you mean load? The fields are load"),
+        ("""db query 'SELECT 1 AS power' --columns pwoer""", "Did you mean power?"),
+        ("node ping stoerd", "Did you mean stored?"),
+        ("node ping loca", "Did you mean local?"),
+        ("node delete stoerd", "Did you mean stored?"),
+        ("node rename stoerd other", "Did you mean stored?"),
+        ("node default stoerd", "Did you mean stored?"),
+        ("data copy stoerd:/a /b", "Did you mean stored?"),
+        ("data read /lab/rows --tz Europ/Berlin", "Did you mean Europe/Berlin?"),
+    ],
+)
+def test_parts_of_what_there_is(forked, line, advice):
+    result = forked(line)
+    assert result.status in {1, 2}
+    assert advice in result.err
+
+
+@pytest.mark.parametrize(
+    ("line", "advice"),
+    [
+        ("data ingest row.csv --stream /lab/new", "Did you mean rows.csv?"),
+        ("data ingest rows.cvs --stream /lab/new", "Did you mean rows.csv?"),
+        ("data ingest rowscsv --stream /lab/new", "Did you mean rows.csv?"),
+        ("data ingest none.csv --stream /lab/new", "no such file or directory\n"),
+        ("data write /lab/rows moer.txt", "Did you mean more.txt?"),
+        ("event write /lab/runs moer.txt", "Did you mean more.txt?"),
+        ("annotation create /lab/rows --from moer.txt", "Did you mean more.txt?"),
+        ("stream create /lab/new --from-json moer.txt", "Did you mean more.txt?"),
+        ("data delete /lab/rows --intervals moer.txt", "Did you mean more.txt?"),
+        ("master add user bob --key-file moer.txt", "Did you mean more.txt?"),
+        ("node add new http://127.0.0.1:1 --key-file moer.txt", "Did you mean more.txt?"),
+        ("admin restore oldre.db --yes", "Did you mean older.db?"),
+        ("archive inspect lba.zip", "Did you mean lab.zip?"),
+        ("archive upload lba.zip", "Did you mean lab.zip?"),
+        ("data read /lab/rows -f cnofig/rows.csv", "Did you mean config?"),
+        ("data read /lab/rows -f config/inner/rows.csv", "no such file or directory\n"),
+        ("db query --file moer.txt", "Did you mean more.txt?"),
+    ],
+)
+def test_files(forked, line, advice):
+    result = forked(line)
+    assert result.status in {1, 2}
+    assert advice in result.err.replace("\n                 ", " ")
+
+
+def test_a_field_of_a_filter(forked):
+    shown = forked("event read /lab/runs --where 'laod > 3'", typed="", env={"TERM": "xterm"})
+    assert "/lab/runs declares no laod; did you mean load? The fields are load" in shown.out

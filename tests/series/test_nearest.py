@@ -1,6 +1,6 @@
 import pytest
 
-from joule_cli.series.nearest import did_you_mean, nearest
+from joule_cli.series.nearest import among, did_you_mean, nearest
 
 PATHS = ["/house/mains", "/house/kitchen/oven", "/lab/machine", "/lab/room 1", "/lab/room 2"]
 
@@ -65,3 +65,12 @@ def test_long_names_are_compared_letter_by_letter():
 )
 def test_the_words_name_them(known, words):
     assert did_you_mean("alph", known) == words
+
+
+def test_all_names_are_listed_unless_they_are_many():
+    assert among("volt", ["volts", "amps"], "elements") == (
+        "did you mean volts? The elements are volts, amps"
+    )
+    assert among("x", ["volts", "amps"], "elements") == "the elements are volts, amps"
+    assert among("x", [f"e{i}" for i in range(1020)], "elements").endswith("e19 and 1,000 more")
+    assert among("x", [], "fields") == "there are no fields"

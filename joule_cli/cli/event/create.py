@@ -25,6 +25,7 @@ from joule_cli.cli.event._fields import read_fields
 from joule_cli.cli.event._streams import field_text
 from joule_cli.errors import ConflictError, NameTakenError, StreamNotFound
 from joule_cli.model import EventStream
+from joule_cli.series.nearest import among
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -180,10 +181,8 @@ def _drop(stream: EventStream, names: tuple[str, ...], fields: dict[str, str]) -
         if name in fields:
             raise click.UsageError(f"--field and --drop-field both name '{name}'.")
         if name not in stream.event_fields:
-            known = ", ".join(stream.event_fields)
-            raise click.BadParameter(
-                f"no field '{name}'; " + (f"the fields are {known}" if known else "there are none")
-            )
+            known = among(name, stream.event_fields, "fields")
+            raise click.BadParameter(f"no field '{name}'; {known}")
         del stream.event_fields[name]
 
 
