@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
+from joule_cli.cli._deleting import bounds_text
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import (
     DURATION,
@@ -21,6 +23,7 @@ from joule_cli.cli._output import (
     Column,
     count_text,
     emit_done,
+    emit_text,
     output_format,
     show_time,
     tell_watcher,
@@ -28,6 +31,7 @@ from joule_cli.cli._output import (
 )
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._references import find_stream
+from joule_cli.cli._render import one_line
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._times import read_time
@@ -37,7 +41,10 @@ from joule_cli.model import DataStream, Element
 from joule_cli.model.data_stream import DATATYPES, KEEP_ALL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from joule_cli.api.node import Node
+    from joule_cli.cli.data._live import Target
     from joule_cli.ops.progress import Progress as Report
 
 Ref = str | int
@@ -48,6 +55,11 @@ _COLUMNS = (
     Column("rows", kind="number"),
     Column("start", kind="time"),
     Column("end", kind="time"),
+)
+_DELETED = (
+    Column("deleted", kind="number"),
+    Column("deleted_start", kind="time"),
+    Column("deleted_end", kind="time"),
 )
 
 _TYPES = "|".join(DATATYPES)
@@ -140,7 +152,7 @@ async def write(
     target = Target(node, path, existing, model, merge_gap)
     if bounds.given:
         target.cleared = await bounds.resolve(node, stream)
-        await _ask(node, path, existing, target.cleared, stdin_is_data=file == "-")
+        await _ask(node, target, stdin_is_data=file == "-")
     settings = current()
     known = existing or model
     options = ReadOptions(
@@ -149,7 +161,7 @@ async def write(
         header=None if settings.header else False,
         tz=input_zone(settings),
     )
-    with how_far("what follows them can be written next") as told:
+    with _deletion_told(target), how_far("what follows them can be written next") as told:
         async with Worker("write") as worker, working("writing") as bar:
             # rows that are typed share the screen with it
             bar.visible = bar.visible and not (file == "-" and is_terminal(sys.stdin))
@@ -170,7 +182,12 @@ async def write(
     if output_format() not in {"table", "plain"}:
         end_us = None if meter.last is None else meter.last + 1
         record = {"path": path, "rows": meter.rows, "start": start_us, "end": end_us}
-        emit_done([record], _COLUMNS)
+        if bounds.given:
+            span = target.cleared
+            gone = {"deleted": target.deleted, "deleted_start": span[0], "deleted_end": span[1]}
+            emit_done([record | gone], (*_COLUMNS, *_DELETED))
+        else:
+            emit_done([record], _COLUMNS)
     elif meter.last is None:
         tell_watcher(f"No rows written to {path}")
     else:
@@ -196,25 +213,30 @@ async def _find(node: Node, stream: Ref, model: DataStream | None) -> DataStream
     return existing
 
 
-async def _ask(
-    node: Node, path: str, existing: DataStream | None, span: Span, *, stdin_is_data: bool
-) -> None:
+async def _ask(node: Node, target: Target, *, stdin_is_data: bool) -> None:
     """Ask before rows are deleted to make room."""
-    if existing is None:
+    if target.stream is None:
         return
-    rows = await node.data_count(existing, *span)
+    rows = target.doomed = await node.data_count(target.stream, *target.cleared)
     if not rows:
         return
-    start, end = (show_time(side) for side in span)
-    where = " ".join(
-        f"{word} {side}" for word, side in (("from", start), ("before", end)) if side is not None
-    )
     confirm_or_leave(
-        f"Delete {count_text(rows, 'row')} of {path} {where}?",
+        f"Delete {count_text(rows, 'row')} of {target.path}{bounds_text(*target.cleared)}?",
         # rows on stdin are no answer, so without --yes nothing may be deleted
         always=stdin_is_data,
         stdin_is_data=stdin_is_data,
     )
+
+
+@contextmanager
+def _deletion_told(target: Target) -> Iterator[None]:
+    """Say which rows have made room, also if what should replace them came in part only."""
+    try:
+        yield
+    finally:
+        if target.deleted and output_format() in {"table", "plain"} and not current().quiet:
+            rows = f"{count_text(target.deleted, 'row')} of {one_line(target.path)}"
+            emit_text(f"Deleted {rows}{bounds_text(*target.cleared)}")
 
 
 def _read_layout(text: str) -> DataStream:
