@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from joule_cli.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from typing import Self
 
 #: Name of the node in the default file, unless a stored node has it.
@@ -105,11 +105,14 @@ class Registry:
         ConfigurationError
             It is not stored.
         """
-        for entry in self.nodes():
+        nodes = self.nodes()
+        for entry in nodes:
             if entry.name == name:
                 return entry
         raise ConfigurationError(
-            f"Node ['{name}'] is not available, add it with [joule node add]", object=name
+            f"Node ['{name}'] is not available, add it with [joule node add]",
+            object=name,
+            hint=_nearest(name, nodes),
         )
 
     def default(self) -> NodeEntry | None:
@@ -155,7 +158,7 @@ class Registry:
             nodes = self.nodes()
             left = [entry for entry in nodes if entry.name != name]
             if len(left) == len(nodes):
-                raise _absent(name)
+                raise absent(name, nodes)
             self._write_nodes(left)
 
     def set_default(self, name: str) -> None:
@@ -168,9 +171,12 @@ class Registry:
         """
         _check_name(name)
         with self._locked(create=name == LOCAL):
-            if name != LOCAL and all(entry.name != name for entry in self.nodes()):
+            nodes = self.nodes()
+            if name != LOCAL and all(entry.name != name for entry in nodes):
                 raise ConfigurationError(
-                    "Invalid node name, view nodes with [joule node list]", object=name
+                    "Invalid node name, view nodes with [joule node list]",
+                    object=name,
+                    hint=_nearest(name, nodes),
                 )
             self._write(_DEFAULT, f"{name}\n")
 
@@ -187,7 +193,7 @@ class Registry:
             nodes = self.nodes()
             names = [entry.name for entry in nodes]
             if old not in names:
-                raise _absent(old)
+                raise absent(old, nodes)
             if old == new:
                 return
             if new in names:
@@ -335,8 +341,17 @@ def _check_name(name: str) -> None:
         )
 
 
-def _absent(name: str) -> ConfigurationError:
-    return ConfigurationError(f"Node [{name}] does not exist", object=name)
+def absent(name: str, stored: Iterable[NodeEntry]) -> ConfigurationError:
+    """Return the error for the name of a node that is not stored."""
+    return ConfigurationError(
+        f"Node [{name}] does not exist", object=name, hint=_nearest(name, stored)
+    )
+
+
+def _nearest(name: str, stored: Iterable[NodeEntry]) -> str | None:
+    from joule_cli.series.nearest import did_you_mean
+
+    return did_you_mean(name, [*(entry.name for entry in stored), LOCAL])
 
 
 def _unreadable(path: Path, reason: str) -> ConfigurationError:

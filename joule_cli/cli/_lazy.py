@@ -166,11 +166,9 @@ class Group(_Common, click.Group):
         return command.name, command, args[1:]
 
     def _nearest(self, ctx: click.Context, name: str) -> str:
-        import difflib
+        from joule_cli.series.nearest import nearest
 
-        known = self.list_commands(ctx)
-        begun = [each for each in known if name and each.startswith(name)]
-        near = begun or difflib.get_close_matches(name, known, n=1)
+        near = nearest(name, self.list_commands(ctx), 1)
         return f" Did you mean '{near[0]}'?" if near else ""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -232,7 +232,9 @@ def _known_columns(value: Record, settings: Settings) -> None:
     names = settings.columns or []
     for name in names:
         if name not in value:
-            warn(f"there is no column '{name}'; the columns are {', '.join(value)}")
+            from joule_cli.series.nearest import among
+
+            warn(f"there is no column '{name}'; {among(name, value, 'columns')}")
     if settings.columns is not None:
         settings.columns = [name for name in names if name in value]
 
@@ -346,10 +348,16 @@ def _select(columns: Sequence[Column], names: list[str] | None) -> list[Column]:
     known = {c.key: c for c in columns}
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise click.UsageError(
-            f"Unknown column '{unknown[0]}'. The columns are {', '.join(known)}."
-        )
+        raise unknown_column(unknown[0], known)
     return [known[name] for name in names]
+
+
+def unknown_column(name: str, known: Iterable[str]) -> click.UsageError:
+    """Return the error for a name of ``--columns`` that the answer does not have."""
+    from joule_cli.series.nearest import among
+
+    hint = among(name, known, "columns")
+    return click.UsageError(f"Unknown column '{name}'. {hint[0].upper()}{hint[1:]}.")
 
 
 def _data_cell(value: Any, column: Column, settings: Settings) -> Any:

@@ -1,7 +1,8 @@
 """Questions, on stderr and answered through stdin.
 
 Where Joule 1.0.1 asks, scripts answer through a pipe, so the question is asked there too
-(``always=True``). Where it does not ask, only a person at a terminal is asked.
+(``always=True``). Where it does not ask, only a person at a terminal is asked. With ``--no-input``
+nothing goes on without ``--yes``, at a terminal or not.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def confirm(
     settings = current()
     if settings.yes:
         return True
-    if not always and not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+    if not (always or is_asked()):
         return True
     if settings.no_input or stdin_is_data:
         raise UnansweredError(f"{question} needs an answer", hint=YES_HINT)
@@ -65,6 +66,13 @@ def confirm(
                 return False
             case _:
                 click.echo("Answer y or n.", err=True)
+
+
+def is_asked() -> bool:
+    """Whether a question has an answer: ``--yes``, a person, or the refusal of ``--no-input``."""
+    settings = current()
+    person = is_terminal(sys.stdin) and is_terminal(sys.stderr)
+    return settings.yes or settings.no_input or person
 
 
 def confirm_or_leave(

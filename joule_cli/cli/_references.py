@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from joule_cli.api.node import Node
+    from joule_cli.cli._advice import Kind
     from joule_cli.model import DataStream, EventStream, Folder
 
 AnyStream = TypeVar("AnyStream", bound="DataStream | EventStream")
@@ -40,6 +41,16 @@ def any_pattern(references: Iterable[str | int], found: Iterable[tuple[str, Any]
     """Whether any reference was taken for a pattern; one that is a path itself was not."""
     paths = {path for path, _ in found}
     return any(is_pattern(each) and each not in paths for each in references)
+
+
+def fixed_folder(pattern: str) -> str:
+    """Return the folders before the first one with a wildcard, with a slash at the end."""
+    fixed = []
+    for name in pattern.split("/")[:-1]:
+        if is_pattern(name):
+            break
+        fixed.append(name)
+    return "/".join(fixed) + "/"
 
 
 def glob_regex(pattern: str) -> re.Pattern[str]:
@@ -87,7 +98,7 @@ async def expand_streams(
     """
     root = await node.folder_root()
     known = list(root.streams("/"))
-    return named_streams(root, references, lambda each: match_streams(known, each))
+    return named_streams(root, references, lambda each: match_streams(known, each), "data stream")
 
 
 async def expand_event_streams(
@@ -109,7 +120,7 @@ def named_streams(
     root: Folder,
     references: Iterable[str | int],
     matching: Callable[[str | int], Iterable[tuple[str, AnyStream]]],
-    kind: str = "stream",
+    kind: Kind,
 ) -> list[tuple[str, AnyStream]]:
     """Return what `matching` finds for the references, each once, in the order given.
 
@@ -127,53 +138,52 @@ def named_streams(
     return list(found.items())
 
 
-def _not_found(root: Folder, reference: str | int, kind: str) -> StreamNotFound:
-    what = f"no {kind} matches" if is_pattern(reference) else f"{kind} does not exist"
-    return StreamNotFound(what, object=str(reference), hint=other_kind(root, reference))
+def _not_found(
+    root: Folder, reference: str | int, kind: Kind, otherwise: str | None = None
+) -> StreamNotFound:
+    from joule_cli.cli._advice import advice
+
+    name = "event stream" if kind == "event stream" else "stream"
+    what = f"no {name} matches" if is_pattern(reference) else f"{name} does not exist"
+    hint = advice(root, reference, kind, otherwise)
+    return StreamNotFound(what, object=str(reference), hint=hint)
 
 
-async def find_stream(node: Node, reference: str | int) -> DataStream:
+async def find_stream(node: Node, reference: str | int, otherwise: str | None = None) -> DataStream:
     """Return the one data stream that a path or an id names.
+
+    Parameters
+    ----------
+    otherwise
+        What can be done if there is none.
 
     Raises
     ------
     StreamNotFound
-        It names none; the hint says if it names an event stream.
+        It names none; the hint says what it names, or which names are near.
     """
     try:
         return await node.data_stream_get(reference)
     except StreamNotFound as exc:
-        exc.hint = other_kind(await node.folder_root(), reference)
-        raise
+        root = await node.folder_root()
+        raise _not_found(root, reference, "data stream", otherwise) from exc
 
 
-async def find_event_stream(node: Node, reference: str | int) -> EventStream:
-    """Return the one event stream that a path or an id names.
+async def find_event_stream(
+    node: Node, reference: str | int, otherwise: str | None = None
+) -> EventStream:
+    """Return the one event stream that a path or an id names, as `find_stream` does.
 
     Raises
     ------
     StreamNotFound
-        It names none; the hint says if it names a data stream.
+        It names none; the hint says what it names, or which names are near.
     """
     try:
         return await node.event_stream_get(reference)
     except StreamNotFound as exc:
-        raise _not_found(await node.folder_root(), reference, "event stream") from exc
-
-
-def other_kind(root: Folder, reference: str | int) -> str | None:
-    """Return a hint for who takes an event stream for a data stream, or the reverse, or a folder.
-
-    Only for a reference that names no stream of the kind that was meant.
-    """
-    for path, _ in match_streams(root.events("/"), reference):
-        return f"{path} is an event stream, see joule event"
-    for path, _ in match_streams(root.streams("/"), reference):
-        return f"{path} is a data stream, see joule data"
-    for path, _ in root.walk("/"):
-        if path == reference:
-            return f"{path} is a folder; what is below it is '{path.rstrip('/')}/**'"
-    return None
+        root = await node.folder_root()
+        raise _not_found(root, reference, "event stream", otherwise) from exc
 
 
 async def streams_below(
@@ -218,8 +228,10 @@ def _below(
     for path, folder in root.walk("/"):
         if path == reference:
             return streams(folder, path)
+    from joule_cli.cli._advice import advice
+
     what = "stream does not exist" if isinstance(reference, int) else "no such stream or folder"
-    raise StreamNotFound(what, object=str(reference), hint=other_kind(root, reference))
+    raise StreamNotFound(what, object=str(reference), hint=advice(root, reference, "any"))
 
 
 def match_streams(
@@ -238,18 +250,27 @@ def match_streams(
 
 async def expand_folders(node: Node, references: Iterable[str | int]) -> list[tuple[str, Folder]]:
     """Return the folders that paths, ids and wildcards name, as `expand_streams` does."""
-    known = list((await node.folder_root()).walk("/"))
+    root = await node.folder_root()
     found: dict[str, Folder] = {}
     for reference in references:
-        if isinstance(reference, int):
-            matches = [(path, folder) for path, folder in known if folder.id == reference]
-        else:
-            matches = [(path, folder) for path, folder in known if path == reference]
-            if not matches and is_pattern(reference):
-                regex = glob_regex(reference)
-                # a pattern never means the root
-                matches = [(path, f) for path, f in known[1:] if regex.fullmatch(path)]
+        matches = match_folders(root, reference)
         if not matches:
-            raise FolderNotFound("folder does not exist", object=str(reference))
+            from joule_cli.cli._advice import advice
+
+            hint = advice(root, reference, "folder")
+            raise FolderNotFound("folder does not exist", object=str(reference), hint=hint)
         found.update(matches)
     return list(found.items())
+
+
+def match_folders(root: Folder, reference: str | int) -> list[tuple[str, Folder]]:
+    """Return the folders that a reference names."""
+    known = list(root.walk("/"))
+    if isinstance(reference, int):
+        return [(path, folder) for path, folder in known if folder.id == reference]
+    exact = [(path, folder) for path, folder in known if path == reference]
+    if exact or not is_pattern(reference):
+        return exact
+    regex = glob_regex(reference)
+    # a pattern never means the root
+    return [(path, folder) for path, folder in known[1:] if regex.fullmatch(path)]

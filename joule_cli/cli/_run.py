@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, NoReturn, ParamSpec, TypeVar
 import click
 
 from joule_cli.cli._settings import Settings, current
-from joule_cli.errors import JouleError
+from joule_cli.errors import JouleError, NotFoundError
 
 if TYPE_CHECKING:
     import asyncio
@@ -68,7 +68,7 @@ def with_node(body: Callable[Concatenate[Node, P], Awaitable[None]]) -> Callable
         settings = current()
 
         async def session() -> None:
-            async with open_node(settings) as node:
+            async with open_node(settings) as node, advised(node):
                 await body(node, *args, **kwargs)
 
         run(session, settings)
@@ -103,6 +103,18 @@ async def open_node(settings: Settings, name: str | None = None) -> AsyncIterato
             click.echo("Warning: the certificate of this node is not checked", err=True)
     async with node:
         yield node
+
+
+@asynccontextmanager
+async def advised(node: Node) -> AsyncIterator[None]:
+    """Tell in an error about what does not exist which names on the node are near."""
+    try:
+        yield
+    except NotFoundError as exc:
+        from joule_cli.cli._advice import add_advice
+
+        await add_advice(node, exc)
+        raise
 
 
 def run(start: Callable[[], Coroutine[Any, Any, T]], settings: Settings | None = None) -> T:
@@ -279,6 +291,10 @@ def report(exc: JouleError, settings: Settings) -> None:
     """Print an error as people, or with ``--json`` programs, read it."""
     if settings.debug:
         _print_traceback(exc)
+    if exc.hint is None and exc.__cause__ is not None:
+        from joule_cli.cli._near_files import hint_for
+
+        exc.hint = hint_for(exc)
     if settings.machine:
         known = {key: getattr(exc, key, None) for key in ("line", "column")}
         known["hint"] = _as_sentence(exc.hint) if exc.hint else None

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from joule_cli.cli import _render
-from joule_cli.cli._output import Column, emit_list, emit_ok, show_bytes, show_time
+from joule_cli.cli._output import emit_ok, show_bytes
 from joule_cli.cli._progress import counted, working
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import for_each
@@ -20,18 +18,6 @@ if TYPE_CHECKING:
 
     NamedStream = tuple[str, DataStream]
     NamedEvents = tuple[str, EventStream]
-
-#: Columns for lists of things about to be deleted.
-DOOMED = (
-    Column("kind"),
-    Column("path"),
-    Column("rows", kind="number"),
-    Column("start", kind="time"),
-    Column("end", kind="time"),
-    Column("events", kind="number"),
-)
-#: Lines of a question before it only counts the rest.
-_LISTED = 20
 
 
 def status(stream: DataStream) -> str:
@@ -79,71 +65,6 @@ def stream_record(path: str, stream: DataStream, info: DataStreamInfo | None) ->
     if info is not None:
         record.update(info.to_json())
     return record
-
-
-def doomed_records(
-    streams: Sequence[NamedStream], infos: Sequence[DataStreamInfo]
-) -> list[dict[str, Any]]:
-    """Return one record per stream for the `DOOMED` columns."""
-    return [
-        {"kind": "stream", "path": path, "id": stream.id, **info.to_json()}
-        for (path, stream), info in zip(streams, infos, strict=True)
-    ]
-
-
-async def gather_doomed(
-    node: Node, streams: Sequence[NamedStream], events: Sequence[NamedEvents] = ()
-) -> list[dict[str, Any]]:
-    """Return one record per data stream and event stream for the `DOOMED` columns."""
-    from joule_cli.cli.event import _streams as event_streams
-
-    return [
-        *doomed_records(streams, await gather_info(node, streams)),
-        *event_streams.doomed_records(events, await event_streams.gather_info(node, events)),
-    ]
-
-
-def number_held(records: Sequence[dict[str, Any]]) -> int:
-    """Return how many rows and events are in `records`."""
-    return sum((each.get("rows") or 0) + (each.get("events") or 0) for each in records)
-
-
-def contents_text(records: Sequence[dict[str, Any]]) -> str:
-    """Return how many streams, rows and events are in `records`, for a question."""
-    kinds = Counter(record["kind"] for record in records)
-    rows = sum(record.get("rows") or 0 for record in records)
-    text = f"{kinds['stream']} streams and {rows:,} rows"
-    if kinds["event_stream"]:
-        events = sum(record.get("events") or 0 for record in records)
-        text += f", {kinds['event_stream']} event streams and {events:,} events"
-    return text
-
-
-def show_doomed(records: Sequence[dict[str, Any]]) -> None:
-    """Print what a dry run would delete."""
-    emit_list(records, DOOMED)
-
-
-def doomed_lines(records: Sequence[dict[str, Any]]) -> str:
-    """Return a line per thing that goes, with its range and size, for a question."""
-    lines = []
-    for record in records[:_LISTED]:
-        line = f"  {_render.one_line(record['path'])}"
-        if record.get("rows") is not None:
-            line += f"  {record['rows']:,} rows"
-        if record.get("events") is not None:
-            line += f"  {record['events']:,} events"
-        if record.get("start") is not None:
-            line += f", {show_time(record['start'])} to {show_time(record['end'])}"
-        lines.append(line)
-    if len(records) > _LISTED:
-        lines.append(f"  and {len(records) - _LISTED} more")
-    return "\n".join(lines)
-
-
-def ask_to_delete(records: Sequence[dict[str, Any]], what: str, *, always: bool) -> None:
-    """Ask before deleting; the question names every stream with its range and size."""
-    confirm_or_leave(f"Delete {what}?", details=doomed_lines(records), always=always)
 
 
 def one_or_number(streams: Sequence[tuple[str, Any]], kind: str) -> str:

@@ -11,7 +11,7 @@ from joule_cli.cli._options import read_reference
 from joule_cli.cli._output import show_time
 from joule_cli.cli._progress import Progress
 from joule_cli.cli._references import expand_streams
-from joule_cli.cli._run import open_node, report_interruption
+from joule_cli.cli._run import advised, open_node, report_interruption
 from joule_cli.cli._settings import current
 from joule_cli.ops.errors import PartialError
 
@@ -72,6 +72,8 @@ async def open_ends(source: EndRef, destination: EndRef) -> AsyncIterator[tuple[
     settings = current()
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(open_node(settings, source.node))
+        # what a destination lacks is created
+        await stack.enter_async_context(advised(first))
         if destination.node == source.node:
             yield first, first
         else:

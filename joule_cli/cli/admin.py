@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -111,10 +111,11 @@ async def restore(node: Node, file: Path, dry_run: bool) -> None:
     from joule_cli.daemon import administration
 
     _require(file, exists=True)
-    if await _agreed(node, f"Replace everything in {node.url} by {file}?", dry_run=dry_run):
+    doomed = await _agreed(node, f"Replace everything in {node.url} by {file}?", dry_run=dry_run)
+    if doomed is not None:
         async with working("restoring", unit="bytes") as bar:
             await administration(node).restore(file, _from_a_thread(bar))
-        emit_ok(value={"restored": str(file)})
+        _tell(f"Replaced everything in {node.url} by {file}", doomed, {"restored": str(file)})
 
 
 @admin.command("compact", examples=["joule admin compact"])
@@ -146,13 +147,14 @@ async def erase(node: Node, links: bool, dry_run: bool) -> None:
     from joule_cli.cli._progress import working
     from joule_cli.daemon import administration
 
-    if await _agreed(node, f"Delete everything in {node.url}?", dry_run=dry_run):
+    doomed = await _agreed(node, f"Delete everything in {node.url}?", dry_run=dry_run)
+    if doomed is not None:
         async with working("erasing", unit="records") as bar:
             if bar.visible:
                 bar.total = await _size(node)
             await administration(node).erase(links=links)
             bar.advance(bar.total or 0)
-        emit_ok()
+        _tell(f"Deleted everything in {node.url}", doomed, {"erased": node.url})
 
 
 @admin.command(
@@ -206,7 +208,7 @@ async def authorize(node: Node, url: str | None, user: str | None) -> None:
 
 async def _size(node: Node) -> int:
     """Return how many rows and events a node holds."""
-    from joule_cli.cli._streams import gather_doomed, number_held
+    from joule_cli.cli._deleting import gather_doomed, number_held
 
     root = await node.folder_root()
     return number_held(await gather_doomed(node, list(root.streams("/")), list(root.events("/"))))
@@ -267,19 +269,32 @@ def _login() -> str:
 
 
 def _require(file: Path, *, exists: bool) -> None:
-    if file.exists() != exists:
-        raise FormatError("no such file" if exists else "the file exists", file=str(file))
+    if file.exists() == exists:
+        return
+    if not exists:
+        raise FormatError("the file exists", file=str(file))
+    from joule_cli.cli._near_files import did_you_mean_file
+
+    raise FormatError("no such file", file=str(file), hint=did_you_mean_file(file))
 
 
-async def _agreed(node: Node, question: str, *, dry_run: bool) -> bool:
-    """Show what is lost, and ask; false for a dry run."""
+async def _agreed(node: Node, question: str, *, dry_run: bool) -> list[dict[str, Any]] | None:
+    """Show what is lost, ask, and return it; `None` for a dry run."""
+    from joule_cli.cli._deleting import doomed_lines, gather_doomed, show_doomed
     from joule_cli.cli._prompt import confirm_or_leave
-    from joule_cli.cli._streams import doomed_lines, gather_doomed, show_doomed
 
     root = await node.folder_root()
     records = await gather_doomed(node, list(root.streams("/")), list(root.events("/")))
     if dry_run:
         show_doomed(records)
-        return False
-    confirm_or_leave(question, details=doomed_lines(records), always=True)
-    return True
+        return None
+    confirm_or_leave(question, details="\n".join(doomed_lines(records)), always=True)
+    return records
+
+
+def _tell(sentence: str, gone: list[dict[str, Any]], value: dict[str, Any]) -> None:
+    """Say what the node held."""
+    from joule_cli.cli._deleting import deleted_lines, deleted_value
+
+    paths = [record["path"] for record in gone]
+    emit_ok("\n".join([*deleted_lines(sentence, gone), "OK"]), value | deleted_value(paths, gone))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from joule_cli.cli._deleting import range_text, telling
 from joule_cli.cli._lazy import group
 from joule_cli.cli._options import (
     STREAM,
@@ -17,6 +18,7 @@ from joule_cli.cli._options import (
 )
 from joule_cli.cli._output import (
     Column,
+    count_text,
     emit_block,
     emit_list,
     emit_objects,
@@ -27,6 +29,7 @@ from joule_cli.cli._output import (
 )
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._references import expand_streams
+from joule_cli.cli._render import one_line
 from joule_cli.cli._run import for_each, with_node
 from joule_cli.cli._settings import current
 
@@ -200,14 +203,27 @@ async def delete(node: Node, id: tuple[int, ...], dry_run: bool) -> None:
         records = ({**note.to_json(), "stream": path} for path, note in found)
         emit_list(records, [Column("stream"), *COLUMNS])
         return
-    listing = "\n".join(f"  {note.id} {note.title} ({path})" for path, note in found)
-    confirm_or_leave(f"Delete {len(found)} annotations?", details=listing)
+    listing = "\n".join(f"  {note.id} {one_line(note.title)} ({path})" for path, note in found)
+    confirm_or_leave(f"Delete {count_text(len(found), 'annotation')}?", details=listing)
 
     async def delete_one(item: tuple[str, Annotation]) -> None:
         await node.annotation_delete(item[1])
+        gone.append(item)
 
-    await for_each(found, delete_one)
-    emit_ok(value={"deleted": [note.id for _, note in found]})
+    def value(gone: list[tuple[str, Annotation]]) -> dict[str, Any]:
+        notes = [{**note.to_json(), "stream": path} for path, note in gone]
+        return {"deleted": [note.id for _, note in gone], "annotations": notes}
+
+    with telling(_gone_lines, value) as gone:
+        await for_each(found, delete_one)
+
+
+def _gone_lines(gone: list[tuple[str, Annotation]]) -> list[str]:
+    return [
+        f"Deleted annotation {note.id} of {one_line(path)}: {one_line(note.title)}"
+        f"{range_text(note.start, note.end)}"
+        for path, note in gone
+    ]
 
 
 async def _find(node: Node, ids: list[int]) -> list[tuple[str, Annotation]]:
@@ -224,7 +240,7 @@ async def _find(node: Node, ids: list[int]) -> list[tuple[str, Annotation]]:
 @safe_options
 @with_node
 async def clear(node: Node, stream: Ref, bounds: Bounds, everything: bool, dry_run: bool) -> None:
-    """Delete the annotations of a stream that start in a range, and print their number."""
+    """Delete the annotations of a stream that start in a range, and say how many."""
     if bounds.given == everything:
         raise click.UsageError("Give either a range or --all.")
     start, end = await bounds.resolve(node, stream)
@@ -232,7 +248,25 @@ async def clear(node: Node, stream: Ref, bounds: Bounds, everything: bool, dry_r
     if dry_run:
         emit_list((note.to_json() for note in found), COLUMNS)
         return
+    text, value = await delete_annotations(node, stream, found, (start, end))
+    emit_ok(text, value)
+
+
+async def delete_annotations(
+    node: Node, stream: Ref, found: list[Annotation], span: tuple[int | None, int | None]
+) -> tuple[str, dict[str, Any]]:
+    """Delete the annotations of a stream in a range, and return what people and programs read.
+
+    Parameters
+    ----------
+    found
+        Those that are there; before any goes a person is asked.
+    """
+    number = count_text(len(found), "annotation")
     if found:
-        confirm_or_leave(f"Delete {len(found)} annotations of {stream}?")
-    await node.data_stream_annotation_delete(stream, start, end)
-    emit_ok(str(len(found)), {"deleted": len(found)})
+        confirm_or_leave(f"Delete {number} of {stream}?")
+    await node.data_stream_annotation_delete(stream, *span)
+    first = min((note.start for note in found), default=None)
+    last = max((note.end or note.start for note in found), default=None)
+    text = f"{number} of {one_line(str(stream))} deleted{range_text(first, last)}"
+    return text, {"deleted": len(found), "stream": stream, "start": first, "end": last}

@@ -178,7 +178,9 @@ async def upload(
                     break
                 continue
             bar.advance(1)
-            records.append({"file": str(each), **log.to_json()})
+            records.append(
+                {"file": str(each), **log.to_json(), **({"deleted": False} if flush else {})}
+            )
             bar.clear()
             if people and not current().quiet:
                 _show_log(each, log, details)
@@ -193,8 +195,12 @@ async def upload(
                 note(f"{each} is kept, since there are warnings")
             elif flush:
                 _delete(each)
+                records[-1]["deleted"] = True
+                if people and not current().quiet:
+                    emit_text(f"{each}: deleted")
     if not people:
         columns = [Column(name) for name in ("file", "info", "warnings", "errors")]
+        columns += [Column("deleted")] if flush else []
         emit_list(records, columns)
     if failed:
         raise click.exceptions.Exit(PARTLY_DONE if done else 1)
@@ -203,7 +209,11 @@ async def upload(
 def _require_files(paths: Iterable[Path]) -> None:
     for path in paths:
         if not path.exists():
-            raise click.BadParameter(f"Path '{path}' does not exist.")
+            from joule_cli.cli._near_files import did_you_mean_file
+
+            near = did_you_mean_file(path)
+            more = f" D{near[1:]}" if near else ""
+            raise click.BadParameter(f"Path '{path}' does not exist.{more}")
 
 
 def _archives(paths: Iterable[Path], recursive: bool) -> list[Path]:

@@ -71,7 +71,10 @@ async def delete(node: Node, name: str, dry_run: bool) -> None:
     before = await node.follower_records()
     doomed = [each for each in before if each.name == name]
     if not doomed:
-        raise FollowerNotFound("follower not found", object=name)
+        from joule_cli.series.nearest import did_you_mean
+
+        hint = did_you_mean(name, [each.name for each in before])
+        raise FollowerNotFound("follower not found", object=name, hint=hint)
     all_of_them = len(before) > 1 and _forgets_all((await node.info()).version)
     if all_of_them:
         doomed = before

@@ -40,12 +40,11 @@ def help_(ctx: click.Context, topic: tuple[str, ...]) -> None:
 
 
 def _near(at: click.Context, word: str) -> str:
-    import difflib
-
     from joule_cli.cli._topics import TOPICS
     from joule_cli.cli.app import GROUPS
+    from joule_cli.series.nearest import nearest
 
     inside = at.command.list_commands(at) if isinstance(at.command, click.Group) else []
     known = inside if at.parent else [*TOPICS, *GROUPS]
-    near = difflib.get_close_matches(word, known, n=1)
+    near = nearest(word, known, 1)
     return f" Did you mean '{near[0]}'?" if near else ""

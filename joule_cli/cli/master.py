@@ -208,13 +208,16 @@ def _account(
 async def delete(node: Node, type: str, name: str, dry_run: bool) -> None:
     """Take the control away from a user or a node."""
     node_name = (await node.info()).name
-    found = [
-        each.to_json()
-        for each in await node.master_list()
-        if (each.master_type, each.name) == (_KINDS[type], name)
-    ]
+    known = [each for each in await node.master_list() if each.master_type == _KINDS[type]]
+    found = [each.to_json() for each in known if each.name == name]
     if not found:
-        raise MasterNotFound(f"{type} [{name}] is not a master of node [{node_name}]", object=name)
+        from joule_cli.series.nearest import did_you_mean
+
+        raise MasterNotFound(
+            f"{type} [{name}] is not a master of node [{node_name}]",
+            object=name,
+            hint=did_you_mean(name, [each.name for each in known]),
+        )
     if dry_run:
         emit_list(found, _COLUMNS)
         return

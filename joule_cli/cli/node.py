@@ -28,7 +28,7 @@ from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import for_each, is_terminal, open_node, run, with_node
 from joule_cli.cli._secrets import ask_secret, read_secret
 from joule_cli.cli._settings import current
-from joule_cli.errors import AuthorizationError, ConfigurationError, JouleError
+from joule_cli.errors import AuthorizationError, JouleError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -287,7 +287,9 @@ def delete(name: tuple[str, ...], dry_run: bool) -> None:
     known = {entry.name: entry for entry in registry.nodes()}
     unknown = [each for each in name if each not in known]
     if unknown:
-        raise ConfigurationError(f"Node [{unknown[0]}] does not exist", object=unknown[0])
+        from joule_cli.api.registry import absent
+
+        raise absent(unknown[0], known.values())
     names = list(dict.fromkeys(name))
     if dry_run:
         emit_list(

@@ -11,6 +11,7 @@ import numpy as np
 
 from joule_cli.errors import JouleError
 from joule_cli.series.layout import Layout
+from joule_cli.series.nearest import among
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,10 +71,9 @@ def _indices(entry: str, elements: Sequence[Element]) -> list[int]:
         index = int(found[2])
         if elements[index].name == found[1]:
             return [index]
-    names = ", ".join(element.name for element in elements)
     raise SelectionError(
         f"there is no element called {entry}" if entry else "an entry of the list is empty",
-        hint=f"the elements are {names}",
+        hint=among(entry, [element.name for element in elements], "elements"),
     )
 
 

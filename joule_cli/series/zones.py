@@ -74,9 +74,17 @@ def find_zone(name: str) -> tzinfo | None:
                 f"this system has no time zone database, so [{name}] cannot be looked up",
                 hint="install the tzdata package, or give an offset such as +01:00",
             ) from exc
-        raise TimeFormatError(
-            f"unknown time zone [{name}]", hint="write Area/City, UTC, local or +01:00"
-        ) from exc
+        raise TimeFormatError(f"unknown time zone [{name}]", hint=_zone_hint(name)) from exc
+
+
+def _zone_hint(name: str) -> str:
+    from zoneinfo import available_timezones
+
+    from joule_cli.series.nearest import did_you_mean
+
+    forms = "write Area/City, UTC, local or +01:00"
+    near = did_you_mean(name, available_timezones())
+    return f"{near} Or {forms}" if near else forms
 
 
 def _database_exists() -> bool:

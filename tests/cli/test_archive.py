@@ -107,7 +107,8 @@ def test_a_rejected_archive_is_never_ok_and_never_flushed(joule, archive, answer
     warned = joule("archive", "upload", "--flush", archive)
     assert (warned.status, warned.err) == (0, f"{archive} is kept, since there are warnings\n")
     assert archive.exists()
-    assert joule.ok("archive", "upload", "--flush", archive)
+    told = joule.ok("archive", "upload", "--flush", archive)
+    assert told == f"{archive}: [OK]\n{archive}: deleted\n"
     assert not archive.exists()
 
 

@@ -368,10 +368,10 @@ def test_delete(house):
     declined = house("event", "delete", "/house/heater", stdin="n\n")
     assert (declined.status, declined.out) == (0, "Cancelled\n")
     assert house.ok("event", "count", "/house/heater") == "3\n"
-    assert house("event", "delete", "/house/heater", stdin="y\n").out == "OK\n"
+    assert house("event", "delete", "/house/heater", stdin="y\n").out.endswith("\nOK\n")
     assert house.ok("event", "list") == "/house/alarms\n"
     out = house.ok("event", "destroy", "/house/alarms", "-y", "--json")
-    assert json.loads(out) == {"deleted": ["/house/alarms"]}
+    assert json.loads(out)["deleted"] == ["/house/alarms"]
 
 
 def test_a_reader_that_goes_away_and_a_closed_output(house):

@@ -123,7 +123,7 @@ def test_answers_on_a_terminal(joule):
     put(joule, "/b/y", seconds(1, 50))
     shown = joule.terminal("event", "copy", "/a/x", "/b/y", typed="r\n", when="[s]kip?")
     assert shown.status == 0
-    assert "1 event, 1 were there already, 1 removed" in shown.out
+    assert "1 event, 1 were there already, 1 event removed" in shown.out
     shown = joule.terminal("event", "copy", "/a/x", "/b/y", send=signal.SIGINT, when="[s]kip?")
     assert shown.status == 130
 

@@ -107,7 +107,7 @@ def test_delete_needs_recursive_for_folders_inside(tree):
     assert refused.status == 1
     assert "-r" in refused.err
     assert tree("folder", "delete", "/b", "--dry-run").status == 1
-    assert tree.ok("folder", "delete", "/b", "-r") == "OK\n"
+    assert tree.ok("folder", "delete", "/b", "-r").endswith("\nOK\n")
     assert tree.ok("stream", "list") == ""
 
 
@@ -118,7 +118,7 @@ def test_delete_checks_all_before_the_first(tree):
 
 
 def test_a_pattern_that_matches_parents_and_children(tree):
-    assert tree.ok("folder", "delete", "/b/**", "-r", "--yes") == "OK\n"
+    assert tree.ok("folder", "delete", "/b/**", "-r", "--yes").endswith("\nOK\n")
     assert tree.ok("folder", "list", "/b", "--flat").splitlines() == ["/b/a", "/b/mains"]
 
 
@@ -171,6 +171,6 @@ def test_delete_names_event_streams(with_events):
         *("folder", "delete", "/b", "-r"), typed="n\n", when="[y/N]", columns=200
     )
     assert "/b/heating  2 events" in asked.out
-    assert "with 3 streams and 2 rows, 1 event streams and 2 events?" in asked.out
+    assert "with 3 streams, 2 rows, 1 event stream, 2 events, 1970-01-01 " in asked.out
     with_events.ok("folder", "delete", "/b", "-r")
     assert with_events.ok("folder", "list", "--flat").splitlines() == ["/c", "/c/only", "/empty"]

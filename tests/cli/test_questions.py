@@ -13,6 +13,7 @@ PERSON = [
     "data delete /lab/rows --all",
     "data write /lab/rows more.txt --start 2023-11-14 --end 2023-11-16",
     "event remove /lab/runs --all",
+    "data drop-decimations /lab/rows",
     "annotation delete 1",
     "annotation clear /lab/rows --all",
     "master delete user alice",
@@ -74,6 +75,22 @@ def test_nobody_there_is_not_waited_for(forked, contents, line):
     result = forked(line)
     assert (result.status, result.err) == (0, "")
     assert contents() != before
+
+
+@pytest.mark.parametrize("options", ["--no-input", "--no-input --json"])
+@pytest.mark.parametrize("line", [*PERSON, *EVERYWHERE, "folder delete /lab/inner"])
+def test_nothing_goes_when_nobody_may_be_asked(forked, contents, line, options):
+    before = contents()
+    for shown in (forked(f"{line} {options}"), forked(f"{line} {options}", typed="y\n")):
+        assert shown.status == 1
+        assert "--yes" in shown.out + shown.err
+        assert contents() == before
+
+
+def test_the_environment_forbids_to_ask_as_well(forked, contents):
+    before = contents()
+    assert forked("data delete /lab/rows --all", env={"JOULE_NO_INPUT": "1"}).status == 1
+    assert contents() == before
 
 
 @pytest.mark.parametrize("line", EVERYWHERE)

@@ -28,7 +28,7 @@ def test_long_options_cannot_be_abbreviated(joule):
 @pytest.mark.parametrize("word", ["remove", "destroy"])
 def test_synonyms_work_and_are_hidden(joule, word):
     joule.ok("folder", "create", "/a")
-    assert joule.ok("folder", word, "/a") == "OK\n"
+    assert joule.ok("folder", word, "/a") == "Deleted /a: no streams\nOK\n"
     assert word not in joule.ok("folder", "--help")
 
 

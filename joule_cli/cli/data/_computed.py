@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from joule_cli.cli._output import emit_done, emit_object, emit_text, limited, output_format, warn
+from joule_cli.cli._deleting import range_text
+from joule_cli.cli._output import (
+    count_text,
+    emit_done,
+    emit_object,
+    emit_text,
+    limited,
+    output_format,
+    warn,
+)
+from joule_cli.cli._render import one_line
 from joule_cli.cli._settings import current
 from joule_cli.cli._transfer import interval_line
 
@@ -41,6 +51,10 @@ def emit_result(
         for each in limited(intervals):
             emit_text(interval_line(each))
         emit_text(_sentence(record, intervals))
+        if record.get("replaced"):
+            span = range_text(record["replaced_start"], record["replaced_end"])
+            number = count_text(record["replaced"], "row")
+            emit_text(f"{number} of {one_line(record['destination'])} replaced{span}")
     for each in short:
         warn(f"too short, left out: {interval_line(each)}")
     if record.get("unmatched"):

@@ -78,7 +78,11 @@ class Target:
     stream: DataStream | None
     model: DataStream | None
     merge_gap: int
+    missing: bool = False
     cleared: tuple[int | None, int | None] = (None, None)
+    #: rows in that range before it is cleared, and how many of them are gone
+    doomed: int = 0
+    deleted: int = 0
 
     def check(self, reader: Reader) -> None:
         """Refuse rows of another width before anything is changed."""
@@ -98,7 +102,10 @@ class Target:
             assert self.model is not None
             place = Place(self.node, self.path)
             self.stream = await create_stream(place, like(self.model, self.path))
-        pipe = await self.node.data_write(self.stream, *self.cleared, merge_gap=self.merge_gap)
+        pipe = await self.node.data_write(
+            self.stream, *self.cleared, merge_gap=self.merge_gap, missing=self.missing
+        )
+        self.deleted = self.doomed
         async with RowWriter(pipe, meter) as writer:
             yield writer
 

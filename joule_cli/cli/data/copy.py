@@ -18,7 +18,7 @@ from joule_cli.cli._output import (
     output_format,
 )
 from joule_cli.cli._prompt import confirm, confirm_or_leave
-from joule_cli.cli._references import expand_streams, is_pattern, match_streams
+from joule_cli.cli._references import expand_streams, fixed_folder, is_pattern, match_streams
 from joule_cli.cli._run import for_each, run
 from joule_cli.cli._settings import current
 from joule_cli.cli._transfer import (
@@ -195,21 +195,11 @@ async def _places(
         if destination.folder:
             new = f"{new.rstrip('/')}/{pattern.rpartition('/')[2]}"
         return [(Place(first, pattern), Place(second, new))]
-    base = _fixed_folder(pattern)
+    base = fixed_folder(pattern)
     return [
         (Place(first, path), Place(second, f"{new.rstrip('/')}/{path[len(base) :]}"))
         for path, _ in streams
     ]
-
-
-def _fixed_folder(pattern: str) -> str:
-    """Return the folders before the first one with a wildcard, with a slash at the end."""
-    fixed = []
-    for name in pattern.split("/")[:-1]:
-        if is_pattern(name):
-            break
-        fixed.append(name)
-    return "/".join(fixed) + "/"
 
 
 async def copy_asking(

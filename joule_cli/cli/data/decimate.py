@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from joule_cli.cli._deleting import doomed_records, show_doomed, telling
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import STREAM, progress_option, safe_options
 from joule_cli.cli._output import emit_ok
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._references import any_pattern, expand_streams
+from joule_cli.cli._render import one_line
 from joule_cli.cli._run import with_node
-from joule_cli.cli._streams import doomed_records, gather_info, show_doomed, watched_by_rows
+from joule_cli.cli._streams import gather_info, one_or_number, watched_by_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Sequence
 
     from joule_cli.api.node import Node
     from joule_cli.model import DataStream
@@ -33,7 +35,18 @@ Ref = str | int
 @with_node
 async def decimate(node: Node, stream: tuple[Ref, ...], dry_run: bool) -> None:
     """Compute all decimated rows of streams anew."""
-    await _each(node, stream, dry_run, ("Decimate", "decimated", "decimating"), node.data_decimate)
+    streams = await expand_streams(node, stream)
+    if dry_run:
+        show_doomed(doomed_records(streams, await gather_info(node, streams)))
+        return
+    if any_pattern(stream, streams):
+        _ask("Decimate", streams, always=True)
+
+    async def decimate_one(item: tuple[str, DataStream]) -> None:
+        await node.data_decimate(item[0])
+
+    await watched_by_rows(node, streams, decimate_one, "decimating")
+    emit_ok(value={"decimated": [path for path, _ in streams]})
 
 
 @command(
@@ -49,28 +62,24 @@ async def drop_decimations(node: Node, stream: tuple[Ref, ...], dry_run: bool) -
 
     The rows themselves stay, and decimated reads compute what they need from them.
     """
-    words = ("Drop the decimated rows of", "dropped", "dropping")
-    await _each(node, stream, dry_run, words, node.data_drop_decimations)
-
-
-async def _each(
-    node: Node,
-    references: tuple[Ref, ...],
-    dry_run: bool,
-    words: tuple[str, str, str],
-    action: Callable[[str], Awaitable[None]],
-) -> None:
-    streams = await expand_streams(node, references)
+    streams = await expand_streams(node, stream)
     if dry_run:
         show_doomed(doomed_records(streams, await gather_info(node, streams)))
         return
-    question, done, doing = words
-    if any_pattern(references, streams):
-        listing = "\n".join(f"  {path}" for path, _ in streams)
-        confirm_or_leave(f"{question} {len(streams)} streams?", details=listing, always=True)
+    _ask("Drop the decimated rows of", streams, always=any_pattern(stream, streams))
 
-    async def one(item: tuple[str, DataStream]) -> None:
-        await action(item[0])
+    async def drop_one(item: tuple[str, DataStream]) -> None:
+        await node.data_drop_decimations(item[0])
+        gone.append(item[0])
 
-    await watched_by_rows(node, streams, one, doing)
-    emit_ok(value={done: [path for path, _ in streams]})
+    def lines(paths: list[str]) -> list[str]:
+        return [f"Dropped the decimated rows of {one_line(path)}" for path in paths]
+
+    with telling(lines, lambda paths: {"dropped": paths}) as gone:
+        await watched_by_rows(node, streams, drop_one, "dropping")
+
+
+def _ask(question: str, streams: Sequence[tuple[str, DataStream]], *, always: bool) -> None:
+    what = one_or_number(streams, "streams")
+    listing = "\n".join(f"  {path}" for path, _ in streams)
+    confirm_or_leave(f"{question} {what}?", details=listing, always=always)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from joule_cli.cli._deleting import range_text, telling
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import (
     STREAM,
@@ -16,10 +17,11 @@ from joule_cli.cli._options import (
     safe_options,
     time_bounds,
 )
-from joule_cli.cli._output import Column, emit_list, emit_ok
+from joule_cli.cli._output import Column, count_text, emit_list
 from joule_cli.cli._progress import counted, working
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._references import any_pattern, expand_streams
+from joule_cli.cli._render import one_line
 from joule_cli.cli._run import for_each, with_node
 from joule_cli.cli._transfer import interval_line, pairs, read_interval_file
 from joule_cli.ops.errors import OperationError
@@ -60,6 +62,13 @@ class _Doomed:
             {"path": self.path, "start": piece.start, "end": piece.end, "rows": rows}
             for piece, rows in self.pieces
         ]
+
+    def sentence(self) -> str:
+        path = one_line(self.path)
+        if not self.pieces:
+            return f"Nothing to delete in {path}"
+        span = range_text(self.pieces[0][0].start, self.pieces[-1][0].end)
+        return f"Deleted {count_text(self.rows, 'row')} of {path}{span}"
 
     def to_json(self) -> dict[str, Any]:
         intervals = pairs([piece for piece, _ in self.pieces])
@@ -118,10 +127,11 @@ async def delete(
     async def delete_one(each: _Doomed) -> None:
         for start, end in each.ranges:
             await node.data_delete(each.path, start, end)
+        gone.append(each)
 
-    async with working("deleting", sum(each.rows for each in doomed)) as bar:
-        await for_each(doomed, counted(bar, delete_one, lambda each: each.rows))
-    emit_ok(value={"deleted": [each.to_json() for each in doomed]})
+    with telling(_lines, lambda gone: {"deleted": [each.to_json() for each in gone]}) as gone:
+        async with working("deleting", sum(each.rows for each in doomed)) as bar:
+            await for_each(doomed, counted(bar, delete_one, lambda each: each.rows))
 
 
 async def _find(
@@ -140,6 +150,17 @@ async def _find(
         if rows:
             pieces.append((piece, rows))
     return _Doomed(path, ranges, pieces)
+
+
+def _lines(gone: Sequence[_Doomed]) -> list[str]:
+    """Return what went, for people."""
+    lines = [each.sentence() for each in gone[:_LISTED]]
+    if len(gone) > _LISTED:
+        lines.append(f"and of {len(gone) - _LISTED:,} more streams")
+    if len(gone) > 1:
+        rows = sum(each.rows for each in gone)
+        lines.append(f"{count_text(rows, 'row')} of {len(gone)} streams")
+    return lines
 
 
 def _ask(doomed: Sequence[_Doomed], *, always: bool, stdin_is_data: bool) -> None:

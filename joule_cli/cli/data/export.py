@@ -12,7 +12,7 @@ from joule_cli.cli._lazy import command
 from joule_cli.cli._options import DURATION, STREAM, Bounds, progress_option, time_bounds
 from joule_cli.cli._output import Column, emit_list, output_format
 from joule_cli.cli._progress import Progress
-from joule_cli.cli._references import expand_folders, is_pattern, match_streams
+from joule_cli.cli._references import is_pattern, match_folders, match_streams
 from joule_cli.cli._run import report, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli.data._input import ROW_FORMATS, extent, follow
@@ -25,7 +25,7 @@ from joule_cli.cli.data._rows import (
     row_options,
     write_options,
 )
-from joule_cli.errors import FolderNotFound, StreamNotFound
+from joule_cli.errors import StreamNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,22 +177,27 @@ def _chosen(text: str | None, stream: DataStream) -> Sequence[int] | None:
 
 async def _expand(node: Node, references: Sequence[Ref]) -> list[str]:
     """Return the paths of the streams that are named, or lie in the folders that are."""
-    known = list((await node.folder_root()).streams("/"))
+    root = await node.folder_root()
+    known = list(root.streams("/"))
     paths: dict[str, None] = {}
     for reference in references:
         found = [path for path, _ in match_streams(known, reference)]
         if not found and isinstance(reference, str):
-            try:
-                folders = [path for path, _ in await expand_folders(node, [reference])]
-            except FolderNotFound:
-                folders = []
-            for folder in folders:
+            folders = match_folders(root, reference)
+            for folder, _ in folders:
                 below = folder.rstrip("/") + "/"
                 found += [path for path, _ in known if path.startswith(below)]
+            if folders and not found:
+                raise StreamNotFound(
+                    "there are no data streams in the folder",
+                    object=reference,
+                    hint=f"see joule folder list {folders[0][0]}",
+                )
         if not found:
-            pattern = is_pattern(reference)
-            what = "nothing matches" if pattern else "no stream or folder with streams is there"
-            raise StreamNotFound(what, object=str(reference))
+            from joule_cli.cli._advice import advice
+
+            what = "nothing matches" if is_pattern(reference) else "no such stream or folder"
+            raise StreamNotFound(what, object=str(reference), hint=advice(root, reference, "any"))
         paths.update(dict.fromkeys(found))
     return list(paths)
 

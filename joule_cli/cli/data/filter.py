@@ -10,6 +10,7 @@ import click
 
 from joule_cli.cli._lazy import command, group
 from joule_cli.cli._options import STREAM, progress_option, read_bounds, safe_options
+from joule_cli.cli._output import count_text
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import with_node
 from joule_cli.cli._transfer import pairs, path_of, watched
@@ -17,6 +18,7 @@ from joule_cli.cli.data._computed import emit_plan, emit_result, interval_detail
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
+    from joule_cli.ops.errors import OverlapError
     from joule_cli.ops.filters import FilterOptions, FilterPlan
     from joule_cli.ops.streams import Place
 
@@ -125,23 +127,24 @@ async def _filter(
     low, high = await bounds.resolve(node, old.path)
     options = FilterOptions(kind, window, low, high, datatype, mode or "fail")
     options, plan, in_the_way = await _plan(old, new, options)
-    details = _details(old, new, options, plan, in_the_way)
+    rows = 0 if in_the_way is None else in_the_way.rows
+    details = _details(old, new, options, plan, rows)
     if dry_run:
         record = {
             "destination": new.path,
             "creates": plan.creates,
             "datatype": plan.datatype,
             "mode": options.mode,
-            "replaced_rows": in_the_way,
+            "replaced_rows": rows,
             "intervals": pairs(plan.intervals),
             "short": pairs(plan.short),
         }
         emit_plan(record, details)
         return
-    if plan.intervals or in_the_way:
+    if plan.intervals or rows:
         question = f"Write the {kind} of {old.path} to {new.path}"
-        if in_the_way:
-            question += f" and replace {in_the_way:,} rows there"
+        if rows:
+            question += f" and replace {count_text(rows, 'row')} there"
         confirm_or_leave(f"{question}?", details=details, always=True)
     with watched("filtering") as watch:
         result = await filter_stream(old, new, options, watch)
@@ -151,37 +154,38 @@ async def _filter(
         "rows": result.rows,
         "intervals": pairs(result.intervals),
         "short": pairs(result.short),
+        "replaced": rows,
+        "replaced_start": None if in_the_way is None else in_the_way.start,
+        "replaced_end": None if in_the_way is None else in_the_way.end,
     }
     emit_result(record, result.intervals, result.short)
 
 
 async def _plan(
     old: Place, new: Place, options: FilterOptions
-) -> tuple[FilterOptions, FilterPlan, int]:
-    """Return the options to go on with, the plan, and how many rows would be replaced."""
+) -> tuple[FilterOptions, FilterPlan, OverlapError | None]:
+    """Return the options to go on with, the plan, and which rows would be replaced."""
     from joule_cli.ops.errors import OverlapError
     from joule_cli.ops.filters import plan_filter
 
-    rows = 0
+    in_the_way = None
     if options.mode != "resume":
         try:
             plan = await plan_filter(old, new, replace(options, mode="fail"))
         except OverlapError as exc:
-            rows = exc.rows
+            in_the_way = exc
             options = replace(options, mode="replace")
         else:
-            return options, plan, rows
-    return options, await plan_filter(old, new, options), rows
+            return options, plan, None
+    return options, await plan_filter(old, new, options), in_the_way
 
 
-def _details(
-    old: Place, new: Place, options: FilterOptions, plan: FilterPlan, in_the_way: int
-) -> str:
+def _details(old: Place, new: Place, options: FilterOptions, plan: FilterPlan, rows: int) -> str:
     lines = [
         f"  source:      {old.path}",
         f"  destination: {new.path}{' (new)' if plan.creates else ''}",
         f"  filter:      {options.kind} of {options.window} rows ({plan.datatype})",
     ]
-    if in_the_way:
-        lines.append(f"  replaced:    {in_the_way:,} rows of the destination")
+    if rows:
+        lines.append(f"  replaced:    {count_text(rows, 'row')} of the destination")
     return "\n".join([*lines, *interval_details(plan.intervals)])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from joule_cli.cli._deleting import bounds_text
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import (
     DURATION,
@@ -22,13 +24,17 @@ from joule_cli.cli._output import (
     Column,
     count_text,
     emit_done,
+    emit_text,
     output_format,
     show_time,
     tell_watcher,
     warn,
 )
 from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._references import find_stream
+from joule_cli.cli._render import one_line
 from joule_cli.cli._run import is_terminal, with_node
+from joule_cli.cli._settings import current
 from joule_cli.cli._times import read_time
 from joule_cli.cli.data._input import (
     bad_input_options,
@@ -43,7 +49,10 @@ from joule_cli.model import DataStream, Element
 from joule_cli.model.data_stream import DATATYPES, KEEP_ALL
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from joule_cli.api.node import Node
+    from joule_cli.cli.data._live import Target
     from joule_cli.formats.base import Tally
     from joule_cli.formats.table.reader import TableReader
     from joule_cli.ops.progress import Meter
@@ -59,6 +68,11 @@ _COLUMNS = (
     Column("end", kind="time"),
     Column("rejected", kind="number"),
     Column("missing", shown=False),
+)
+_DELETED = (
+    Column("deleted", kind="number"),
+    Column("deleted_start", kind="time"),
+    Column("deleted_end", kind="time"),
 )
 
 _TYPES = "|".join(DATATYPES)
@@ -151,7 +165,7 @@ async def write(
     target = Target(node, path, existing, model, merge_gap)
     if bounds.given:
         target.cleared = await bounds.resolve(node, stream)
-        await _ask(node, path, existing, target.cleared, stdin_is_data=file == "-")
+        await _ask(node, target, stdin_is_data=file == "-")
     known = existing or model
     bad_rows = Rejects(rejects, file)
     options = read_options(
@@ -164,13 +178,19 @@ async def write(
     )
     if options.missing == "store" and not await holds_missing(node):
         options = replace(options, missing="refuse")
+    is_float = known is not None and known.datatype.startswith("float")
+    target.missing = is_float and options.missing == "store"
 
     def open_input() -> TableReader:
         reader = open_reader(opened(file), table["form"], options)
         bad_rows.heading = reader.heading
         return reader
 
-    with bad_rows, how_far("what follows them can be written next") as told:
+    with (
+        bad_rows,
+        _deletion_told(target),
+        how_far("what follows them can be written next") as told,
+    ):
         async with Worker("write") as worker, working("writing") as bar:
             # rows that are typed share the screen with it
             bar.visible = bar.visible and not (file == "-" and is_terminal(sys.stdin))
@@ -187,26 +207,34 @@ async def write(
                 # not in the thread, which may be waiting for input that never comes
                 reader.close()
     bad_rows.tell()
-    _tell(path, meter, reader.tally, start_us)
+    _tell(target, meter, reader.tally, start_us, cleared=bounds.given)
     if bad_rows.count:
         raise click.exceptions.Exit(3)
 
 
-def _tell(path: str, meter: Meter, tally: Tally, start_us: int | None) -> None:
+def _tell(
+    target: Target, meter: Meter, tally: Tally, start_us: int | None, *, cleared: bool
+) -> None:
     """Say what was written."""
+    path = target.path
     for warning in tally.warnings:
         warn(warning)
     if output_format() not in {"table", "plain"}:
         end_us = None if meter.last is None else meter.last + 1
         record = {
-            "path": path,
+            "path": target.path,
             "rows": meter.rows,
             "start": start_us,
             "end": end_us,
             "rejected": tally.rejected,
             "missing": dict(tally.missing),
         }
-        emit_done([record], _COLUMNS)
+        if cleared:
+            span = target.cleared
+            gone = {"deleted": target.deleted, "deleted_start": span[0], "deleted_end": span[1]}
+            emit_done([record | gone], (*_COLUMNS, *_DELETED))
+        else:
+            emit_done([record], _COLUMNS)
         return
     if meter.last is None:
         tell_watcher(f"No rows written to {path}")
@@ -222,12 +250,9 @@ def _tell(path: str, meter: Meter, tally: Tally, start_us: int | None) -> None:
 async def _find(node: Node, stream: Ref, model: DataStream | None) -> DataStream | None:
     """Return the stream; `None` if it is still to be created."""
     try:
-        existing = await node.data_stream_get(stream)
-    except StreamNotFound as exc:
-        if model is None:
-            exc.hint = "use --create LAYOUT to create it"
-            raise
-        if isinstance(stream, int):
+        existing = await find_stream(node, stream, "use --create LAYOUT to create it")
+    except StreamNotFound:
+        if model is None or isinstance(stream, int):
             raise
         return None
     if model is not None and existing.layout != model.layout:
@@ -238,25 +263,30 @@ async def _find(node: Node, stream: Ref, model: DataStream | None) -> DataStream
     return existing
 
 
-async def _ask(
-    node: Node, path: str, existing: DataStream | None, span: Span, *, stdin_is_data: bool
-) -> None:
+async def _ask(node: Node, target: Target, *, stdin_is_data: bool) -> None:
     """Ask before rows are deleted to make room."""
-    if existing is None:
+    if target.stream is None:
         return
-    rows = await node.data_count(existing, *span)
+    rows = target.doomed = await node.data_count(target.stream, *target.cleared)
     if not rows:
         return
-    start, end = (show_time(side) for side in span)
-    where = " ".join(
-        f"{word} {side}" for word, side in (("from", start), ("before", end)) if side is not None
-    )
     confirm_or_leave(
-        f"Delete {count_text(rows, 'row')} of {path} {where}?",
+        f"Delete {count_text(rows, 'row')} of {target.path}{bounds_text(*target.cleared)}?",
         # rows on stdin are no answer, so without --yes nothing may be deleted
         always=stdin_is_data,
         stdin_is_data=stdin_is_data,
     )
+
+
+@contextmanager
+def _deletion_told(target: Target) -> Iterator[None]:
+    """Say which rows have made room, also if what should replace them came in part only."""
+    try:
+        yield
+    finally:
+        if target.deleted and output_format() in {"table", "plain"} and not current().quiet:
+            rows = f"{count_text(target.deleted, 'row')} of {one_line(target.path)}"
+            emit_text(f"Deleted {rows}{bounds_text(*target.cleared)}")
 
 
 def _read_layout(text: str) -> DataStream:

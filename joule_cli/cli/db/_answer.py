@@ -18,6 +18,7 @@ from joule_cli.cli._output import (
     json_value,
     output_format,
     show_time,
+    unknown_column,
     write_utf8,
 )
 from joule_cli.cli._settings import FORMATS, current
@@ -180,7 +181,5 @@ def _positions(names: list[str], wanted: list[str] | None) -> list[int]:
         return list(range(len(names)))
     unknown = [name for name in wanted if name not in names]
     if unknown:
-        raise click.UsageError(
-            f"Unknown column '{unknown[0]}'. The columns are {', '.join(names)}."
-        )
+        raise unknown_column(unknown[0], names)
     return [names.index(name) for name in wanted]

@@ -23,7 +23,7 @@ _HERE = "joule_cli.cli.event"
         "write": (f"{_HERE}.write:write", "Write events to a stream and print their number."),
         "remove": (
             f"{_HERE}.remove:remove",
-            "Remove events of a stream and print their number; the stream stays.",
+            "Remove events of a stream and say how many; the stream stays.",
         ),
         "copy": (
             f"{_HERE}.copy:copy",

@@ -108,7 +108,10 @@ def tell_unknown_fields(chosen: Chosen, declared: Iterable[str], path: str) -> N
     named = dict.fromkeys(condition.key for group in chosen.filter for condition in group)
     unknown = [field for field in named if field not in known]
     if known and unknown:
-        tell_watcher(f"{path} declares no {', '.join(unknown)}; its fields: {', '.join(known)}")
+        from joule_cli.series.nearest import among
+
+        for field in unknown:
+            tell_watcher(f"{path} declares no {field}; {among(field, known, 'fields')}")
 
 
 async def resolve_window(

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from joule_cli.cli._deleting import ask_to_delete, delete_streams
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import PATH, STREAM, progress_option, safe_options
 from joule_cli.cli._output import Column, emit_list, emit_ok
-from joule_cli.cli._progress import counted, working
 from joule_cli.cli._references import any_pattern, expand_event_streams, find_event_stream
-from joule_cli.cli._run import for_each, with_node
-from joule_cli.cli._streams import ask_to_delete, ask_to_move, move_each, one_or_number
+from joule_cli.cli._run import with_node
+from joule_cli.cli._streams import ask_to_move, move_each, one_or_number
 from joule_cli.cli.event._streams import doomed_records, gather_info
 
 if TYPE_CHECKING:
@@ -86,7 +86,5 @@ async def delete(node: Node, stream: tuple[Ref, ...], dry_run: bool) -> None:
     async def delete_one(item: tuple[str, EventStream]) -> None:
         await node.event_stream_delete(item[0])
 
-    events = {record["path"]: record["events"] for record in records}
-    async with working("deleting", sum(events.values()), "events") as bar:
-        await for_each(streams, counted(bar, delete_one, lambda item: events[item[0]]))
-    emit_ok(value={"deleted": [path for path, _ in streams]})
+    held = {record["path"]: [record] for record in records}
+    await delete_streams(streams, held, delete_one, "event streams")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from joule_cli.cli._deleting import bounds_text
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import Bounds, progress_option, safe_options, time_bounds
 from joule_cli.cli._output import (
@@ -126,6 +127,7 @@ async def _copy(
         emit_ok("Cancelled", {"status": "cancelled"})
         return
     record = copy_record(old, other, result)
+    record |= {"start": options.start, "end": options.end}
     if output_format() not in {"table", "plain"}:
         emit_done([record])
         return
@@ -259,7 +261,8 @@ def copy_sentence(record: dict[str, Any]) -> str:
     if record["present"]:
         text += f", {record['present']:,} were there already"
     if record.get("removed"):
-        text += f", {record['removed']:,} removed"
+        text += f", {count_text(record['removed'], 'event')} removed"
+        text += bounds_text(record.get("start"), record.get("end"))
     if record["created"]:
         text += ", event stream created"
     return f"{record['source']} -> {record['destination']}: {text}"

@@ -18,13 +18,14 @@ from joule_cli.cli._models import (
 )
 from joule_cli.cli._options import STREAM
 from joule_cli.cli._output import emit_ok
-from joule_cli.cli._references import find_event_stream, other_kind
+from joule_cli.cli._references import find_event_stream
 from joule_cli.cli._run import with_node
 from joule_cli.cli._times import read_duration
 from joule_cli.cli.event._fields import read_fields
 from joule_cli.cli.event._streams import field_text
 from joule_cli.errors import ConflictError, NameTakenError, StreamNotFound
 from joule_cli.model import EventStream
+from joule_cli.series.nearest import among
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -98,6 +99,8 @@ async def _create(node: Node, new: EventStream, folder: str, *, exist_ok: bool) 
     try:
         existing = await node.event_stream_get(path)
     except StreamNotFound:
+        from joule_cli.cli._advice import other_kind
+
         hint = other_kind(await node.folder_root(), path)
         raise ConflictError("the name belongs to something else", object=path, hint=hint) from None
     # whoever asks for no fields asks only that the stream is there
@@ -178,10 +181,8 @@ def _drop(stream: EventStream, names: tuple[str, ...], fields: dict[str, str]) -
         if name in fields:
             raise click.UsageError(f"--field and --drop-field both name '{name}'.")
         if name not in stream.event_fields:
-            known = ", ".join(stream.event_fields)
-            raise click.BadParameter(
-                f"no field '{name}'; " + (f"the fields are {known}" if known else "there are none")
-            )
+            known = among(name, stream.event_fields, "fields")
+            raise click.BadParameter(f"no field '{name}'; {known}")
         del stream.event_fields[name]
 
 

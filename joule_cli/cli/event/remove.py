@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from joule_cli.cli._deleting import bounds_text, range_text
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import STREAM, Bounds, progress_option, safe_options, time_bounds
-from joule_cli.cli._output import Column, emit_list, emit_ok, show_time
+from joule_cli.cli._output import Column, count_text, emit_list, emit_ok, show_time
 from joule_cli.cli._progress import working
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._references import expand_event_streams
+from joule_cli.cli._render import one_line
 from joule_cli.cli._run import with_node
 from joule_cli.cli.event._options import Chosen, filter_options, resolve_window
 from joule_cli.ops.errors import OperationError
@@ -49,7 +51,7 @@ _COLUMNS = (
 async def remove(
     node: Node, stream: Ref, bounds: Bounds, chosen: Chosen, everything: bool, dry_run: bool
 ) -> None:
-    """Remove events of a stream and print their number; the stream stays.
+    """Remove events of a stream and say how many; the stream stays.
 
     Needs --all, a bound or a filter. Events that began before --start and had not ended then are
     removed as well. To delete the stream itself, see joule event delete.
@@ -80,13 +82,22 @@ async def remove(
     if dry_run:
         emit_list([record], _COLUMNS)
         return
+    span = bounds_text(start, end)
     if record["events"]:
-        question = f"Remove {_number(record['events'])} of {path}?"
+        if not span:
+            info = await node.event_stream_info(path)
+            record["start"], record["end"] = info.start, info.end
+            span = range_text(info.start, info.end)
+        question = f"Remove {count_text(record['events'], 'event')} of {path}?"
         confirm_or_leave(question, details="\n".join(_details(record)))
     async with working("removing", record["events"], "events") as bar:
         removed = await node.event_stream_remove(path, start, end, chosen_json)
         bar.advance(removed)
-    emit_ok(str(removed), {"path": path, "removed": removed})
+    what = f"{count_text(removed, 'event')} of {one_line(path)} removed{span}"
+    if chosen_json is not None:
+        what += f", matching {chosen_json}"
+    value = {key: record[key] for key in ("start", "end", "filter")}
+    emit_ok(what, {"path": path, "removed": removed, **value})
 
 
 def _details(record: dict[str, Any]) -> list[str]:
@@ -98,9 +109,6 @@ def _details(record: dict[str, Any]) -> list[str]:
     if record["filter"] is not None:
         lines.append(f"  matching {record['filter']}")
     if record["began_before"]:
-        lines.append(f"  {_number(record['began_before'])} began before and had not ended then")
+        number = count_text(record["began_before"], "event")
+        lines.append(f"  {number} began before and had not ended then")
     return lines
-
-
-def _number(events: int) -> str:
-    return "1 event" if events == 1 else f"{events:,} events"

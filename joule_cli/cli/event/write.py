@@ -318,12 +318,11 @@ async def _find(node: Node, stream: Ref, declared: dict[str, str], *, create: bo
     else:
         path, found = stream, None
         try:
-            found = await find_event_stream(node, stream)
-        except StreamNotFound as exc:
-            # with a hint, the name is that of something else
-            if exc.hint is None and not create:
-                exc.hint = "use --create to create it"
-            if exc.hint is not None:
+            found = await find_event_stream(node, stream, "use --create to create it")
+        except StreamNotFound:
+            from joule_cli.cli._advice import other_kind
+
+            if not create or other_kind(await node.folder_root(), stream):
                 raise
     if found is None:
         folder, name = split_path(path)

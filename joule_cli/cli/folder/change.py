@@ -9,9 +9,9 @@ import click
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import PATH, progress_option, safe_options
 from joule_cli.cli._output import emit_ok
-from joule_cli.cli._progress import counted, working
+from joule_cli.cli._prompt import is_asked
 from joule_cli.cli._references import any_pattern, expand_folders
-from joule_cli.cli._run import for_each, with_node
+from joule_cli.cli._run import with_node
 from joule_cli.errors import ConflictError, LockedError
 
 if TYPE_CHECKING:
@@ -83,17 +83,20 @@ async def _update(node: Node, ref: Ref, name: str | None, description: str | Non
     examples=["joule folder delete /tmp -r --dry-run", "joule folder delete '/tmp/run-*' -r --yes"],
 )
 @click.argument("folder", type=PATH, nargs=-1, required=True)
-@click.option("-r", "--recursive", is_flag=True, help="Also delete the folders inside.")
+@click.option("-r", "--recursive", is_flag=True, help="Also delete what is inside.")
 @safe_options
 @progress_option
 @with_node
 async def delete(node: Node, folder: tuple[Ref, ...], recursive: bool, dry_run: bool) -> None:
-    """Delete folders with their streams and all data."""
-    from joule_cli.cli._streams import (
+    """Delete folders with their streams and all data.
+
+    Folders inside need -r. So do streams inside, unless you answer the question, or --yes does.
+    """
+    from joule_cli.cli._deleting import (
         ask_to_delete,
         contents_text,
+        delete_streams,
         gather_doomed,
-        number_held,
         show_doomed,
     )
 
@@ -101,31 +104,25 @@ async def delete(node: Node, folder: tuple[Ref, ...], recursive: bool, dry_run: 
     found = _without_nested(named)
     for path, each in found:
         _check_deletable(path, each, recursive)
-    records: list[dict[str, Any]] = []
-    sizes: dict[str, int] = {}
+    held: dict[str, list[dict[str, Any]]] = {}
     for path, each in found:
-        records.extend(
-            {"kind": "folder", "path": at, "id": inner.id} for at, inner in each.walk(path)
-        )
-        held = await gather_doomed(node, list(each.streams(path)), list(each.events(path)))
-        sizes[path] = number_held(held)
-        records.extend(held)
+        inside = await gather_doomed(node, list(each.streams(path)), list(each.events(path)))
+        folders = ({"kind": "folder", "path": at, "id": f.id} for at, f in each.walk(path))
+        held[path] = [*folders, *inside]
+    records = [record for inside in held.values() for record in inside]
     if dry_run:
         show_doomed(records)
         return
+    pattern = any_pattern(folder, named)
+    if not (recursive or pattern or is_asked()):
+        _require_empty(found)
     names = found[0][0] if len(found) == 1 else f"{len(found)} folders"
-    ask_to_delete(
-        records,
-        f"{names} with {contents_text(records)}",
-        always=any_pattern(folder, named),
-    )
+    ask_to_delete(records, f"{names} with {contents_text(records)}", always=pattern)
 
     async def delete_one(item: tuple[str, Folder]) -> None:
         await node.folder_delete(item[1], recursive)
 
-    async with working("deleting", sum(sizes.values()), "records") as bar:
-        await for_each(found, counted(bar, delete_one, lambda item: sizes[item[0]]))
-    emit_ok(value={"deleted": [path for path, _ in found]})
+    await delete_streams(found, held, delete_one, "folders")
 
 
 def _without_nested(found: list[tuple[str, Folder]]) -> list[tuple[str, Folder]]:
@@ -135,6 +132,17 @@ def _without_nested(found: list[tuple[str, Folder]]) -> list[tuple[str, Folder]]
         for path, each in found
         if not any(path.startswith(f"{other.rstrip('/')}/") and path != other for other in paths)
     ]
+
+
+def _require_empty(found: list[tuple[str, Folder]]) -> None:
+    """Refuse to delete streams that nobody has agreed to lose."""
+    for path, folder in found:
+        if folder.data_streams or folder.event_streams:
+            raise ConflictError(
+                "the folder holds streams",
+                object=path,
+                hint="use -r or --yes to delete them with all data",
+            )
 
 
 def _check_deletable(path: str, folder: Folder, recursive: bool) -> None:

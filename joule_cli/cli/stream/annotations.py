@@ -17,9 +17,9 @@ from joule_cli.cli._output import (
     output_format,
     write_utf8,
 )
-from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import Settings
+from joule_cli.cli.annotation import delete_annotations
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -74,10 +74,8 @@ async def list_or_delete(
     if not delete or dry_run:
         _show(found)
         return
-    if found:
-        confirm_or_leave(f"Delete {len(found)} annotations of {stream}?")
-    await node.data_stream_annotation_delete(stream, start, end)
-    emit_ok(value={"deleted": len(found)})
+    text, value = await delete_annotations(node, stream, found, (start, end))
+    emit_ok(f"{text}\nOK", value)
 
 
 def _show(found: list[Annotation]) -> None:

@@ -6,22 +6,19 @@ from typing import TYPE_CHECKING
 
 import click
 
+from joule_cli.cli._deleting import (
+    ask_to_delete,
+    delete_streams,
+    doomed_records,
+    gather_doomed,
+    show_doomed,
+)
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import PATH, STREAM, progress_option, safe_options
 from joule_cli.cli._output import emit_ok
-from joule_cli.cli._progress import counted, working
 from joule_cli.cli._references import any_pattern, expand_streams, match_streams, named_streams
-from joule_cli.cli._run import for_each, with_node
-from joule_cli.cli._streams import (
-    ask_to_delete,
-    ask_to_move,
-    doomed_records,
-    gather_doomed,
-    gather_info,
-    move_each,
-    one_or_number,
-    show_doomed,
-)
+from joule_cli.cli._run import with_node
+from joule_cli.cli._streams import ask_to_move, gather_info, move_each, one_or_number
 from joule_cli.errors import LockedError
 from joule_cli.model import DataStream
 
@@ -100,10 +97,8 @@ async def delete(node: Node, stream: tuple[Ref, ...], dry_run: bool) -> None:
         else:
             await node.event_stream_delete(item[0])
 
-    rows = {record["path"]: record.get("rows") or 0 for record in records}
-    async with working("deleting", sum(rows.values())) as bar:
-        await for_each(streams, counted(bar, delete_one, lambda item: rows[item[0]]))
-    emit_ok(value={"deleted": [path for path, _ in streams]})
+    held = {record["path"]: [record] for record in records}
+    await delete_streams(streams, held, delete_one, "streams")
 
 
 async def _find(
@@ -119,4 +114,4 @@ async def _find(
         by_id = isinstance(reference, int)
         return match_streams(known[: len(data)] if by_id else known, reference)
 
-    return named_streams(root, references, matching)
+    return named_streams(root, references, matching, "stream")

@@ -16,6 +16,7 @@ from joule_cli.cli._references import find_stream
 from joule_cli.cli._run import with_node
 from joule_cli.cli.stream.create import read_model
 from joule_cli.errors import LayoutMismatchError
+from joule_cli.series.nearest import among
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -135,8 +136,8 @@ def _element(stream: DataStream, reference: str) -> Element:
             return element
     if reference.isascii() and reference.isdigit() and int(reference) < len(stream.elements):
         return stream.elements[int(reference)]
-    known = ", ".join(e.name for e in stream.elements)
-    raise click.BadParameter(f"no element '{reference}'; the elements are {known}")
+    known = among(reference, [e.name for e in stream.elements], "elements")
+    raise click.BadParameter(f"no element '{reference}'; {known}")
 
 
 def _change(element: Element, assignments: list[str]) -> None:
@@ -145,7 +146,7 @@ def _change(element: Element, assignments: list[str]) -> None:
     for assignment in assignments:
         key, _, text = assignment.partition("=")
         if key not in _KEYS:
-            raise click.BadParameter(f"no attribute '{key}'; the keys are {', '.join(_KEYS)}")
+            raise click.BadParameter(f"no attribute '{key}'; {among(key, _KEYS, 'keys')}")
         setattr(element, key, _value(key, text))
 
 

@@ -75,19 +75,11 @@ class Catalog:
                 yield table
 
     def nearest(self, name: str) -> str | None:
-        """Return the name of a table that somebody may have meant."""
-        import difflib
+        """Return the name of a table that was probably meant."""
+        from joule_cli.series.nearest import nearest
 
-        paths = self.paths()
-        wanted = name.strip("/").casefold()
-        paths.remove(AnnotationTable.NAME)
-        folded = {path.casefold(): path for path in paths}
-        close = difflib.get_close_matches(wanted, folded, 1, 0.6)
-        if close:
-            return folded[close[0]]
-        # the name of a stream without its folders
-        ends = [path for path in paths if path.casefold().endswith(f"/{wanted}")]
-        return ends[0] if ends else None
+        found = nearest(name, (path for path in self.paths() if path != AnnotationTable.NAME), 1)
+        return found[0] if found else None
 
     def _exact(self, connection: apsw.Connection, name: str) -> Table | None:
         path = f"/{name.removeprefix('/')}"
