@@ -353,7 +353,11 @@ async def test_answers_to_errors(node: Node, caplog: pytest.LogCaptureFixture):
         assert (odd.status, odd.text) == (404, "404: no\r\nSet-Cookie: x\\udcff")
         assert "set-cookie" not in odd.headers
         assert odd.headers[CODE_HEADER] == "folder_not_found"
-        assert not caplog.records
+        lines = [(record.levelname, record.getMessage()) for record in caplog.records]
+        assert [level for level, _ in lines] == ["ERROR", "WARNING"]
+        assert lines[0][1].endswith(" no space is left")
+        assert lines[1][1].endswith(r" no\r\nSet-Cookie: x\udcff")
+        assert not any(record.exc_info for record in caplog.records)
         bug = await client.send("GET", "/bug")
         assert (bug.status, bug.text) == (500, "500: Internal Server Error")
     assert "secret details" in caplog.text
