@@ -435,3 +435,16 @@ async def test_new_node_has_an_identity_when_it_is_served(client: Client):
     first = await client.get("/version.json")
     assert first["uuid"]
     assert (await client.get("/version.json"))["uuid"] == first["uuid"]
+
+
+@pytest.mark.parametrize("depth", [650, 690, 710, 960, 990, 2000])
+@pytest.mark.parametrize("place", ["datatype", "name", "units", "display_type", "dest_path"])
+async def test_deeply_nested_values_are_refused(client: Client, place: str, depth: int):
+    given = flow().to_json()
+    body = {"dest_path": "/a", "stream": given}
+    nested = "[" * depth + "]" * depth
+    text = json.dumps(body).replace(f'"{place}": ', f'"{place}": {nested}, "x": ')
+    answer = await client.send(
+        "POST", "/stream.json", body=text.encode(), headers={"Content-Type": "application/json"}
+    )
+    assert (answer.status, "Traceback" in answer.text) == (400, False)
