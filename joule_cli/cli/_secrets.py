@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+from pathlib import Path
 
+from joule_cli.cli._output import warn
 from joule_cli.cli._prompt import UnansweredError, ask
 from joule_cli.cli._run import is_terminal
 from joule_cli.cli._settings import current
@@ -11,6 +14,8 @@ from joule_cli.errors import ConfigurationError
 
 #: Shown in place of a secret.
 MASK = "********"
+#: Fields of ``/proc/self/stat`` behind the name of the program, see proc_pid_stat(5).
+_ARG_START, _ARG_END = 45, 46
 
 
 def read_secret(file: str) -> str:
@@ -35,6 +40,38 @@ def read_secret(file: str) -> str:
     if not secret or "\n" in secret:
         raise ConfigurationError("there must be one line with the key", object=file)
     return secret
+
+
+def given_openly(secret: str, better: str) -> str:
+    """Return a secret that was an argument, after hiding it from others as far as it goes.
+
+    Parameters
+    ----------
+    better
+        What the warning recommends.
+    """
+    # others may have seen it before
+    warn(f"other users of this machine can see keys in arguments, with ps; {better}")
+    with suppress(OSError, ValueError, IndexError):
+        _hide_argument(secret.encode("utf-8", "surrogateescape"))
+    return secret
+
+
+def _hide_argument(secret: bytes) -> None:
+    """Overwrite an argument where the kernel reads it for other processes."""
+    # the name of the program, in parentheses, may hold blanks
+    stat = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    begin, end = int(stat[_ARG_START]), int(stat[_ARG_END])
+    with open("/proc/self/mem", "r+b", buffering=0) as memory:  # noqa: PTH123  (no buffer)
+        memory.seek(begin)
+        place = begin
+        for word in memory.read(end - begin).split(b"\0"):
+            place += len(word)
+            # alone, or behind its option
+            if secret and word.endswith(secret):
+                memory.seek(place - len(secret))
+                memory.write(b"*" * len(secret))
+            place += 1
 
 
 def ask_secret(question: str, hint: str) -> str:

@@ -31,7 +31,10 @@ GROUPS = {
     "module": ("joule_cli.cli.module:module", "See what the modules of a node do."),
     "proxy": ("joule_cli.cli.proxy:proxy", "See the web interfaces behind a node."),
     "master": ("joule_cli.cli.master:master", "Choose who may control a node."),
-    "follower": ("joule_cli.cli.follower:follower", "See which nodes a node can control."),
+    "follower": (
+        "joule_cli.cli.follower:follower",
+        "See which nodes a node can control, and let others join it.",
+    ),
     "archive": (
         "joule_cli.cli.archive:archive",
         "Inspect archives, and import them into a node.",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from joule_cli.cli._lazy import group
-from joule_cli.cli._options import safe_options
-from joule_cli.cli._output import Column, emit_list, emit_ok, emit_text, output_format
+from joule_cli.cli._options import DURATION, safe_options
+from joule_cli.cli._output import Column, emit_list, emit_ok, emit_text, output_format, show_time
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import PARTLY_DONE, with_node
 from joule_cli.cli._secrets import MASK
@@ -30,9 +30,9 @@ _COLUMNS = (
 _FORGET_ALL = ((0, 9), (1, 0, 1))
 
 
-@group("follower", examples=["joule follower list", "joule follower delete pumphouse"])
+@group("follower", examples=["joule follower list", "joule follower accept --for 10m"])
 def follower() -> None:
-    """See which nodes a node can control."""
+    """See which nodes a node can control, and let others join it."""
 
 
 @follower.command("list", examples=["joule follower list", "joule follower list --json"])
@@ -56,6 +56,37 @@ async def list_(node: Node, show_secrets: bool) -> None:
 def _record(follower: Follower, show_secrets: bool) -> dict[str, Any]:
     value = follower.to_json()
     return value if show_secrets else {**value, "key": MASK}
+
+
+@follower.command(
+    "accept",
+    examples=["joule follower accept --for 10m", "joule follower accept --for 1h --private"],
+)
+@click.option(
+    "--for",
+    "duration",
+    type=DURATION,
+    required=True,
+    metavar="D",
+    help="How long, at most a day; 0s lets none join any more.",
+)
+@click.option(
+    "--private",
+    is_flag=True,
+    help="Also from private and loopback addresses.",
+)
+@with_node
+async def accept(node: Node, duration: int, private: bool) -> None:
+    """Let other nodes join this one for a while.
+
+    Meanwhile 'joule master add joule URL', on another node, makes that one a follower of this one,
+    which can control it from then on. At other times a served node takes none, unless it is served
+    with --accept-followers.
+    """
+    joining = await node.follower_accept(duration, private=private)
+    name = (await node.info()).name
+    text = f"Nodes may join [{name}] until {show_time(joining.until)}"
+    emit_ok(text if duration else f"Nodes may no longer join [{name}]", joining.to_json())
 
 
 @follower.command("delete", examples=["joule follower delete pumphouse --yes"])

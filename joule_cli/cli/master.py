@@ -19,7 +19,7 @@ from joule_cli.cli._output import (
 )
 from joule_cli.cli._prompt import ask, confirm_or_leave
 from joule_cli.cli._run import with_node
-from joule_cli.cli._secrets import ask_secret, read_secret
+from joule_cli.cli._secrets import ask_secret, given_openly, read_secret
 from joule_cli.cli._settings import current
 from joule_cli.errors import ApiError, MasterNotFound
 
@@ -107,6 +107,8 @@ async def add(
     account = (first_name, last_name, email, password_file)
     if key is not None and key_file is not None:
         raise click.UsageError("--key and --key-file exclude each other.")
+    if key is not None:
+        given_openly(key, "use --key-file")
     if type != "lumen" and any(each is not None for each in (lumen_key_file, *account)):
         raise click.UsageError("These credentials are for a lumen master.")
     if type != "user" and (key is not None or key_file is not None):

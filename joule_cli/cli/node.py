@@ -26,7 +26,7 @@ from joule_cli.cli._output import (
 )
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import for_each, is_terminal, open_node, run, with_node
-from joule_cli.cli._secrets import ask_secret, read_secret
+from joule_cli.cli._secrets import ask_secret, given_openly, read_secret
 from joule_cli.cli._settings import current
 from joule_cli.errors import AuthorizationError, JouleError
 
@@ -155,6 +155,8 @@ def add(
 
     if key is not None and key_file is not None:
         raise click.UsageError("KEY and --key-file exclude each other.")
+    if key is not None:
+        given_openly(key, "use --key-file, JOULE_API_KEY, or the question for it")
     registry = _registry()
     old = next((entry for entry in registry.nodes() if entry.name == name), None)
     given = key if key_file is None else read_secret(key_file)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import logging
     import ssl
     from collections.abc import Iterator
+    from ipaddress import IPv4Network, IPv6Network
     from types import FrameType
 
     from joule_cli.api.node import Node
@@ -88,7 +89,35 @@ class SizeType(click.ParamType[int]):
 @click.option("--importer-dir", type=_FILE, metavar="DIR", help="Import archives by these rules.")
 @click.option("--importer-key-file", metavar="FILE", help="Key that may upload archives only.")
 @click.option("--archive-dir", type=_FILE, metavar="DIR", help="Keep uploaded archives.")
-@click.option("--access-log/--no-access-log", default=True, help="Log every request, or none.")
+@click.option(
+    "--archive-limit", type=SizeType(), metavar="SIZE", help="Largest archive.  [default: 1GiB]"
+)
+@click.option(
+    "--archive-quota",
+    type=SizeType(),
+    metavar="SIZE",
+    help="What --archive-dir may hold.  [default: 10GiB]",
+)
+@click.option(
+    "--accept-followers",
+    is_flag=True,
+    help="Let other nodes join at any time, not only after 'joule follower accept'.",
+)
+@click.option(
+    "--private-followers",
+    is_flag=True,
+    help="Let them join from private and loopback addresses, too.",
+)
+@click.option(
+    "--trusted-proxy",
+    "trusted_proxies",
+    multiple=True,
+    metavar="ADDR",
+    help="Believe what this address or network says about its clients; may be repeated.",
+)
+@click.option(
+    "--access-log/--no-access-log", default=True, help="Log every request, or only refused ones."
+)
 @click.option(
     "--body-limit", type=SizeType(), metavar="SIZE", help="Largest JSON body.  [default: 1MiB]"
 )
@@ -125,6 +154,11 @@ def serve(
     importer_dir: Path | None,
     importer_key_file: str | None,
     archive_dir: Path | None,
+    archive_limit: int | None,
+    archive_quota: int | None,
+    accept_followers: bool,
+    private_followers: bool,
+    trusted_proxies: tuple[str, ...],
     access_log: bool,
     body_limit: int | None,
     connections: int | None,
@@ -139,6 +173,10 @@ def serve(
     Over TCP, every request needs a key of a master of the node: 'joule admin authorize' makes and
     stores one for yourself on this machine, 'joule master add user NAME' makes one for others.
     Whoever may use the UNIX socket needs none.
+
+    Other nodes become followers of this one only while 'joule follower accept' lets them. Headers
+    such as X-Forwarded-For and X-Api-Scheme count when they come through the UNIX socket, or from a
+    --trusted-proxy.
 
     The log goes to stderr and begins with the address. At the end, requests are finished, or cut
     off after a while; a second signal ends the program at once.
@@ -161,6 +199,13 @@ def serve(
     if archive_dir is not None and not archive_dir.is_dir():
         raise ConfigurationError("the directory does not exist", object=str(archive_dir))
     settings.archive_directory = archive_dir
+    settings.accept_followers = accept_followers
+    settings.private_followers = private_followers
+    settings.trusted_proxies = tuple(map(_network, trusted_proxies))
+    if archive_limit is not None:
+        settings.archive_limit_bytes = archive_limit
+    if archive_quota is not None:
+        settings.archive_quota_bytes = archive_quota
     if body_limit is not None:
         settings.json_limit_bytes = body_limit
     if connections is not None:
@@ -274,6 +319,17 @@ def _proxies(options: tuple[str, ...], file: Path | None) -> Any:
 
     named = [] if file is None else read_proxies(file)
     return make_proxies([*named, *map(read_option, options)])
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    import ipaddress
+
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        raise click.UsageError(
+            f"--trusted-proxy takes an address or a network such as 192.0.2.0/24, not {text!r}."
+        ) from None
 
 
 def _advertise(settings: ServerSettings, url: str) -> None:

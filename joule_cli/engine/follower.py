@@ -6,10 +6,11 @@ therefore readable by its owner only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Final
 
 from joule_cli import model
-from joule_cli.api.actions.follower import FollowerActions
+from joule_cli.api.actions.follower import LONGEST_ACCEPT_US, FollowerActions, check_accept
 from joule_cli.engine.base import EngineState
 from joule_cli.engine.connection import close_to_others
 from joule_cli.engine.validation import check_text
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     import apsw
 
     from joule_cli.api.node import Node
-    from joule_cli.model import Follower
+    from joule_cli.model import Follower, Joining
+
+#: Key of the time until which nodes may join.
+_JOINING: Final = "joining"
 
 
 class EmbeddedFollowers(EngineState, FollowerActions):
@@ -68,3 +72,30 @@ class EmbeddedFollowers(EngineState, FollowerActions):
             return model.Follower(name, location, key, connection.last_insert_rowid())
 
         return await self.database.write(store)
+
+    async def follower_accept(self, duration_us: int, *, private: bool = False) -> Joining:
+        check_accept(duration_us)
+        joining = model.Joining(self._clock() + duration_us, private)
+        value = json.dumps(joining.to_json())
+
+        def store(connection: apsw.Connection) -> None:
+            connection.execute("INSERT OR REPLACE INTO node VALUES (?, ?)", (_JOINING, value))
+
+        await self.database.write(store)
+        return joining
+
+    async def joining(self) -> Joining | None:
+        """Return until when nodes may join, `None` if that is over or was never said."""
+
+        def read(connection: apsw.Connection) -> str | None:
+            stored: str | None = connection.execute(
+                "SELECT value FROM node WHERE key = ?", (_JOINING,)
+            ).get
+            return stored
+
+        stored = await self.database.read(read)
+        if stored is None:
+            return None
+        joining = model.Joining.from_json(json.loads(stored))
+        # the clock may have been set back meanwhile
+        return joining if 0 < joining.until - self._clock() <= LONGEST_ACCEPT_US else None

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import apsw
 
     from joule_cli.engine.node import EmbeddedNode
-    from joule_cli.model import Follower, Master
+    from joule_cli.model import Follower, Joining, Master
 
 #: Seconds for which a key is believed without looking into the file, where other processes may
 #: have deleted it. What this object deletes or replaces is forgotten at once.
@@ -109,6 +109,10 @@ class FilePeers:
             A follower at another location has this name or key.
         """
         return await self._node.store_follower(name, key, location)
+
+    async def joining(self) -> Joining | None:
+        """Return until when nodes may join, `None` if they may not."""
+        return await self._node.joining()
 
 
 def _holder(connection: apsw.Connection, digest: bytes) -> int | None:

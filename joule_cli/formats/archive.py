@@ -31,11 +31,29 @@ if TYPE_CHECKING:
 MAGIC: Final = "joule-data-archive-bundle"
 #: A block has at most 50,000 rows; this is room for 650 elements.
 _LARGEST_MEMBER: Final = 256 * 1024 * 1024
-_LARGEST_METADATA: Final = 64 * 1024 * 1024
-_ROWS: Final = re.compile(r"(-?\d+)\.dat")
-_BREAK: Final = re.compile(r"(-?\d+|None)_interval_break\.dat")
-_EVENTS: Final = re.compile(r"(-?\d+)\.json")
-_FOLDER: Final = re.compile(r"(data|events)/(\d+)/metadata\.json")
+#: A block has at most 1,000 events, and a description few streams.
+_LARGEST_JSON: Final = 32 * 1024 * 1024
+#: Values in one of these: objects in memory are many times as large as their text.
+_MOST_VALUES: Final = 2_000_000
+#: What all members unpack to: bytes for any archive, and for each of its own bytes. Rows do not
+#: pack better than this, what is made to fill a disk does.
+_MOST_UNPACKED: Final = (1024 * 1024 * 1024, 100)
+#: No time and no count has more digits than these, and longer ones would not be converted.
+_ROWS: Final = re.compile(r"(-?[0-9]{1,20})\.dat")
+_BREAK: Final = re.compile(r"(-?[0-9]{1,20}|None)_interval_break\.dat")
+_EVENTS: Final = re.compile(r"(-?[0-9]{1,20})\.json")
+_FOLDER: Final = re.compile(r"(data|events)/([0-9]{1,20})/metadata\.json")
+#: What the summary says of each stream.
+_KINDS: Final[dict[str, type]] = {
+    **dict.fromkeys(("source_label", "stream_path", "stream_layout"), str),
+    **dict.fromkeys(("start_ts", "end_ts", "row_count", "interval_count", "event_count"), int),
+    "event_fields": dict,
+}
+#: What NumPy raises for a head that describes no array of rows.
+_NO_ARRAY: Final = (
+    *(ValueError, KeyError, IndexError, TypeError, EOFError, OverflowError),
+    *(SyntaxError, RecursionError, MemoryError),
+)
 
 
 @dataclass(slots=True, frozen=True)
@@ -114,10 +132,16 @@ class Archive:
         self.path = path
         try:
             self._zip = zipfile.ZipFile(path)
+            self._room = _MOST_UNPACKED[0] + _MOST_UNPACKED[1] * path.stat().st_size
         except (zipfile.BadZipFile, NotImplementedError, ValueError) as exc:
             raise self._invalid() from exc
         except OSError as exc:
             raise FormatError(exc.strerror or "cannot be read", file=str(path)) from exc
+        self._files: dict[str, list[str]] = {}
+        for name in self._zip.namelist():
+            folder, _, rest = name.partition("/data/")
+            if rest:
+                self._files.setdefault(folder, []).append(rest)
         try:
             self.summary = self._read_summary()
         except BaseException:
@@ -149,16 +173,12 @@ class Archive:
 
     def members(self, stream: ArchivedStream) -> tuple[list[Member], list[str]]:
         """Return the files of a stream in the order of time, and the names of unknown ones."""
-        prefix = f"{stream.folder}/data/"
         pattern = _ROWS if isinstance(stream.model, DataStream) else _EVENTS
         found: list[tuple[float, bool, Member]] = []
         unknown = []
-        for name in self._zip.namelist():
-            if not name.startswith(prefix) or name == prefix:
-                continue
-            rest = name.removeprefix(prefix)
+        for rest in self._files.get(stream.folder, ()):
             if match := pattern.fullmatch(rest):
-                found.append((int(match[1]), True, Member(name)))
+                found.append((int(match[1]), True, Member(f"{stream.folder}/data/{rest}")))
             elif pattern is _ROWS and (match := _BREAK.fullmatch(rest)):
                 time = float("-inf") if match[1] == "None" else int(match[1])
                 found.append((time, False, Member(None)))
@@ -184,7 +204,7 @@ class Archive:
             rows = np.empty(len(stored), layout.dtype)
             rows["timestamp"] = stored["timestamp"]
             values = stored["data"].reshape(len(stored), layout.width)
-        except (ValueError, KeyError, IndexError, TypeError, EOFError, OverflowError) as exc:
+        except _NO_ARRAY as exc:
             raise self._no_rows(name, stream.model) from exc
         if values.dtype != layout.element:
             raise self._no_rows(name, stream.model)
@@ -200,13 +220,13 @@ class Archive:
             It has none.
         """
         try:
-            return [Event.from_json(each) for each in self._read_json(name, _LARGEST_MEMBER)]
-        except (KeyError, TypeError, AttributeError) as exc:
+            return [_event(each) for each in self._read_json(name)]
+        except (KeyError, TypeError, ValueError) as exc:
             raise FormatError(f"{name} has no events", file=str(self.path)) from exc
 
     def _read_summary(self) -> Summary:
         try:
-            data = self._read_json("metadata.json", _LARGEST_METADATA)
+            data = self._read_json("metadata.json")
         except FormatError as exc:
             raise self._invalid() from exc
         if not isinstance(data, dict) or data.get("magic") != MAGIC:
@@ -217,11 +237,12 @@ class Archive:
             raise self._invalid()
         if not all(isinstance(each, list) and all(map(_is_object, each)) for each in streams):
             raise self._invalid()
-        created = created_at if isinstance(created_at, int) else None
-        return Summary(name, node, created, str(data.get("version", "")), *streams)
+        created = created_at if _is(created_at, int) else None
+        told = [[_told(each) for each in found] for found in streams]
+        return Summary(name, node, created, str(data.get("version", "")), *told)
 
     def _read_stream(self, kind: str, number: int, member: str) -> ArchivedStream:
-        data = self._read_json(member, _LARGEST_METADATA)
+        data = self._read_json(member)
         try:
             model = data["stream_model"]
             build = DataStream.from_json if kind == "data" else EventStream.from_json
@@ -231,12 +252,15 @@ class Archive:
                 str(data["stream_path"]),
                 build(model),
             )
-        except (KeyError, TypeError, AttributeError) as exc:
+        except (KeyError, TypeError, ValueError, AttributeError) as exc:
             raise FormatError(f"{member} describes no stream", file=str(self.path)) from exc
 
-    def _read_json(self, name: str, most: int) -> Any:
+    def _read_json(self, name: str) -> Any:
+        text = self._read(name, _LARGEST_JSON)
+        if sum(map(text.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+            raise FormatError(f"{name} is too large", file=str(self.path))
         try:
-            return json.loads(self._read(name, most))
+            return json.loads(text)
         except (ValueError, RecursionError) as exc:
             raise FormatError(f"{name} is not JSON", file=str(self.path)) from exc
 
@@ -252,7 +276,8 @@ class Archive:
         except Exception as exc:
             # zlib, lzma and bz2 have errors of their own that share no base
             raise FormatError(f"{name} cannot be unpacked", file=str(self.path)) from exc
-        if len(content) > most:
+        self._room -= len(content)
+        if len(content) > most or self._room < 0:
             raise FormatError(f"{name} is too large", file=str(self.path))
         return content
 
@@ -272,6 +297,26 @@ def _array(content: bytes) -> Rows:
     if dtype.hasobject or len(shape) != 1:
         raise ValueError("not rows")
     return np.frombuffer(content, dtype, count=shape[0], offset=stream.tell())
+
+
+def _event(given: Any) -> Event:
+    event = Event.from_json(given)
+    times = (event.start_time, event.end_time)
+    if type(times[0]) is not int or type(times[1]) not in (int, type(None)):
+        raise TypeError("no times")
+    return event
+
+
+def _told(stream: dict[str, Any]) -> dict[str, Any]:
+    """Return what a summary says of a stream; what is of the wrong kind is not known."""
+    return {
+        name: value if name not in _KINDS or _is(value, _KINDS[name]) else None
+        for name, value in stream.items()
+    }
+
+
+def _is(value: Any, kind: type) -> bool:
+    return type(value) is kind and (not isinstance(value, int) or -(2**63) <= value < 2**63)
 
 
 def _is_object(value: Any) -> bool:

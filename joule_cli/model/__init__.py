@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from joule_cli.model.event import Event, EventBucket
     from joule_cli.model.event_stream import EventStream, EventStreamInfo
     from joule_cli.model.folder import Folder
-    from joule_cli.model.follower import Follower
+    from joule_cli.model.follower import Follower, Joining
     from joule_cli.model.master import Master
     from joule_cli.model.module import Module, ModuleStatistics
     from joule_cli.model.node_info import NodeInfo
@@ -37,6 +37,7 @@ __all__ = [
     "EventStreamInfo",
     "Folder",
     "Follower",
+    "Joining",
     "Master",
     "Module",
     "ModuleStatistics",
@@ -59,6 +60,7 @@ _MODULES = {
     "EventStreamInfo": "event_stream",
     "Folder": "folder",
     "Follower": "follower",
+    "Joining": "follower",
     "Master": "master",
     "Module": "module",
     "ModuleStatistics": "module",

@@ -7,7 +7,7 @@ import json
 from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from joule_cli.errors import ApiError, DuplicateTimestampError, FormatError, JouleError
 from joule_cli.formats.archive import Archive
@@ -201,7 +201,7 @@ class _Import:
             elif on_conflict == "keep_source":
                 changed.append(replace(other, content=event.content))
             elif on_conflict == "merge":
-                content = {**(other.content or {}), **(event.content or {})}
+                content = _merged(other.content, event.content)
                 changed.append(replace(other, content=content))
         await self._node.event_stream_write(stored, changed)
         return len(changed)
@@ -241,6 +241,13 @@ class _Note:
 
 def _times(event: Event) -> tuple[int, int | None]:
     return event.start_time, event.end_time
+
+
+def _merged(stored: Any, sent: Any) -> Any:
+    """Return the fields of both; what has none is replaced as a whole."""
+    if isinstance(stored or {}, dict) and isinstance(sent or {}, dict):
+        return {**(stored or {}), **(sent or {})}
+    return sent
 
 
 def _identity(event: Event) -> tuple[int, int | None, str]:

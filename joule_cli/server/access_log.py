@@ -1,4 +1,8 @@
-"""One line for each request; nothing in it that should stay secret."""
+"""One line for each request; nothing in it that should stay secret.
+
+The line of a request that was refused has the reason at its end and is a warning, or an error if
+the node itself failed: it is there when the log of the others is switched off.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,10 @@ from urllib.parse import urlencode
 from aiohttp.abc import AbstractAccessLogger
 from aiohttp.http_exceptions import HttpProcessingError
 
+from joule_cli.server.state import CLIENT, REASON
+
 if TYPE_CHECKING:
-    from aiohttp.web import BaseRequest, StreamResponse
+    from aiohttp import web
 
 #: The only parameters that are logged: which stream, and how much of it.
 _SHOWN: Final = frozenset(
@@ -27,43 +33,64 @@ _SHOWN: Final = frozenset(
         "subscribe",
     }
 )
-#: Longer ones are cut; nobody fills the disk with a request.
-_LONGEST = 500
+#: Longer targets and reasons are cut; nobody fills the disk with a request.
+_LONGEST, _LONGEST_REASON = 500, 300
 
 access_logger = logging.getLogger("joule_cli.access")
 http_logger = logging.getLogger("joule_cli.server.http")
 
 
-def _hide_heads(record: logging.LogRecord) -> bool:
-    """Leave out what is wrong with the head of a request: it shows the head, keys included."""
-    if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
-        record.exc_info = None
-        record.levelno, record.levelname = logging.WARNING, "WARNING"
-    return True
+def _leave_out_heads(record: logging.LogRecord) -> bool:
+    """Leave out heads that cannot be read: they may have keys, and have their line anyway."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
-http_logger.addFilter(_hide_heads)
+http_logger.addFilter(_leave_out_heads)
 
 
 class AccessLogger(AbstractAccessLogger):
-    """Writes ``address "method path?stream" status bytes milliseconds``."""
+    """Writes ``address "method path?stream" status bytes milliseconds reason``."""
 
     @property
     def enabled(self) -> bool:
         """Whether anybody reads the log."""
-        return self.logger.isEnabledFor(logging.INFO)
+        return self.logger.isEnabledFor(logging.WARNING)
 
-    def log(self, request: BaseRequest, response: StreamResponse, time: float) -> None:
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
         """Write the line of a request that has been answered."""
+        reason, level = _reason(response), logging.INFO
+        if reason is not None:
+            level = logging.ERROR if response.status >= 500 else logging.WARNING
+        if not self.logger.isEnabledFor(level):
+            return
         shown = [(name, value) for name, value in request.query.items() if name in _SHOWN]
         query = urlencode(shown, errors="replace")
         target = f"{request.rel_url.raw_path}?{query}".rstrip("?")[:_LONGEST]
-        self.logger.info(
-            '%s "%s %s" %d %d %.1f',
-            request.remote or "unix",
+        # a head that cannot be read never got as far as to be asked where it comes from
+        address = request.get(CLIENT, request.remote)
+        self.logger.log(
+            level,
+            '%s "%s %s" %d %d %.1f%s',
+            _printable(address or "unix"),
             request.method,
-            target,
+            _printable(target),
             response.status,
             response.body_length,
             time * 1000,
+            "" if reason is None else f" {reason}",
         )
+
+
+def _reason(response: web.StreamResponse) -> str | None:
+    """Return why a request was refused, `None` if it was not."""
+    reason = response.get(REASON)
+    if reason is None and response.status >= 400:
+        # by the library, before a handler was found
+        reason = response.reason
+    return None if reason is None else _printable(reason)[:_LONGEST_REASON]
+
+
+def _printable(text: str) -> str:
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Final
 
-from aiohttp import web
+from aiohttp import web, web_response
 
 from joule_cli.server import (
     annotation,
@@ -22,12 +23,15 @@ from joule_cli.server import (
     reverse_proxy,
 )
 from joule_cli.server.access_log import AccessLogger, access_logger, http_logger
+from joule_cli.server.archive_folder import ARCHIVES, ArchiveFolder
 from joule_cli.server.auth import authentication
 from joule_cli.server.in_flight import REQUESTS, Requests, follow
+from joule_cli.server.joins import JOINS, Joins
 from joule_cli.server.peers import PEERS, Peers
 from joule_cli.server.pending import PENDING, PendingKeys
 from joule_cli.server.refusals import refuse
 from joule_cli.server.state import NODE, SETTINGS
+from joule_cli.server.wrong_keys import WRONG_KEYS, WrongKeys
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -51,6 +55,9 @@ _GROUPS: Final = (
     archive,
 )
 
+# the library would tell its version and that of Python, also where no handler of ours is asked
+web_response.SERVER_SOFTWARE = "joule"  # type: ignore[attr-defined]  # imported there
+
 #: A filter of events in a query may be long.
 _LONGEST_LINE_BYTES = 64 * 1024
 _LONGEST_HEADER_BYTES = 8 * 1024
@@ -63,12 +70,16 @@ def make_app(node: Node, *, keys: Keys, settings: ServerSettings) -> web.Applica
     app[SETTINGS] = settings
     app[REQUESTS] = Requests()
     app[PENDING] = PendingKeys()
+    app[ARCHIVES] = ArchiveFolder(
+        settings.archive_directory, settings.archive_limit_bytes, settings.archive_quota_bytes
+    )
+    app[JOINS] = Joins()
+    app[WRONG_KEYS] = WrongKeys(settings.wrong_key_delay_s, time.monotonic)
     if isinstance(keys, Peers):
         app[PEERS] = keys
     for group in _GROUPS:
         app.add_routes(group.routes)
     app.on_startup.append(info.ensure_identity)
-    app.on_startup.append(follower.limit_joins)
     if settings.proxies:
         app.cleanup_ctx.append(reverse_proxy.client)
     return app
@@ -88,4 +99,6 @@ def make_runner(app: web.Application) -> web.AppRunner:
         shutdown_timeout=app[SETTINGS].stop_timeout_s,
         max_line_size=_LONGEST_LINE_BYTES,
         max_field_size=_LONGEST_HEADER_BYTES,
+        # `Payload` does it, when a handler asks for the body
+        auto_decompress=False,
     )

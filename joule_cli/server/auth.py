@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hmac
-import socket
 from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohttp import web
 
 from joule_cli.errors import AuthorizationError
+from joule_cli.server.front import over_unix_socket
+from joule_cli.server.origin import require_own_page
 from joule_cli.server.pending import PENDING
 from joule_cli.server.refusals import Refusal
-from joule_cli.server.state import MASTER_ID, SETTINGS
+from joule_cli.server.state import ADMITTED, CLIENT, MASTER_ID, SETTINGS
+from joule_cli.server.wrong_keys import WRONG_KEYS
 from joule_cli.wire import endpoints
 
 if TYPE_CHECKING:
@@ -41,8 +43,12 @@ def authentication(keys: Keys) -> Middleware:
 
     @web.middleware
     async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not is_trusted(request) and not await _has_key(request, keys):
-            raise Refusal(403, "403: Forbidden", code=AuthorizationError.code)
+        if is_trusted(request) or await _has_key(request, keys):
+            request[ADMITTED] = True
+        elif (request.method, request.path) != ("POST", endpoints.FOLLOWER):
+            # a node that joins has no key yet; the one of its own is in the body
+            reason = "wrong key" if KEY_HEADER in request.headers else "no key"
+            raise Refusal(403, "403: Forbidden", code=AuthorizationError.code, reason=reason)
         return await handler(request)
 
     return authenticate
@@ -53,32 +59,33 @@ def is_trusted(request: web.Request) -> bool:
     return over_unix_socket(request) and AUTH_REQUIRED_HEADER not in request.headers
 
 
-def over_unix_socket(request: web.Request) -> bool:
-    """Tell whether a request came through the UNIX socket."""
-    if request.transport is None:
-        return False
-    connection = request.transport.get_extra_info("socket")
-    return connection is not None and connection.family == socket.AF_UNIX
-
-
 async def _has_key(request: web.Request, keys: Keys) -> bool:
-    call = (request.method, request.path)
-    if call == ("POST", endpoints.FOLLOWER):
-        return True  # a node that joins has no key yet; the one of its own is in the body
     key = request.headers.get(KEY_HEADER, "")
     if not key and request.path.startswith(endpoints.INTERFACE):
         key = request.cookies.get(KEY_COOKIE, "")
-    if not key or not key.isascii():
+        if key:
+            require_own_page(request)
+    if not key:
         return False
+    address, wrong_keys = request[CLIENT], request.app[WRONG_KEYS]
+    await wrong_keys.wait(address, key)
+    right = key.isascii() and await _is_right(request, keys, key)
+    if right or not _is_importers(request, key):
+        wrong_keys.note(address, key, right=right)
+    return right
+
+
+async def _is_right(request: web.Request, keys: Keys, key: str) -> bool:
     master = await keys.find(key)
     if master is not None:
         request[MASTER_ID] = master
         return True
+    call = (request.method, request.path)
     if call in _CALLS_BACK and request.app[PENDING].has(key):
         return True
-    importer_key = request.app[SETTINGS].importer_key
-    return (
-        call == ("POST", endpoints.ARCHIVE)
-        and bool(importer_key)
-        and hmac.compare_digest(key.encode(), importer_key.encode())
-    )
+    return call == ("POST", endpoints.ARCHIVE) and _is_importers(request, key)
+
+
+def _is_importers(request: web.Request, key: str) -> bool:
+    expected = request.app[SETTINGS].importer_key
+    return bool(expected) and hmac.compare_digest(key.encode(), expected.encode())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import web
 
 from joule_cli.errors import ApiError, InvalidReference
+from joule_cli.server.payload import Payload
 from joule_cli.server.refusals import Refusal
 from joule_cli.server.state import SETTINGS
 from joule_cli.wire.codec import MEDIA_TYPE, dump, load_request
@@ -27,8 +28,13 @@ def ok() -> web.Response:
     return web.Response(text="ok")
 
 
-async def read_object(request: web.Request) -> dict[str, Any]:
+async def read_object(request: web.Request, most_bytes: int | None = None) -> dict[str, Any]:
     """Return the JSON object that a request carries.
+
+    Parameters
+    ----------
+    most_bytes
+        Its largest size, by default that of the settings.
 
     Raises
     ------
@@ -39,26 +45,25 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     """
     if request.content_type.lower() != MEDIA_TYPE:
         raise ApiError(f"content-type must be {MEDIA_TYPE}")
-    value = load_request(await _read(request))
+    value = load_request(await _read(request, most_bytes))
     if not isinstance(value, dict):
         raise ApiError("the body must be a JSON object")
     return value
 
 
-async def _read(request: web.Request) -> bytes:
+async def _read(request: web.Request, most_bytes: int | None) -> bytes:
     settings = request.app[SETTINGS]
-    _check_size(request.content_length or 0, settings.json_limit_bytes)
-    body = bytearray()
+    limit = settings.json_limit_bytes if most_bytes is None else most_bytes
+    _check_size(request.content_length or 0, limit)
+    body, payload = bytearray(), Payload(request)
     try:
         async with asyncio.timeout(settings.body_timeout_s):
-            # the sum counts: a body may be compressed, or tell no length
-            while chunk := await request.content.readany():
-                body += chunk
-                _check_size(len(body), settings.json_limit_bytes)
+            # the sum counts: a body may be packed, or tell no length
+            while part := await payload.readany():
+                body += part
+                _check_size(len(body), limit)
     except TimeoutError:
         raise Refusal(408, "408: the body did not arrive in time") from None
-    except web.RequestPayloadError as exc:
-        raise ApiError("the body cannot be read") from exc
     return bytes(body)
 
 

@@ -13,6 +13,7 @@ from joule_cli.series.layout import Layout
 from joule_cli.server.body import json_response, ok
 from joule_cli.server.data_json import JsonRows
 from joule_cli.server.in_flight import REQUESTS
+from joule_cli.server.payload import Payload
 from joule_cli.server.refusals import Refusal, start
 from joule_cli.server.state import NODE
 from joule_cli.server.upload import receive
@@ -187,6 +188,7 @@ async def write(request: web.Request) -> web.Response:
             merge_gap = read_int(query, "merge-gap") or 0
         except ApiError:
             raise ApiError("merge-gap must be an integer") from None
+    payload = Payload(request)
     missing = query.get(MISSING) == "1"
     pipe = await request.app[NODE].data_write(
         key, merge_gap=merge_gap, end_interval=False, missing=missing
@@ -196,7 +198,7 @@ async def write(request: web.Request) -> web.Response:
     except BaseException:
         await pipe.close()
         raise
-    await receive(request.content, pipe, request.app[REQUESTS].read_by, missing=missing)
+    await receive(payload, pipe, request.app[REQUESTS].read_by, missing=missing)
     return ok()
 
 

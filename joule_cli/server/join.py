@@ -9,18 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import aiohttp
-
-from joule_cli.api.connect import open_entry
-from joule_cli.api.registry import NodeEntry
-from joule_cli.errors import ApiError, ConfigurationError, JouleError
-from joule_cli.server.auth import KEY_HEADER, over_unix_socket
+from joule_cli.errors import ApiError, AuthorizationError, JouleError
+from joule_cli.server.front import forwarded, over_unix_socket
+from joule_cli.server.other import JoinError, Other, is_public
 from joule_cli.server.refusals import Refusal
-from joule_cli.server.state import SETTINGS
+from joule_cli.server.state import CLIENT, SETTINGS
 from joule_cli.wire import codec, endpoints
 
 if TYPE_CHECKING:
@@ -29,111 +25,14 @@ if TYPE_CHECKING:
 
     from aiohttp import web
 
-#: Seconds for a node of unknown scheme to answer at all.
-_PROBE_S: Final = 5.0
-#: Seconds for another node to answer; it may be calling back meanwhile.
-_ANSWER_S: Final = 30.0
 #: Seconds for each of the calls back.
 _CALL_BACK_S: Final = 10.0
-_LONGEST_ANSWER: Final = 64 * 1024
+#: Longest name of a node.
+_LONGEST_NAME: Final = 255
 #: What a Lumen server, which knows no keys of nodes, gets in the header.
 _LUMEN_KEY: Final = "stub_key"
 _HOST: Final = re.compile(r"[A-Za-z0-9._~-]+|\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f:.]+")
 _BASE_URI: Final = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@%-]+)*/?")
-
-
-class JoinError(ApiError):
-    """The other node could not be reached, or refused."""
-
-
-class Other:
-    """A node or Lumen server that this node calls.
-
-    Parameters
-    ----------
-    ca_file
-        A certificate authority to trust besides the system's.
-    """
-
-    def __init__(self, url: str, *, ca_file: Path | None) -> None:
-        self.url = url
-        self._tls = _tls(ca_file)
-
-    async def post(self, endpoint: str, key: str, body: Mapping[str, Any]) -> Any:
-        """Send JSON and return that of the answer, `None` for ``ok``.
-
-        Raises
-        ------
-        JoinError
-            With the text that the operator sees.
-        """
-        headers = {
-            KEY_HEADER: key,
-            "Content-Type": codec.MEDIA_TYPE,
-            "Connection": "close",
-        }
-        timeout = aiohttp.ClientTimeout(total=_ANSWER_S)
-        try:
-            async with (
-                aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
-                session.post(
-                    f"{self.url}{endpoint}",
-                    data=codec.dump(body).encode(),
-                    headers=headers,
-                    allow_redirects=False,
-                    ssl=self._tls,
-                    timeout=timeout,
-                ) as response,
-            ):
-                content = await response.content.read(_LONGEST_ANSWER)
-                status, media_type = response.status, response.content_type
-        except aiohttp.ClientConnectorCertificateError as exc:
-            raise JoinError(
-                "the specified certificate authority did not validate this server"
-            ) from exc
-        except (aiohttp.ClientError, TimeoutError, ValueError) as exc:
-            raise JoinError(f"Cannot contact node at [{self.url}]") from exc
-        text = content.decode("utf-8", "replace").strip()
-        if status != 200:
-            told = response.reason if media_type == "text/html" else " ".join(text.splitlines())
-            raise JoinError(f"{told} [{status}]")
-        if media_type == codec.MEDIA_TYPE:
-            try:
-                return codec.load_response(content)
-            except ApiError as exc:
-                raise JoinError(exc.message) from exc
-        if text.lower() == "ok":
-            return None
-        raise JoinError(f"Invalid node response: {text[:200]}")
-
-    async def answers(self) -> bool:
-        """Tell whether anything speaks HTTP there, whatever it says."""
-        try:
-            async with (
-                aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
-                session.get(
-                    self.url,
-                    allow_redirects=False,
-                    ssl=self._tls,
-                    timeout=aiohttp.ClientTimeout(total=_PROBE_S),
-                ),
-            ):
-                return True
-        except (aiohttp.ClientError, TimeoutError, ValueError):
-            return False
-
-
-def _tls(ca_file: Path | None) -> ssl.SSLContext | bool:
-    if ca_file is None:
-        return True
-    context = ssl.create_default_context()
-    try:
-        context.load_verify_locations(cafile=ca_file)
-    except (OSError, ssl.SSLError) as exc:
-        raise ConfigurationError(
-            "cannot read the certificate authority", object=str(ca_file)
-        ) from exc
-    return context
 
 
 async def find_other(identifier: str, *, path: str, ca_file: Path | None) -> Other:
@@ -178,9 +77,9 @@ async def ask_to_be_master(other: Other, key: str, introduction: Mapping[str, An
     """
     answer = await other.post(endpoints.FOLLOWER, key, {"key": key, **introduction})
     name = answer.get("name") if isinstance(answer, dict) else None
-    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+    if not _is_name(name):
         raise JoinError("Invalid node response: it has no name")
-    return name
+    return str(name)
 
 
 async def ask_lumen_to_be_master(
@@ -206,14 +105,13 @@ def introduce(request: web.Request) -> dict[str, Any]:
         It has no address that others could use.
     """
     settings = request.app[SETTINGS]
-    port: int | str | None = settings.port
-    scheme, base_uri = settings.scheme, settings.base_uri
-    if over_unix_socket(request):
-        # set by the reverse proxy in front; the port stays the text that it is
-        port = request.headers.get("X-Api-Port", port)
-        scheme = request.headers.get("X-Api-Scheme", scheme)
-        base_uri = request.headers.get("X-Api-Base-Uri", base_uri)
-    elif request.transport is not None:
+    # the port stays the text that it is
+    port: int | str | None = forwarded(request, "X-Api-Port") or settings.port
+    scheme = forwarded(request, "X-Api-Scheme") or settings.scheme
+    base_uri = forwarded(request, "X-Api-Base-Uri")
+    if base_uri is None:
+        base_uri = settings.base_uri
+    if request.transport is not None and not over_unix_socket(request):
         port = port or request.transport.get_extra_info("sockname")[1]
         scheme = scheme or request.scheme
     if port is None:
@@ -246,7 +144,7 @@ def read_location(request: web.Request, body: Mapping[str, Any]) -> str:
     host = _host(request, body)
     scheme, base_uri = body["scheme"], body["base_uri"]
     port = _port(body["port"])
-    if scheme not in {"http", "https"} or port is None:
+    if scheme not in ("http", "https") or port is None:
         raise ApiError("Invalid request, [scheme] and [port] are not those of a node")
     if not isinstance(base_uri, str) or not _BASE_URI.fullmatch(base_uri):
         raise ApiError("Invalid request, [base_uri] is not a path")
@@ -261,14 +159,11 @@ def _host(request: web.Request, body: Mapping[str, Any]) -> Any:
         if "name" not in body:
             raise ApiError("Invalid request, missing ['name']")
         return body["name"]
-    forwarded = request.headers.get("X-Forwarded-For")
-    if forwarded is not None:
-        return forwarded
-    if over_unix_socket(request) or request.remote is None:
+    if not request[CLIENT]:
         raise ApiError(
             "could not determine remote host, specify with X-Forwarded-For if using a reverse proxy"
         )
-    return request.remote
+    return request[CLIENT]
 
 
 def _port(value: Any) -> int | None:
@@ -279,21 +174,70 @@ def _port(value: Any) -> int | None:
     return value if 0 < value < 65536 else None
 
 
-async def call_back(location: str, key: str, *, ca_file: Path | None) -> str:
+async def call_back(location: str, key: str, *, ca_file: Path | None, private: bool) -> str:
     """Return the name of the node at a location that takes a key.
+
+    Parameters
+    ----------
+    private
+        Call an address that is not public, too.
 
     Raises
     ------
     ApiError
-        ``no route to node at <location>``, whatever went wrong.
+        ``no route to node at <location>``, whatever went wrong there.
+    Refusal
+        The address is not public.
     """
-    extra = {} if ca_file is None else {"ca_file": str(ca_file)}
+    other = Other(location, ca_file=ca_file, public=not private)
     try:
-        found = open_entry(NodeEntry("follower", location, key, extra), timeout_s=_CALL_BACK_S)
-        async with asyncio.timeout(2 * _CALL_BACK_S), found as node:
-            return (await node.info()).name
+        async with asyncio.timeout(2 * _CALL_BACK_S):
+            if not private:
+                await _require_public(urlsplit(location).hostname or "")
+            version = await other.get(endpoints.VERSION_JSON, key, _CALL_BACK_S)
+            storage = await other.get(endpoints.DB_INFO, key, _CALL_BACK_S)
+        if not _is_node(version, storage):
+            raise JoinError("Invalid node response")
     except (JouleError, TimeoutError) as exc:
         raise ApiError(f"no route to node at {location}") from exc
+    return str(version["name"])
+
+
+async def _require_public(host: str) -> None:
+    """Tell a node near this one what keeps it out; the connection is checked once more."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, None)
+    except OSError:
+        return
+    if not all(is_public(str(place[0])) for *_, place in found):
+        raise Refusal(
+            403,
+            f"403: [{host}] is no public address, "
+            "let it join with: joule follower accept --for 10m --private",
+            code=AuthorizationError.code,
+        )
+
+
+def _is_node(version: Any, storage: Any) -> bool:
+    """Tell whether two answers are what a node says about itself and about its storage."""
+    return (
+        isinstance(version, dict)
+        and isinstance(version.get("version"), str)
+        and _is_name(version.get("name"))
+        and isinstance(storage, dict)
+        and isinstance(storage.get("path"), str)
+        and all(type(storage.get(name)) is int for name in ("other", "reserved", "free", "size"))
+    )
+
+
+def _is_name(name: Any) -> bool:
+    """Tell whether a text can be the name of a node."""
+    return (
+        isinstance(name, str)
+        and bool(name.strip())
+        and name.isprintable()
+        and len(name) <= _LONGEST_NAME
+    )
 
 
 def join_refused(error: JoinError) -> Refusal:

@@ -10,13 +10,13 @@ from joule_cli.errors import ApiError, MasterNotFound
 from joule_cli.model.master import MASTER_TYPES
 from joule_cli.server.body import json_response, ok, read_object
 from joule_cli.server.join import (
-    JoinError,
     ask_lumen_to_be_master,
     ask_to_be_master,
     find_other,
     introduce,
     join_refused,
 )
+from joule_cli.server.other import JoinError
 from joule_cli.server.peers import caller, peers_of
 from joule_cli.server.pending import PENDING
 from joule_cli.server.state import NODE, SETTINGS

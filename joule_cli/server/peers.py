@@ -11,7 +11,7 @@ from joule_cli.server.auth import KEY_HEADER
 from joule_cli.server.state import MASTER_ID
 
 if TYPE_CHECKING:
-    from joule_cli.model import Follower, Master
+    from joule_cli.model import Follower, Joining, Master
 
 
 @runtime_checkable
@@ -40,6 +40,9 @@ class Peers(Protocol):
 
     async def add_follower(self, name: str, key: str, location: str) -> Follower:
         """Store a follower in place of one at the same location."""
+
+    async def joining(self) -> Joining | None:
+        """Return until when nodes may join, `None` if they may not."""
 
 
 PEERS: Final[web.AppKey[Peers]] = web.AppKey("PEERS")

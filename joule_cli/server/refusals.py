@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from joule_cli.errors import ApiError, InvalidReference, JouleError
-from joule_cli.server.state import STARTED
+from joule_cli.server.front import client_address
+from joule_cli.server.state import ADMITTED, CLIENT, REASON, STARTED
 from joule_cli.wire.status import CODE_HEADER, wire_status, wire_text
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ _log = logging.getLogger(__name__)
 _LONGEST_REASON = 200
 #: Seconds in which a client may go on sending what was refused.
 _LINGERING_S = 10.0
+#: Seconds in which it may read the answer after that.
+_PARTING_S = 1.0
+#: Bytes that a client without a key may go on sending: a JSON body is not longer.
+_STRANGERS_BYTES = 1024 * 1024
 
 
 class Refusal(Exception):
@@ -35,6 +40,8 @@ class Refusal(Exception):
         The whole body.
     code
         Of the class of error that our own client raises.
+    reason
+        What the log says in place of the body.
     """
 
     def __init__(
@@ -44,8 +51,10 @@ class Refusal(Exception):
         *,
         content_type: str = "text/plain",
         code: str | None = None,
+        reason: str | None = None,
     ) -> None:
         super().__init__(body)
+        self.reason = body.removeprefix(f"{status}: ") if reason is None else reason
         self.status = status
         self.body = body
         self.content_type = content_type
@@ -65,12 +74,13 @@ class Refusal(Exception):
         )
         if self.code is not None:
             response.headers[CODE_HEADER] = self.code
+        response[REASON] = self.reason
         return response
 
 
 def refusal(error: JouleError) -> Refusal:
     """Return the usual answer to an error."""
-    return Refusal(wire_status(error), wire_text(error), code=error.code)
+    return Refusal(wire_status(error), wire_text(error), code=error.code, reason=error.sentence())
 
 
 @contextmanager
@@ -108,6 +118,7 @@ async def start(request: web.Request, response: web.StreamResponse) -> None:
 @web.middleware
 async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every failure."""
+    request[CLIENT] = client_address(request)
     try:
         return await handler(request)
     except web.HTTPException:
@@ -126,6 +137,8 @@ async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
         failure = Refusal(500, "500: Internal Server Error")
     response = _finish(request, failure)
     if not request.content.is_eof():
+        if ADMITTED not in request:
+            response.force_close()
         # a client that is gone by now needs no answer
         with suppress(ConnectionError):
             await response.prepare(request)
@@ -137,19 +150,26 @@ async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def _let_go(request: web.Request) -> None:
     """Take the rest of a body: a client that still sends it can only then read the answer.
 
-    The HTTP library would do so as well, but not notice when the client is gone.
+    The HTTP library would do so as well, but not notice when the client is gone. Of a client
+    without a key, only a little is taken.
     """
+    left = _STRANGERS_BYTES
     with suppress(OSError, web.RequestPayloadError, TimeoutError):
         async with asyncio.timeout(_LINGERING_S):
-            while await request.content.readany():
-                pass
+            while left > 0 and (part := await request.content.readany()):
+                if ADMITTED not in request:
+                    left -= len(part)
+    if not request.content.is_eof():
+        # it reads the answer when it can send no more; closing at once could take it away
+        await asyncio.sleep(_PARTING_S)
+        request.protocol.force_close()
 
 
 def _finish(request: web.Request, failure: Refusal) -> web.StreamResponse:
     started: web.StreamResponse | None = request.get(STARTED)
     if started is None:
         return failure.response()
-    _log.warning("%s was cut off: %s", request.rel_url.raw_path, failure.body)
+    started[REASON] = f"cut off: {failure.reason}"
     if isinstance(request.transport, asyncio.WriteTransport):
         request.transport.abort()
     return started

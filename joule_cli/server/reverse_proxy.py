@@ -20,6 +20,7 @@ from yarl import URL
 
 from joule_cli.errors import ApiError, ProxyNotFound
 from joule_cli.server.auth import AUTH_REQUIRED_HEADER, KEY_COOKIE, KEY_HEADER
+from joule_cli.server.front import forwarded
 from joule_cli.server.proxy import find_proxy
 from joule_cli.server.refusals import Refusal, start
 from joule_cli.wire import endpoints
@@ -65,6 +66,8 @@ _NOT_PASSED_ON: Final = frozenset(
         "x-forwarded-prefix",
     }
 )
+#: Headers of answers that this node makes itself: its own name, which tells no version.
+_NOT_PASSED_BACK: Final = frozenset({"server", "date"})
 _COOKIE_PATH: Final = re.compile(r"(;\s*path=)([^;]*)", re.IGNORECASE)
 
 
@@ -135,11 +138,11 @@ def _request_headers(request: web.Request) -> CIMultiDict[str]:
     cookie = _without_key(request.headers.getall("Cookie", []))
     if cookie:
         headers["Cookie"] = cookie
-    before = request.headers.get("X-Forwarded-For")
+    before = forwarded(request, "X-Forwarded-For")
     address = request.remote or "unix"
     headers["X-Forwarded-For"] = f"{before}, {address}" if before else address
     headers["X-Forwarded-Host"] = request.host
-    headers["X-Forwarded-Proto"] = request.headers.get("X-Api-Scheme", request.scheme)
+    headers["X-Forwarded-Proto"] = forwarded(request, "X-Api-Scheme") or request.scheme
     headers["X-Forwarded-Prefix"] = _prefix(request)
     return headers
 
@@ -168,7 +171,7 @@ def _body(request: web.Request) -> AsyncIterator[bytes] | None:
 def _response_headers(
     request: web.Request, proxy: Proxy, headers: MultiMapping[str]
 ) -> CIMultiDict[str]:
-    kept = _kept(headers)
+    kept = _kept(headers, _NOT_PASSED_BACK)
     prefix = _prefix(request)
     if "Location" in kept:
         kept["Location"] = _moved(kept["Location"], proxy, prefix)

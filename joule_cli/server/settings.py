@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from ipaddress import IPv4Network, IPv6Network
     from pathlib import Path
 
     from joule_cli.model import ArchiveLog, Proxy
@@ -40,6 +41,15 @@ class ServerSettings:
         Imports an archive from a file, by the importers of this node; `None` without any.
     archive_directory
         Where uploaded archives are kept; `None` to keep none.
+    archive_limit_bytes
+        Largest archive.
+    archive_quota_bytes
+        Bytes that the directory of archives may have.
+    trusted_proxies
+        Reverse proxies that are believed what they say about a client, as is what comes through
+        the UNIX socket.
+    accept_followers, private_followers
+        Whether nodes may join at any time, and from addresses that are not public.
     json_limit_bytes
         Largest JSON body.
     idle_timeout_s
@@ -51,6 +61,8 @@ class ServerSettings:
         Connections at the same time, for each listener.
     stop_timeout_s
         Time that open requests have to finish when the server stops.
+    wrong_key_delay_s
+        First wait of an address that has sent many wrong keys; 0 for none.
     clock
         Gives the present time in µs.
     """
@@ -65,9 +77,15 @@ class ServerSettings:
     proxies: tuple[Proxy, ...] = ()
     import_archive: Callable[[Path], Awaitable[ArchiveLog]] | None = None
     archive_directory: Path | None = None
+    archive_limit_bytes: int = 1024**3
+    archive_quota_bytes: int = 10 * 1024**3
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
+    accept_followers: bool = False
+    private_followers: bool = False
     json_limit_bytes: int = JSON_LIMIT_BYTES
     idle_timeout_s: float = 75.0
     body_timeout_s: float = 60.0
     connection_limit: int = 512
     stop_timeout_s: float = 10.0
+    wrong_key_delay_s: float = 0.1
     clock: Callable[[], int] = _time_now

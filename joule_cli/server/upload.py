@@ -7,10 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
-from aiohttp import ClientError, http_exceptions, web
 
 from joule_cli.errors import (
-    ApiError,
     DataError,
     DuplicateTimestampError,
     InvalidValuesError,
@@ -23,11 +21,10 @@ from joule_cli.wire.status import wire_status
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aiohttp import StreamReader
-
     from joule_cli.pipes import Pipe
     from joule_cli.pipes.blocks import Item
     from joule_cli.series.layout import Rows
+    from joule_cli.server.payload import Payload
 
 #: Rows and bytes that are stored at once at most: a full chunk, as more only takes memory.
 _BATCH_ROWS, _BATCH_BYTES = 65536, 4 * 1024 * 1024
@@ -38,7 +35,7 @@ _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
 
 
 async def receive(
-    content: StreamReader,
+    payload: Payload,
     pipe: Pipe,
     begun: Callable[[asyncio.Task[None]], None] = lambda reading: None,
     *,
@@ -63,7 +60,7 @@ async def receive(
         What the node said; it may still be sent while the body arrives.
     """
     size = pipe.dtype.itemsize
-    inflow = _Inflow(content, size * batch_rows(size))
+    inflow = _Inflow(payload, size * batch_rows(size))
     receiving = asyncio.create_task(inflow.run())
     begun(receiving)
     try:
@@ -98,8 +95,8 @@ def batch_rows(row_bytes: int) -> int:
 class _Inflow:
     """Bytes of a body, received while earlier ones are stored."""
 
-    def __init__(self, content: StreamReader, limit: int) -> None:
-        self._content = content
+    def __init__(self, payload: Payload, limit: int) -> None:
+        self._payload = payload
         self._limit = limit
         self._buffer = bytearray()
         self._ended = False
@@ -109,14 +106,12 @@ class _Inflow:
     async def run(self) -> None:
         """Receive until the body ends."""
         try:
-            while part := await self._content.readany():
+            while part := await self._payload.readany():
                 self._buffer += part
                 self._arrived.set()
                 while len(self._buffer) >= self._limit:
                     self._room.clear()
                     await self._room.wait()
-        except (web.RequestPayloadError, ClientError, http_exceptions.HttpProcessingError) as exc:
-            raise ApiError("the body cannot be read") from exc
         finally:
             self._ended = True
             self._arrived.set()

@@ -13,6 +13,8 @@ from joule_cli.errors import ApiError, ProtocolError
 MEDIA_TYPE = "application/json"
 #: One JSON document on each line, as they come.
 LINES_TYPE = "application/x-ndjson"
+#: Levels of objects and lists in a request.
+_DEEPEST = 700
 
 
 def dump(value: Any) -> str:
@@ -26,12 +28,29 @@ def load_request(body: bytes) -> Any:
     Raises
     ------
     ApiError
-        ``invalid json``.
+        ``invalid json``; objects and lists that are nested deeply are, too, as whatever looks at
+        such a value runs out of stack.
     """
     try:
-        return json.loads(body)
+        value = json.loads(body)
     except (ValueError, RecursionError):
         raise ApiError("invalid json") from None
+    if body.count(b"[") + body.count(b"{") > _DEEPEST and _is_deep(value):
+        raise ApiError("invalid json: it is nested too deeply")
+    return value
+
+
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner: list[Any] = []
+        for each in level:
+            if isinstance(each, dict):
+                inner += each.values()
+            elif isinstance(each, list):
+                inner += each
+        level = inner
+    return bool(level)
 
 
 def load_response(body: bytes) -> Any:

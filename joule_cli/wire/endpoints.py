@@ -51,5 +51,7 @@ MASTERS: Final = "/masters.json"
 MASTER: Final = "/master.json"
 FOLLOWERS: Final = "/followers.json"
 FOLLOWER: Final = "/follower.json"
+#: For how long nodes may join; a Joule 1.0.1 node takes them at any time.
+FOLLOWER_ACCEPT: Final = "/follower/accept.json"
 
 ARCHIVE: Final = "/archive.json"

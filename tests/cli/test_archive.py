@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 
 import pytest
 from aiohttp import web
@@ -141,3 +142,18 @@ def test_folders(joule, archive, answers):
     none = joule("archive", "upload", "empty")
     assert (none.status, "there are no archives" in none.err) == (1, True)
     assert joule("archive", "upload", "missing").status == 2
+
+
+@pytest.mark.parametrize(
+    "value", [None, True, 1.5, 10**400, 2**63, [], {}, ["abc", 1], {"a": [1]}, "x", "\u202e"]
+)
+def test_inspect_shows_whatever_an_archive_says(joule, archive, value):
+    with zipfile.ZipFile(archive) as source:
+        metadata = json.loads(source.read("metadata.json"))
+    for each in (*metadata["data_streams"], *metadata["event_streams"]):
+        each.update(dict.fromkeys(each, value))
+    odd = joule.folder / "odd.zip"
+    with zipfile.ZipFile(odd, "w") as file:
+        file.writestr("metadata.json", json.dumps({**metadata, "created_at": value}))
+    for options in ([], ["-v"], ["--json"], ["--csv"]):
+        assert joule("archive", "inspect", odd, *options).status == 0

@@ -41,7 +41,7 @@ def lab(joule):
             await stack.enter_async_context(node)
             operator = await node.master_add("user", "operator")
             served = await stack.enter_async_context(
-                serve(node, keys=peers(node), settings=ServerSettings(name=name))
+                serve(node, keys=peers(node), settings=ServerSettings(name=name, stop_timeout_s=1))
             )
             found[name] = (served.url, operator.key)
         return found
@@ -137,6 +137,17 @@ def test_a_user_of_a_served_node(lab):
 
 def test_two_nodes_join_and_part(lab):
     assert lab.ok("pump", "follower", "list") == "This node cannot control any other nodes\n"
+    early = lab("pump", "master", "add", "joule", lab.urls["central"])
+    assert (early.status, early.out) == (1, "")
+    assert "no nodes may join now; open this one with: joule follower accept --for" in early.err
+    opened = lab.ok("central", "follower", "accept", "--for", "10m")
+    assert opened.startswith("Nodes may join [central] until ")
+    near = lab("pump", "master", "add", "joule", lab.urls["central"])
+    assert (near.status, "joule follower accept --for 10m --private" in near.err) == (1, True)
+    found = json.loads(
+        lab.ok("central", "follower", "accept", "--for", "1h", "--private", "--json")
+    )
+    assert (found["private"], type(found["until"])) == (True, int)
     joined = lab.ok("pump", "master", "add", "joule", lab.urls["central"])
     assert joined == f"Access to [pump] granted to Joule Node [{lab.urls['central']}]\n"
     assert "Joule Nodes:\n\tcentral\n" in lab.ok("pump", "master", "list")
@@ -156,6 +167,19 @@ def test_two_nodes_join_and_part(lab):
     lab.ok("pump", "master", "delete", "joule", "central")
     assert lab("pump", "master", "add", "joule", "http://127.0.0.1:1").status == 1
     assert json.loads(lab.ok("pump", "master", "list", "--type", "joule", "--json")) == []
+
+
+def test_a_node_is_opened_through_its_file_or_not_at_all(joule):
+    assert joule.ok("follower", "accept", "--for", "10m").startswith(
+        "Nodes may join [local] until "
+    )
+    assert joule.ok("follower", "accept", "--for", "0s") == "Nodes may no longer join [local]\n"
+    long = joule("follower", "accept", "--for", "25h")
+    assert (long.status, "nodes may join for a day at most" in long.err) == (1, True)
+    assert joule("follower", "accept").status == 2
+    with original("1.0.1", [], forgets_all=True) as url:
+        old = joule("--url", url, "follower", "accept", "--for", "10m")
+    assert (old.status, "lets others join at any time" in old.err) == (1, True)
 
 
 def original(version, followers, forgets_all):

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
 
 
 def test_an_empty_registry_is_an_empty_list(joule):
@@ -116,3 +122,47 @@ def test_a_broken_registry_is_one_line(joule):
     assert result.status == 1
     assert "nodes.json" in result.err
     assert "Traceback" not in result.err
+
+
+def arguments(pid):
+    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["node", "add", "far", "URL", "SECRET"],
+        ["--url", "URL", "master", "add", "user", "bob", "--key", "SECRET"],
+        ["--url", "URL", "master", "add", "user", "bob", "--key=SECRET"],
+        ["--url", "URL", "master", "add", "user", "bob", "-kSECRET"],
+    ],
+    ids=" ".join,
+)
+def test_a_key_in_an_argument_is_hidden_and_warned_of(joule, words):
+    secret = "s3cret-0123456789-0123456789-0123456789"
+    # a node that takes the connection and says nothing, so that the program is there to be seen
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        line = [word.replace("SECRET", secret).replace("URL", url) for word in words]
+        program = [sys.executable, "-m", "joule_cli", *line]
+        with subprocess.Popen(
+            program, env=joule.environment(), cwd=joule.folder, stderr=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                connection, _ = silent.accept()
+                with connection:
+                    shown = arguments(process.pid)
+                    warning = process.stderr.readline()
+            finally:
+                process.kill()
+    assert secret.encode() not in b" ".join(shown)
+    assert shown[-1].endswith(b"*" * len(secret))
+    assert [len(word) for word in shown] == [len(word.encode()) for word in program]
+    assert warning.startswith("Warning: other users of this machine can see keys in arguments")
+    assert secret not in warning
+
+
+def test_a_key_from_elsewhere_is_not_warned_of(joule):
+    (joule.folder / "key").write_text("k" * 40)
+    out = joule("node", "add", "far", "http://127.0.0.1:1", "--no-check", "--key-file", "key")
+    assert (out.status, out.err) == (0, "")

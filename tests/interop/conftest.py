@@ -63,7 +63,10 @@ async def open_site(original: Original, tmp_path: Path) -> AsyncIterator[OpenSit
         async def open_one(name: str, **options: Any) -> Site:
             node = await stack.enter_async_context(EmbeddedNode(name, tmp_path / f"{name}.db"))
             key = (await node.master_add("user", "operator")).key
-            settings = ServerSettings(name=name, stop_timeout_s=1, **options.pop("settings", {}))
+            # as the original does: nodes may join at any time, and from anywhere
+            open_to_all = {"accept_followers": True, "private_followers": True}
+            chosen = open_to_all | options.pop("settings", {})
+            settings = ServerSettings(name=name, stop_timeout_s=1, **chosen)
             served = await stack.enter_async_context(
                 serve(node, keys=peers(node), settings=settings, **options)
             )

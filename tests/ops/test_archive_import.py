@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+import random
 import zipfile
 
 import numpy as np
@@ -300,3 +302,107 @@ def test_importers_that_cannot_be_used(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(ConfigurationError, match=message):
         read_importer(path)
+
+
+# what means harm
+
+LONG = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    "name", [f"{LONG}.dat", f"-{LONG}.dat", "²³.dat", "\u0669.dat", "../x.dat"]
+)
+async def test_odd_names_of_files_are_unexpected_ones(node, configured, tmp_path, name):
+    label, model, members = two_blocks()
+    data = [(label, model, {**members, name: b""})]
+    log = await run(node, configured, write_archive(tmp_path / "a.zip", data=data))
+    assert texts(log, "warnings") == [
+        "Importer[exports]: unexpected file in datastream folder, ignoring"
+    ]
+    assert await node.data_count(PATH) == 4
+
+
+async def test_odd_numbers_of_streams_are_passed_over(node, configured, tmp_path):
+    extra = [(f"data/{LONG}/metadata.json", "{}"), ("data/²/metadata.json", "{}")]
+    path = write_archive(tmp_path / "a.zip", data=[two_blocks()], extra=extra)
+    assert texts(await run(node, configured, path), "errors") == []
+
+
+async def test_what_members_unpack_to_is_bounded_one_by_one_and_in_all(
+    node, configured, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("joule_cli.formats.archive._MOST_UNPACKED", (10_000, 1))
+    label, model, _ = two_blocks()
+    members = {f"{T + n}.dat": npy([T + n], width=2) + b"\0" * 5000 for n in range(9)}
+    path = write_archive(tmp_path / "a.zip", data=[(label, model, members)])
+    packed = tmp_path / "b.zip"
+    with zipfile.ZipFile(path) as source:
+        target = zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED)
+        with target:
+            for name in source.namelist():
+                target.writestr(name, source.read(name))
+    log = await run(node, configured, packed)
+    assert [text.partition(" ")[2] for text in texts(log, "errors")] == ["is too large"]
+
+
+@pytest.mark.parametrize("text", ["[" + "[]," * 1_000_001 + "[]]", "[" + "1," * 2_000_001 + "1]"])
+async def test_many_small_values_are_refused_before_they_are_objects(
+    node, configured, tmp_path, text
+):
+    path = write_archive(
+        tmp_path / "a.zip",
+        events=[("starts", [event(T)])],
+        extra=[(f"events/0/data/{T + 1}.json", text)],
+    )
+    log = await run(node, configured, path)
+    assert texts(log, "errors") == [f"events/0/data/{T + 1}.json is too large"]
+
+
+ODD = [
+    *(None, True, 1.5, -1, 10**400, [], {}, [[]], {"a": []}, "", "\0", "\ud800", "x" * 5000, LONG),
+    *(["abc"], {"name": []}, float("nan"), "float32", [{}], [[1, 2]]),
+]
+
+
+def mutated(rng, value):
+    """Return a JSON value with something odd at one place."""
+    if isinstance(value, dict) and value and rng.random() < 0.9:
+        key = rng.choice(list(value))
+        if rng.random() < 0.1:
+            return {k: v for k, v in value.items() if k != key}
+        return {**value, key: mutated(rng, value[key])}
+    if isinstance(value, list) and value and rng.random() < 0.9:
+        index = rng.randrange(len(value))
+        return [*value[:index], mutated(rng, value[index]), *value[index + 1 :]]
+    return rng.choice(ODD)
+
+
+async def test_anything_in_an_archive_is_told_and_does_no_harm(node, tmp_path):
+    rng = random.Random(20261128)
+    plain = write_archive(
+        tmp_path / "a.zip",
+        data=[two_blocks()],
+        events=[("starts", [event(T, note="x"), event(T + 5)])],
+    )
+    directories = [
+        write_importer(tmp_path / conflict, on_conflict=conflict)
+        for conflict in ("keep_source", "merge", "keep_both")
+    ]
+    with zipfile.ZipFile(plain) as source:
+        members = {name: source.read(name) for name in source.namelist()}
+    told = 0
+    for number in range(300):
+        name = rng.choice([name for name in members if name.endswith(".json")])
+        content = json.dumps(mutated(rng, json.loads(members[name]))).encode()
+        path = tmp_path / f"{number}.zip"
+        with zipfile.ZipFile(path, "w") as file:
+            for each, text in members.items():
+                file.writestr(each, content if each == name else text)
+        try:
+            log = await run(node, rng.choice(directories), path)
+        except FormatError:
+            told += 1
+        else:
+            told += bool(log["errors"] or log["warnings"])
+        path.unlink()
+    assert told > 100

@@ -353,7 +353,11 @@ async def test_answers_to_errors(node: Node, caplog: pytest.LogCaptureFixture):
         assert (odd.status, odd.text) == (404, "404: no\r\nSet-Cookie: x\\udcff")
         assert "set-cookie" not in odd.headers
         assert odd.headers[CODE_HEADER] == "folder_not_found"
-        assert not caplog.records
+        lines = [(record.levelname, record.getMessage()) for record in caplog.records]
+        assert [level for level, _ in lines] == ["ERROR", "WARNING"]
+        assert lines[0][1].endswith(" no space is left")
+        assert lines[1][1].endswith(r" no\r\nSet-Cookie: x\udcff")
+        assert not any(record.exc_info for record in caplog.records)
         bug = await client.send("GET", "/bug")
         assert (bug.status, bug.text) == (500, "500: Internal Server Error")
     assert "secret details" in caplog.text
@@ -431,3 +435,16 @@ async def test_new_node_has_an_identity_when_it_is_served(client: Client):
     first = await client.get("/version.json")
     assert first["uuid"]
     assert (await client.get("/version.json"))["uuid"] == first["uuid"]
+
+
+@pytest.mark.parametrize("depth", [650, 690, 710, 960, 990, 2000])
+@pytest.mark.parametrize("place", ["datatype", "name", "units", "display_type", "dest_path"])
+async def test_deeply_nested_values_are_refused(client: Client, place: str, depth: int):
+    given = flow().to_json()
+    body = {"dest_path": "/a", "stream": given}
+    nested = "[" * depth + "]" * depth
+    text = json.dumps(body).replace(f'"{place}": ', f'"{place}": {nested}, "x": ')
+    answer = await client.send(
+        "POST", "/stream.json", body=text.encode(), headers={"Content-Type": "application/json"}
+    )
+    assert (answer.status, "Traceback" in answer.text) == (400, False)

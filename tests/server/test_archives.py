@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
+import gzip
 import io
 from typing import TYPE_CHECKING
 
@@ -126,3 +129,85 @@ async def test_a_body_larger_than_any_json(served, archive):
         ) as response,
     ):
         assert (response.status, await response.text()) == (400, "400: invalid joule archive")
+
+
+# what is not kept
+
+
+async def post(served, body, key=KEY):
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(
+            f"{served.url}/archive.json", data=io.BytesIO(body), headers={"X-API-KEY": key}
+        ) as response,
+    ):
+        return response.status, await response.text()
+
+
+async def test_a_refused_archive_is_not_kept(served, archive, tmp_path):
+    assert (await post(served, b"no archive"))[0] == 400
+    assert (await post(served, archive.read_bytes()[:-30]))[0] == 400
+    unexpected = write_archive(tmp_path / "b.zip", name="nobody expects it")
+    status, text = await post(served, unexpected.read_bytes())
+    assert (status, "No importer defined" in text) == (200, True)
+    assert list((tmp_path / "kept").iterdir()) == []
+
+
+async def test_an_archive_whose_client_goes_away_is_not_kept(served, archive, tmp_path):
+    host, _, port = served.url.removeprefix("http://").partition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    head = (
+        f"POST /archive.json HTTP/1.1\r\nHost: x\r\nX-API-KEY: {KEY}\r\nContent-Length: 99999\r\n"
+    )
+    writer.write(head.encode() + b"\r\nPK")
+    while not list((tmp_path / "kept").iterdir()):
+        await writer.drain()
+        await asyncio.sleep(0)
+    writer.transport.abort()
+    while list((tmp_path / "kept").iterdir()):
+        await asyncio.sleep(0)
+
+
+async def test_what_a_killed_server_left_is_removed_and_what_arrives_is_not(served, tmp_path):
+    kept = tmp_path / "kept"
+    (kept / "1.zip.part").write_bytes(b"left")
+    (kept / "1.zip").write_bytes(b"precious")
+    with (kept / "2.zip.part").open("wb") as arriving:
+        fcntl.flock(arriving, fcntl.LOCK_EX)
+        assert (await post(served, b"no archive"))[0] == 400
+    assert sorted(path.name for path in kept.iterdir()) == ["1.zip", "2.zip.part"]
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_archives_are_bounded_one_by_one_and_in_all(node, archive, tmp_path, packed):
+    body = archive.read_bytes()
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    settings = ServerSettings(
+        name="lab",
+        import_archive=archive_importer(node, write_importer(tmp_path / "importers")),
+        archive_directory=kept,
+        archive_limit_bytes=len(body),
+        archive_quota_bytes=2 * len(body) + 100,
+        stop_timeout_s=1,
+    )
+    headers = {"X-API-KEY": KEY} | ({"Content-Encoding": "gzip"} if packed else {})
+
+    async def send(body):
+        sent = gzip.compress(body) if packed else body
+        async with session.post(
+            f"{served.url}/archive.json", data=io.BytesIO(sent), headers=headers
+        ) as found:
+            return found.status, await found.text()
+
+    async with serve(node, settings=settings) as served, aiohttp.ClientSession() as session:
+        too_large = (413, f"413: an archive may have {len(body):,} bytes")
+        assert await send(body + b"\0") == too_large
+        assert await send(body + b"\0" * 5_000_000) == too_large
+        for _ in range(2):
+            assert (await send(body))[0] == 200
+        full = (413, f"413: archives may have {2 * len(body) + 100:,} bytes in all")
+        assert await send(body) == full
+        assert len(list(kept.iterdir())) == 2
+        next(kept.iterdir()).unlink()
+        assert (await send(body))[0] == 200

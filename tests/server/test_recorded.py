@@ -275,6 +275,9 @@ async def _served(folder: Path) -> AsyncIterator[Replay]:
         importer_key="TESTIMPORTKEY",
         port=8090,
         proxies=make_proxies([("peerweb", "http://127.0.0.1:8099")]),
+        # the original asks nobody
+        accept_followers=True,
+        private_followers=True,
         stop_timeout_s=1,
     )
     async with AsyncExitStack() as stack:

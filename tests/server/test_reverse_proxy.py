@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import ipaddress
 from contextlib import AsyncExitStack
 
 import aiohttp
@@ -39,6 +40,7 @@ class Backend:
         app.router.add_get("/moved", self.moved)
         app.router.add_get("/cookies", self.cookies)
         app.router.add_post("/count", self.count)
+        app.router.add_route("*", "/raw", self.raw)
         app.router.add_route("*", "/{rest:.*}", self.echo)
         return app
 
@@ -104,6 +106,12 @@ class Backend:
         response.headers.add("Set-Cookie", "plain=2")
         return response
 
+    async def raw(self, request):
+        self.seen.append(request)
+        # as it came over the wire: `started` switches unpacking off
+        body = await request.read()
+        return web.Response(body=body, headers={"Server": "Grafana/7.5", "X-Own": "1"})
+
     async def count(self, request):
         n_bytes = 0
         async for block in request.content.iter_any():
@@ -143,10 +151,10 @@ async def front(backend, tmp_path, unused_tcp_port):
 
 
 @pytest.fixture
-async def browser():
-    """A client that has the key in a cookie, as a browser would."""
+async def browser(front):
+    """A client that has the key in a cookie, with a page of the node, as a browser would."""
     async with aiohttp.ClientSession(
-        headers={"Cookie": f"a=b; X-API-KEY={KEY}; c=d"},
+        headers={"Cookie": f"a=b; X-API-KEY={KEY}; c=d", "Origin": front},
         cookie_jar=aiohttp.DummyCookieJar(),
         auto_decompress=False,
     ) as session:
@@ -279,6 +287,140 @@ async def test_a_compressed_answer_stays_compressed(front, browser):
     async with browser.get(f"{front}/interface/p0/zipped") as response:
         assert response.headers["Content-Encoding"] == "gzip"
         assert gzip.decompress(await response.read()) == b"hello" * 100
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "x-own"])
+async def test_a_packed_body_stays_packed(front, browser, coding):
+    body = gzip.compress(b"hello" * 1000) if coding == "gzip" else b"whatever it is" * 1000
+    headers = {"Content-Encoding": coding}
+    async with browser.put(f"{front}/interface/p0/raw", data=body, headers=headers) as response:
+        assert await response.read() == body
+
+
+async def test_a_bomb_for_an_interface_is_not_unpacked(front, browser, backend):
+    bomb = gzip.compress(b"\0" * 100_000_000, 9)
+    headers = {"Content-Encoding": "gzip"}
+    async with browser.post(f"{front}/interface/p0/count", data=bomb, headers=headers) as response:
+        assert await response.text() == str(len(bomb))
+    assert backend.seen[-1].headers["Content-Encoding"] == "gzip"
+
+
+async def test_an_interface_tells_no_version_of_its_server(front, browser):
+    async with browser.get(f"{front}/interface/p0/raw") as response:
+        assert response.headers.getall("Server") == ["joule"]
+        assert response.headers["X-Own"] == "1"
+
+
+# whose cookie it is
+
+
+FOREIGN = [None, "http://evil.example", "https://evil.example", "null", "", "HOST", "file://"]
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+async def test_pages_of_other_sites_change_nothing(front, backend, method, origin):
+    headers = {"Cookie": f"X-API-KEY={KEY}"}
+    if origin is not None:
+        headers["Origin"] = origin.replace("HOST", front.removeprefix("http://"))
+    async with (
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+        session.request(method, f"{front}/interface/p0/x", headers=headers) as response,
+    ):
+        assert response.status == 403
+    assert backend.seen == []
+
+
+@pytest.mark.parametrize("origin", FOREIGN)
+async def test_pages_of_other_sites_open_no_socket(front, backend, origin):
+    headers = {"Cookie": f"X-API-KEY={KEY}"} | ({} if origin is None else {"Origin": origin})
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await session.ws_connect(f"{front}/interface/p0/socket", headers=headers)
+        assert refused.value.status == 403
+        # a program sends the key itself, whatever page it is from
+        headers = {"X-API-KEY": KEY, "Origin": "http://evil.example"}
+        async with session.ws_connect(f"{front}/interface/p0/socket", headers=headers) as socket:
+            await socket.send_str("hello")
+            assert await socket.receive_str() == "HELLO"
+
+
+async def test_pages_of_other_sites_may_link_to_an_interface(front, backend):
+    headers = {"Cookie": f"X-API-KEY={KEY}", "Origin": "http://evil.example"}
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
+        for method in ("GET", "HEAD", "OPTIONS"):
+            async with session.request(method, f"{front}/interface/p0/x", headers=headers) as found:
+                assert found.status == 200
+
+
+@pytest.mark.parametrize(
+    ("origin", "headers", "status"),
+    [
+        ("https://lab.example", {"Host": "lab.example"}, 200),
+        ("http://lab.example", {"Host": "lab.example"}, 200),
+        ("https://lab.example", {"Host": "LAB.example"}, 200),
+        ("https://lab.example:444", {"Host": "lab.example"}, 403),
+        ("https://lab.example", {"Host": "x", "X-Forwarded-Host": "lab.example"}, 200),
+        ("https://public.example", {"Host": "x"}, 200),
+        ("http://lab.example", {"Host": "lab.example", "X-Api-Scheme": "https"}, 403),
+        ("https://lab.example", {"Host": "lab.example", "X-Api-Scheme": "https"}, 200),
+    ],
+)
+async def test_a_node_knows_its_own_pages_behind_a_proxy(
+    backend, tmp_path, origin, headers, status
+):
+    settings = ServerSettings(
+        name="lab",
+        proxies=make_proxies([("web", backend.url)]),
+        trusted_proxies=(ipaddress.ip_network("127.0.0.0/8"),),
+        scheme="https",
+        host="public.example",
+        port=443,
+        stop_timeout_s=1,
+    )
+    sent = {"Cookie": f"X-API-KEY={KEY}", "Origin": origin} | headers
+    async with (
+        EmbeddedNode("lab", tmp_path / "lab.db") as node,
+        serve(node, settings=settings) as served,
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
+        session.post(f"{served.url}/interface/p0/x", headers=sent) as response,
+    ):
+        assert response.status == status
+
+
+# what is believed
+
+
+async def test_what_a_client_says_of_itself_is_not_believed(front, browser):
+    said = {"X-Api-Scheme": "https", "X-Forwarded-For": "192.0.2.1", "X-Forwarded-Host": "evil"}
+    async with browser.get(f"{front}/interface/p0/x", headers=said) as response:
+        headers = (await response.json())["headers"]
+    assert headers["X-Forwarded-Proto"] == "http"
+    assert headers["X-Forwarded-For"] == "127.0.0.1"
+    assert headers["X-Forwarded-Host"] == front.removeprefix("http://")
+
+
+@pytest.mark.parametrize(
+    ("network", "proto", "address"),
+    [("127.0.0.0/8", "https", "192.0.2.1, 127.0.0.1"), ("192.0.2.0/24", "http", "127.0.0.1")],
+)
+async def test_a_configured_proxy_is_believed(backend, tmp_path, network, proto, address):
+    settings = ServerSettings(
+        name="lab",
+        proxies=make_proxies([("web", backend.url)]),
+        trusted_proxies=(ipaddress.ip_network(network),),
+        stop_timeout_s=1,
+    )
+    said = {"X-API-KEY": KEY, "X-Api-Scheme": "https", "X-Forwarded-For": "192.0.2.1"}
+    async with (
+        EmbeddedNode("lab", tmp_path / "lab.db") as node,
+        serve(node, settings=settings) as served,
+        aiohttp.ClientSession() as session,
+        session.get(f"{served.url}/interface/p0/x", headers=said) as response,
+    ):
+        headers = (await response.json())["headers"]
+    assert headers["X-Forwarded-Proto"] == proto
+    assert headers["X-Forwarded-For"] == address
 
 
 async def test_a_cut_answer_is_cut(front, browser):
