@@ -27,6 +27,7 @@
     │   │   └── NodeTimeoutError    no answer in time
     │   ├── TransferCutError        the connection was lost before the answer or the rows were whole
     │   └── ProtocolError           an answer this client cannot read
+    ├── ElementNamesError           columns or elements that are called otherwise than wanted
     ├── PipeError                   all that a pipe raises
     │   ├── EmptyPipeError
     │   └── ClosedPipeError
@@ -277,6 +278,10 @@ class ProtocolError(ApiError):
     """The node gave an answer that this client cannot read."""
 
     status = None
+
+
+class ElementNamesError(JouleError):
+    """Names of columns or elements do not fit those of the elements they are for."""
 
 
 class PipeError(JouleError):
