@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from joule_cli.errors import ConfigurationError
+from joule_cli.part_file import lock_folder, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -222,21 +223,17 @@ class Registry:
 
     @contextmanager
     def _locked(self, *, create: bool = False) -> Iterator[None]:
-        import fcntl
-
         if not create and not self.directory.is_dir():
             # nothing to lock, and what is about to fail should leave nothing behind
             yield
             return
         try:
             self._make_directory()
-            descriptor = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            # some network file systems have no such lock; each file is still replaced whole
+            descriptor = lock_folder(self.directory)
         except OSError as exc:
             raise _unwritable(self.directory, exc) from exc
         try:
-            # some network file systems cannot lock a directory; each file is still replaced whole
-            with suppress(OSError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)
@@ -254,21 +251,8 @@ class Registry:
     def _write(self, name: str, text: str) -> None:
         # through a symbolic link, so that a file kept elsewhere stays there
         path = Path(os.path.realpath(self.directory / name))
-        part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            part.unlink(missing_ok=True)
-            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-            try:
-                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                    file.write(text)
-                    file.flush()
-                    if self._owner is not None:
-                        os.fchown(descriptor, *self._owner)
-                    os.fsync(descriptor)
-                part.replace(path)
-            except BaseException:
-                part.unlink(missing_ok=True)
-                raise
+            write_whole(path, text.encode(), mode=0o600, owner=self._owner)
         except OSError as exc:
             raise _unwritable(path, exc) from exc
 

@@ -96,7 +96,7 @@ async def backup(node: Node, file: Path, no_clobber: bool) -> None:
     if no_clobber:
         _require(file, exists=False)
     async with working("backing up", unit="bytes") as bar:
-        size = await administration(node).backup(file, _from_a_thread(bar))
+        size = await administration(node).backup(file, _from_a_thread(bar), replace=not no_clobber)
     emit_ok(f"{file}: {show_bytes(size)}", {"file": str(file), "bytes": size})
 
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import apsw
 
 from joule_cli.engine import metadata, space
 from joule_cli.engine.check import Report, check
-from joule_cli.engine.connection import converted_errors, make_private
+from joule_cli.engine.connection import converted_errors
 from joule_cli.engine.migrations import file_version, migrate
 from joule_cli.errors import IncompatibleFileError, StorageError
+from joule_cli.part_file import PartFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from joule_cli.engine.node import EmbeddedNode
 
@@ -66,7 +66,11 @@ class Administration:
         return await check(self._database, progress)
 
     async def backup(
-        self, target: Path, progress: Callable[[int, int], None] = lambda done, total: None
+        self,
+        target: Path,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+        *,
+        replace: bool = True,
     ) -> int:
         """Write a consistent copy to `target`, which appears when it is complete.
 
@@ -76,6 +80,8 @@ class Administration:
         ----------
         progress
             Told now and then how many bytes of how many are written; called in another thread.
+        replace
+            Take the place of another file.
 
         Returns
         -------
@@ -83,7 +89,6 @@ class Administration:
             Size of the copy in bytes.
         """
         self._require_file()
-        part = Path(f"{target}.part")
 
         def run(connection: apsw.Connection) -> int:
             told = 0.0
@@ -94,7 +99,7 @@ class Administration:
                     told = time.monotonic()
                     # the copy has no unused pages, so that it may be complete before
                     with suppress(OSError):
-                        progress(part.stat().st_size, total)
+                        progress(part.path.stat().st_size, total)
                 return False
 
             with converted_errors(str(target)):
@@ -102,18 +107,15 @@ class Administration:
                 if target.exists() and target.samefile(self._path):
                     raise StorageError("a node cannot be backed up to its own file")
                 target.parent.mkdir(parents=True, exist_ok=True)
-                part.unlink(missing_ok=True)
+                part = PartFile(target.resolve(), mode=0o600)
                 try:
-                    make_private(part)
                     connection.set_progress_handler(look, _STEPS)
-                    connection.execute("VACUUM INTO ?", (str(part),))
-                    _sync(part)
-                    size = part.stat().st_size
-                    part.replace(target)
-                    _sync(target.absolute().parent)
+                    connection.execute("VACUUM INTO ?", (str(part.path),))
+                    size = part.path.stat().st_size
+                    part.commit(replace=replace)
                 finally:
                     connection.set_progress_handler(None)
-                    part.unlink(missing_ok=True)
+                    part.discard()
                 return size
 
         return await self._database.outside(run)
@@ -208,11 +210,3 @@ def _restore(
         finally:
             origin.close()
     migrate(connection, str(source))
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

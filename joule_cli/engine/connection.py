@@ -22,6 +22,7 @@ from joule_cli.errors import (
     IncompatibleFileError,
     StorageError,
 )
+from joule_cli.part_file import lock_folder, publish, remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,30 +126,33 @@ def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -
 
 def _make(path: Path) -> None:
     """Make an empty node under another name, then give it its own: nobody sees it half made."""
-    new = Path(f"{path}.{os.getpid()}-{threading.get_ident()}.new")
+    new = Path(f"{path}.new")
+    # not a lock on the file itself: closing it would end SQLite's locks on the node
+    folder = lock_folder(path.parent)
     try:
-        make_private(new)
+        # of a process that was killed
+        remove(new)
+        _make_private(new)
         connection = apsw.Connection(str(new))
         try:
             _format(connection)
             migrate(connection, str(path))
         finally:
             connection.close()
-        # fails if another process was first, unlike a renaming
-        os.link(new, path)
-        _sync_folder(path.parent)
+        publish(new, path, replace=False)
     except FileExistsError:
         return
     except OSError as exc:
         if exc.errno not in _NO_LINKS or not os.access(path.parent, os.W_OK):
             raise
         # a file system without links: the file is made in place
-        make_private(path)
+        _make_private(path)
     finally:
         new.unlink(missing_ok=True)
+        os.close(folder)
 
 
-def make_private(path: Path) -> None:
+def _make_private(path: Path) -> None:
     """Make an empty file that only its owner can read; SQLite gives its log the same mode."""
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
@@ -170,14 +174,6 @@ def _format(connection: apsw.Connection) -> None:
     """Set what is fixed for the life of a file; takes the write lock also without a change."""
     connection.pragma("auto_vacuum", "incremental")
     connection.pragma("journal_mode", "wal")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _can_write(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Files that appear complete or not at all."""
+"""Output files that appear complete or not at all."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from typing import IO
 
 from joule_cli.errors import FormatError
 from joule_cli.formats.base import os_failure
+from joule_cli.part_file import PartFile
 
 
 class AtomicFile:
-    """``FILE.part`` beside the target, renamed to it by `commit`.
+    """A part file beside the target, renamed to it by `commit`.
 
     The old file stays until then, and `discard` leaves it as it was. A symbolic link keeps
     pointing at its file, whose mode is kept. What is not a regular file (``/dev/stdout``, a named
@@ -38,6 +39,7 @@ class AtomicFile:
         self.target = Path(path).resolve()
         self._no_clobber = no_clobber
         self._file: IO[bytes] | None = None
+        self._part: PartFile | None = None
         self._done = False
         try:
             old = self.target.stat() if self.target.exists() else None
@@ -49,31 +51,30 @@ class AtomicFile:
                 self._refuse()
             #: Whether rows stand in the file already.
             self.continues = append and old is not None and not self.direct and old.st_size > 0
-            #: The file to write to.
-            self.part = (
-                self.target if self.direct else self.target.with_name(f"{self.target.name}.part")
-            )
-            self._prepare(old)
+            if not self.direct:
+                self._part = self._prepare(old)
         except OSError as exc:
             raise os_failure(exc, self.name) from exc
 
-    def _prepare(self, old: os.stat_result | None) -> None:
-        if self.direct:
-            return
+    @property
+    def path(self) -> Path:
+        """The file to write to."""
+        return self.target if self._part is None else self._part.path
+
+    def _prepare(self, old: os.stat_result | None) -> PartFile:
         if old is not None and not os.access(self.target, os.W_OK):
             # a rename would replace it in spite of its mode
             raise PermissionError(13, os.strerror(13))
+        part = PartFile(self.target)
         try:
-            if self.continues:
-                shutil.copyfile(self.target, self.part)
-            else:
-                self.part.write_bytes(b"")
             if old is not None:
-                self.part.chmod(stat.S_IMODE(old.st_mode))
+                os.fchmod(part.descriptor, stat.S_IMODE(old.st_mode))
+            if self.continues:
+                shutil.copyfile(self.target, part.path)
         except BaseException:
-            with suppress(OSError):
-                self.part.unlink()
+            part.discard()
             raise
+        return part
 
     def _refuse(self) -> None:
         raise FormatError("the file exists already", file=self.name)
@@ -81,7 +82,7 @@ class AtomicFile:
     def open(self) -> IO[bytes]:
         """Open the part file for writing; it is closed by `commit` or `discard`."""
         try:
-            self._file = self.part.open("ab" if self.continues else "wb")
+            self._file = self.path.open("ab" if self.continues else "wb")
         except OSError as exc:
             raise os_failure(exc, self.name) from exc
         return self._file
@@ -92,28 +93,14 @@ class AtomicFile:
             return
         try:
             self._close()
-            if not self.direct:
-                _sync(self.part)
-                self._rename()
-                _sync(self.target.parent)
-            self._done = True
-        except OSError as exc:
-            self.discard()
-            raise os_failure(exc, self.name) from exc
-        except FormatError:
-            self.discard()
-            raise
-
-    def _rename(self) -> None:
-        if not self._no_clobber:
-            self.part.replace(self.target)
-            return
-        try:
-            # unlike a rename, a link fails when another process was faster
-            self.target.hardlink_to(self.part)
+            if self._part is not None:
+                self._part.commit(replace=not self._no_clobber)
         except FileExistsError:
             self._refuse()
-        self.part.unlink()
+        except OSError as exc:
+            raise os_failure(exc, self.name) from exc
+        finally:
+            self.discard()
 
     def discard(self) -> None:
         """Remove the part file; the old file stays."""
@@ -123,19 +110,10 @@ class AtomicFile:
         with suppress(OSError):
             # what could not be written is thrown away anyhow
             self._close()
-        if not self.direct:
-            with suppress(OSError):
-                self.part.unlink()
+        if self._part is not None:
+            self._part.discard()
 
     def _close(self) -> None:
         if self._file is not None:
             file, self._file = self._file, None
             file.close()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -14,13 +14,8 @@ from joule_cli.formats.base import (
     column_names,
     column_order,
 )
-from joule_cli.formats.lines import (
-    LineWriter,
-)
-from joule_cli.formats.numbers import (
-    fixed,
-    shortest,
-)
+from joule_cli.formats.lines import LineWriter
+from joule_cli.formats.number_lines import number_lines
 
 if TYPE_CHECKING:
     from joule_cli.series.layout import Rows
@@ -67,30 +62,21 @@ class CsvWriter(LineWriter):
         return f"{INTERVAL_BREAK}\n".encode() if self.options.mark_intervals else b""
 
     def _format(self, rows: Rows) -> bytes:
-        n, options = len(rows), self.options
-        delimiter = self._delimiter.encode()
+        options = self.options
         data = rows["data"] if self._in_order else rows["data"][:, self._order]
-        if options.format_time is None:
-            stamps = shortest(rows["timestamp"])[1:-1].split(b",")
-        else:
-            stamps = [quoted(options.format_time(t)).encode() for t in rows["timestamp"].tolist()]
-        if options.precision is None:
-            lines = shortest(data, missing="")[2:-2].split(b"],[")
-        else:
-            cells = fixed(data.ravel(), options.precision, missing="")
-            form = (",".join(["%s"] * data.shape[1]) + "\n") * n
-            lines = (form % tuple(cells)).encode().split(b"\n")[:-1]
+        delimiter = self._delimiter.encode()
         end = b"\n"
         if options.interval_column:
-            end = b",%d\n" % self._interval
-        if delimiter != b",":
-            lines = b"\n".join(lines).replace(b",", delimiter).split(b"\n")
-            end = end.replace(b",", delimiter)
-        cells_of_lines: list[bytes] = [b""] * (2 * n)
-        cells_of_lines[::2] = stamps
-        cells_of_lines[1::2] = lines
-        return bytes(
-            (b"%b" + delimiter.replace(b"%", b"%%") + b"%b" + end) * n % tuple(cells_of_lines)
+            end = delimiter + b"%d\n" % self._interval
+        form = options.format_time
+        return number_lines(
+            rows["timestamp"],
+            data,
+            delimiter,
+            options.precision,
+            None if form is None else lambda stamp: quoted(form(stamp)),
+            end,
+            missing="",
         )
 
 

@@ -103,7 +103,7 @@ class Hdf5Writer(Writer):
         self._file: h5py.File | None = None
         self._bytes: _KeptFailures | None = None
         try:
-            self._bytes = _KeptFailures(self._atomic.part, "r+")
+            self._bytes = _KeptFailures(self._atomic.path, "r+")
             if self._atomic.continues:
                 self._reopen(names)
             else:

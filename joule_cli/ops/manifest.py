@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from joule_cli.errors import FormatError
 from joule_cli.model import Annotation, DataStream
+from joule_cli.part_file import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -116,13 +115,10 @@ class Manifest:
             "node": self.node,
             "streams": [asdict(self.entries[path]) for path in sorted(self.entries)],
         }
-        part = file.with_name(f"{MANIFEST}.part")
+        text = json.dumps(data, indent=1, ensure_ascii=False) + "\n"
         try:
-            part.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", "utf-8")
-            os.replace(part, file)  # noqa: PTH105  (Path.replace says nothing more)
+            write_whole(file, text.encode())
         except OSError as exc:
-            with suppress(OSError):
-                part.unlink()
             raise FormatError((exc.strerror or str(exc)).lower(), file=str(file)) from exc
 
 

@@ -160,7 +160,7 @@ def test_duration_and_limit_end_it(node):
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ((), f"{T0 + 1} 1.000000"),
+        ((), f"{T0 + 1} 1"),
         (("--jsonl",), f'{{"timestamp":{T0 + 1},"v":1}}'),
         (("--jsonl", "--arrays"), f"[{T0 + 1},1]"),
         (("--tsv", "--no-header", "--time", "iso"), "2023-11-14T22:13:20.000001+00:00\t1"),
@@ -298,5 +298,28 @@ def test_a_reader_that_leaves_ends_it_quietly(joule):
     result = joule.shell(
         f"set -o pipefail; joule data read {STREAM} --live --start min --limit 99 | head -1"
     )
-    assert result.out == f"{T0 + 1} 1.000000\n"
+    assert result.out == f"{T0 + 1} 1\n"
     assert (result.status in {0, 141}, result.err) == (True, "")
+
+
+def test_programs_that_write_one_file_leave_a_whole_one_each(joule):
+    create_streams(joule)
+    store(joule, 1, 2)
+    file, part = joule.folder / "rows.csv", joule.folder / "rows.csv.part"
+    live = ("data", "read", STREAM, "--live", "--start", "min", "-f", "rows.csv")
+    with Running(joule, *live) as first, Running(joule, *live) as second:
+        waiting = threading.Event()
+        for each in (part, joule.folder / "rows.csv.1.part"):
+            while not (each.exists() and str(T0 + 2) in each.read_text()):
+                assert first.process.poll() is second.process.poll() is None
+                waiting.wait(0.01)
+        joule.ok("data", "export", STREAM, "--to", "rows.csv", "--limit", 1, "-q")
+        assert file.read_text() == f"timestamp,v\n{T0 + 1},1\n"
+        assert first.end()[0] == 0
+        whole = file.read_text()
+        assert whole == f"timestamp,v\n{T0 + 1},1\n{T0 + 2},2\n"
+        second.end(signal.SIGKILL)
+    assert file.read_text() == whole
+    assert len(list(joule.folder.glob("rows.csv*.part"))) == 1
+    joule.ok("data", "export", STREAM, "--to", "rows.csv", "-q")
+    assert list(joule.folder.glob("rows.csv*")) == [file]

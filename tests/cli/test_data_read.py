@@ -10,14 +10,17 @@ import sqlite3
 import subprocess
 import time
 
+import numpy as np
 import pytest
 
 from tests.cli.conftest import PROGRAM, Joule, write_rows
+from tests.cli.filling import with_node
+from tests.ops import helpers
 
 T0 = 1_700_000_000_000_000
 BREAK = "# interval break"
-X = "1700000000000000 0.500000 1.000000\n1700000001000000 1.500000 2.000000\n"
-Y = "1700000010000000 2.500000 3.000000\n"
+X = "1700000000000000 0.5 1\n1700000001000000 1.5 2\n"
+Y = "1700000010000000 2.5 3\n"
 
 
 @pytest.fixture(scope="module")
@@ -33,20 +36,54 @@ def data(tmp_path_factory):
     return joule
 
 
-def test_text_as_joule_1_0_1_prints_it(data):
+def bits(joule, path):
+    """The rows of a stream, bit for bit."""
+    return with_node(joule, lambda node: helpers.read(node, path)).tobytes()
+
+
+def test_text(data):
     assert data.ok("data", "read", "/a/x") == X + Y
     assert data.ok("data", "read", "/a/x", "-m") == f"{X}{BREAK}\n{Y}"
     assert data.ok("data", "read", "a/x", "-i", "1,0", "-s", T0, "-e", T0 + 1) == (
-        "1700000000000000 1.000000 0.500000\n"
+        "1700000000000000 1 0.5\n"
     )
-    assert data.ok("data", "read", "/a/big").splitlines()[0] == "1 9007199254740993.000000"
+    assert data.ok("data", "read", "/a/big").splitlines()[0] == "1 9007199254740993"
+
+
+def test_text_as_joule_1_0_1_prints_it(data):
+    assert data.ok("data", "read", "/a/x", "--precision", "6", "--limit", "1") == (
+        "1700000000000000 0.500000 1.000000\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("layout", "values"),
+    [
+        ("float32", ["0.1", "16777216", "1.17549435e-38", "inf", "-0.0"]),
+        ("float64", ["0.1", "37823861.25", "0.30000000000000004", "5e-324", "-inf", "1e22"]),
+        ("int64", ["9007199254740993", "-9223372036854775808"]),
+        ("uint64", ["18446744073709551615"]),
+        ("int8", ["-128", "0"]),
+    ],
+)
+def test_what_is_read_is_written_as_it_was(joule, layout, values):
+    rows = "".join(f"{T0 + i} {value} 1\n" for i, value in enumerate(values))
+    joule("data", "write", "/a/a", "--create", f"{layout}[x,y]", stdin=rows)
+    for form in ([], ["--csv"], ["--jsonl"], ["--tsv"]):
+        line = "joule data read /a/a {0} | joule data write /a/b --create {1}[x,y] {0} -q"
+        result = joule.shell(line.format(" ".join(form), layout))
+        assert (result.status, result.err) == (0, "")
+        first, second = (bits(joule, path) for path in ("/a/a", "/a/b"))
+        assert second == first
+        assert len(first) == len(values) * (8 + 2 * np.dtype(layout).itemsize)
+        joule.ok("stream", "delete", "/a/b", "--yes", "-q")
 
 
 def test_decimated_text_with_bounds(data):
     rows = data.ok("data", "read", "/a/ramp", "-r", "10", "-b").splitlines()
     assert 0 < len(rows) <= 10
     _, mean, low, high = rows[0].split()
-    assert (low, high) == ("0.000000", f"{2 * float(mean):.6f}")
+    assert (low, float(high)) == ("0", 2 * float(mean))
     assert len(data.ok("data", "read", "/a/ramp", "-r", "10").split("\n")[0].split()) == 2
 
 
@@ -174,7 +211,7 @@ def test_an_error_as_json(data):
 
 def test_a_reader_that_leaves(data):
     result = data.shell("joule data read /a/ramp | head -n 1; echo ${PIPESTATUS[0]}")
-    assert (result.out, result.err) == (f"{T0} 0.000000\n141\n", "")
+    assert (result.out, result.err) == (f"{T0} 0\n141\n", "")
     result = data.shell("joule data read /a/ramp >&-")
     assert result.status == 1
     assert len(result.err.splitlines()) == 1
@@ -207,7 +244,7 @@ def test_damage_after_good_rows_is_partial(joule):
     db.close()
     result = joule("data", "read", "/a/x")
     assert result.status == 3
-    assert result.out.startswith("0 0.000000\n1 1.000000\n")
+    assert result.out.startswith("0 0\n1 1\n")
     assert result.out.endswith("\n")
     assert result.err.startswith("Error: ")
     result = joule("data", "read", "/a/x", "--json")

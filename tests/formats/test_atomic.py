@@ -69,7 +69,9 @@ def test_continuing(path):
     assert path.read_bytes() == b"old"
     file.commit()
     assert path.read_bytes() == b"old+new"
-    assert not AtomicFile(path.with_name("b"), append=True).continues
+    fresh = AtomicFile(path.with_name("b"), append=True)
+    assert not fresh.continues
+    fresh.discard()
 
 
 def test_a_file_that_appears_meanwhile_is_kept(path):

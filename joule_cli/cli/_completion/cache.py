@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from joule_cli.api.connect import file_of, find_entry
 from joule_cli.api.registry import home_directory
 from joule_cli.errors import JouleError
+from joule_cli.part_file import write_whole
 
 if TYPE_CHECKING:
     from joule_cli.api.registry import NodeEntry
@@ -143,15 +144,8 @@ def _read(file: Path, node: str, mark: Any, life: float) -> dict[str, Any] | Non
 
 
 def _write(file: Path, content: dict[str, Any]) -> None:
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
     # without a cache the next TAB takes longer, which is all
     with suppress(OSError):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-                json.dump(content, out)
-            part.replace(file)
-        except BaseException:
-            part.unlink(missing_ok=True)
-            raise
+        # nor does it matter after a power cut
+        write_whole(file, json.dumps(content).encode(), mode=0o600, durable=False)

@@ -44,7 +44,7 @@ def row_options(command: F) -> F:
         "--precision",
         type=click.IntRange(0, 18),
         metavar="N",
-        help="Decimals of the values in text, CSV and JSON.",
+        help="Decimals of the values in text, CSV and JSON; by default those that each needs.",
     )
     @click.option(
         "--header",

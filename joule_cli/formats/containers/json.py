@@ -25,7 +25,8 @@ from joule_cli.series.layout import Layout
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from joule_cli.formats.base import Place, ReadOptions
+    from joule_cli.formats.base import Place
+    from joule_cli.formats.table.options import ReadOptions
 
 #: The key of the rows, if it is not told.
 _DATA = "data"

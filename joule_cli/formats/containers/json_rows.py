@@ -14,6 +14,7 @@ import orjson
 
 from joule_cli.formats.containers.base import SAMPLE_ROWS, Batch, Heading
 from joule_cli.formats.numbers import shorten
+from joule_cli.formats.table.problems import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -171,7 +172,7 @@ class JsonRows:
         cells, bad = self._columns(found, range(self.width))
         self._carry(cells)
         self._last = None
-        return Batch(len(found), cells, bad=bad)
+        return Batch(len(found), cells, bad=_reasons(bad))
 
     def batches(
         self,
@@ -247,8 +248,8 @@ class JsonRows:
             cells, worse = self._columns(rows, self._chosen)
             self._make_exact(cells, body, good)
             self._carry(cells)
-            batch = Batch(len(rows), cells, bad=worse)
-        batch.bad |= bad
+            batch = Batch(len(rows), cells, bad=_reasons(worse))
+        batch.bad |= _reasons(bad)
         batch.show = _shown(texts)
         return batch
 
@@ -414,3 +415,7 @@ def _has_lost(cells: Iterable[Any], text: bytes) -> bool:
     if b"0" * 19 not in text.translate(_TO_ZEROS):
         return False
     return any(type(cell) is float and not -_LARGE < cell < _LARGE for cell in cells)
+
+
+def _reasons(bad: dict[int, str]) -> dict[int, Reason]:
+    return {row: Reason(text) for row, text in bad.items()}

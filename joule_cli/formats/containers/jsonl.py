@@ -13,7 +13,8 @@ from joule_cli.formats.source import ByteSource, LineBlocks, open_source
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from joule_cli.formats.base import Place, ReadOptions
+    from joule_cli.formats.base import Place
+    from joule_cli.formats.table.options import ReadOptions
 
 
 class JsonlContainer(Container):

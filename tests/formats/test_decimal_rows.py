@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joule_cli.formats.six_decimals import six_decimals
+from joule_cli.formats.decimal_rows import fixed_rows
 from joule_cli.model.data_stream import DATATYPES
 from joule_cli.series.layout import Layout, Rows
 
@@ -17,6 +17,10 @@ def plainly(rows: Rows) -> bytes:
     for stamp, values in zip(rows["timestamp"].tolist(), rows["data"].tolist(), strict=True):
         lines.append(f"{stamp}" + "".join(f" {value:f}" for value in values) + "\n")
     return "".join(lines).encode()
+
+
+def six_decimals(rows: Rows) -> bytes | None:
+    return fixed_rows(rows["timestamp"], rows["data"], b" ")
 
 
 def rows_of(datatype: str, *values: list, stamp: int = NOW) -> Rows:
