@@ -148,7 +148,7 @@ class _SeriesReader(Reader):
             out["timestamp"] = rows["timestamp"]
             problems = Problems()
             for index, at in enumerate(self._order):
-                name = self.head.elements[index].name if self.head.elements else str(index)
+                name = self.head.elements[index].name if self.head.elements else index
                 column = ValueColumn(name, layout.element, Marks(), missing)
                 out["data"][:, index] = column.read(rows["data"][:, at], problems).values
             for reason in problems.found.values():

@@ -139,6 +139,7 @@ def _view(reader: TableReader) -> Inspection:
     roles |= dict.fromkeys(view.columns.times, "time")
     roles |= dict.fromkeys(view.columns.values, "value")
     elements = dict(zip(view.columns.values, view.elements, strict=True))
+    names = dict(zip(view.columns.values, view.names, strict=True))
     columns = []
     for at, heading in enumerate(container.columns):
         element = elements.get(at)
@@ -148,7 +149,7 @@ def _view(reader: TableReader) -> Inspection:
                 index=at,
                 name=heading.name,
                 role=roles.get(at, ""),
-                element=element.name if element is not None else "",
+                element=names.get(at, ""),
                 units=units or "",
                 datatype=reader.head.layout.datatype if element is not None else "",
             )

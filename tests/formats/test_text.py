@@ -143,10 +143,48 @@ def test_a_row_is_given_as_soon_as_it_arrives():
         assert [len(rows) for rows in reader] == [1, 1, 1]
 
 
-def test_a_last_line_without_end_is_warned_of():
-    with open_reader(io.BytesIO(b"1 5.25\n2 5.2"), "text") as reader:
+def test_a_last_line_that_may_be_cut_is_refused():
+    text = "1 5.25\n2 5.2"
+    with pytest.raises(FormatError) as caught:
+        read(text)
+    assert caught.value.sentence() == "-:2: the last line has no line end and may be cut"
+    remedy = "use --last-line keep to store it, or --last-line drop to leave it out"
+    assert caught.value.hint == remedy
+    assert len(joined(read(text, last_line="keep"), Layout("float64", 1))) == 2
+    assert len(joined(read(text, last_line="drop"), Layout("float64", 1))) == 1
+
+
+def test_a_last_line_without_end_that_is_as_long_as_the_others_is_warned_of():
+    with open_reader(io.BytesIO(b"1 5.25\n2 5.26"), "text") as reader:
         assert len(joined(reader, reader.head.layout)) == 2
         assert reader.tally.warnings == ["-: the last line has no line end, the file may be cut"]
+
+
+def test_missing_values():
+    with open_reader(io.BytesIO(b"1 1 nan\n2 NaN 2\n3 nan NaN\n4 4 4\n"), "text") as reader:
+        rows = joined(reader, reader.head.layout)
+        assert reader.tally.missing == {"Element 0": 2, "Element 1": 2}
+    assert np.isnan(rows["data"]).tolist() == [
+        [False, True],
+        [True, False],
+        [True, True],
+        [False, False],
+    ]
+
+
+def test_rows_repeated_as_they_are_count_once():
+    with open_reader(io.BytesIO(b"1 1\n1 1\n2 nan\n2 nan\n2 nan\n"), "text") as reader:
+        assert joined(reader, reader.head.layout)["timestamp"].tolist() == [1, 2]
+        assert (reader.tally.rows, reader.tally.equal) == (2, 3)
+
+
+def test_rows_far_before_a_bad_one_are_given(tmp_path):
+    path = tmp_path / "rows.txt"
+    path.write_text("".join(f"{i} {i}.5\n" for i in range(1, 50_001)) + "50001 x\n")
+    given = []
+    with open_reader(path) as reader, pytest.raises(FormatError, match="'x' is not a number"):
+        given.extend(reader.blocks())
+    assert len(joined(given, Layout("float64", 1))) > 25_000
 
 
 @pytest.mark.parametrize(
@@ -154,33 +192,41 @@ def test_a_last_line_without_end_is_warned_of():
     [
         ("1 1 2\n2 1\n", "float64_2", "-:2: expected 3 columns, found 2"),
         ("1 1\n2 1 2\n", "float64_1", "-:2: expected 2 columns, found 3"),
-        ("1\n", "float64_1", "-:1: expected a timestamp and at least one value"),
-        ("1 1\n2 1e\n", "float64_1", "-:2:3: '1e' is not a number"),
-        ("1 1\n2 1_0\n", "float64_1", "-:2:3: '1_0' is not a number"),
-        ("1 1\n2 0x1\n", "float64_1", "-:2:3: '0x1' is not a number"),
-        ("1 1\n\n2 nan\n", "float64_1", "-:3:3: nan cannot be stored, values must be numbers"),
+        ("1\n", "float64_1", "-: expected a timestamp and at least one value"),
+        ("1 1\n2 1e\n", "float64_1", "-:2: column 1: '1e' is not a number"),
+        ("1 1\n2 1_0\n", "float64_1", "-:2: column 1: '1_0' is not a number"),
+        ("1 1\n2 0x1\n", "float64_1", "-:2: column 1: '0x1' is not a number"),
+        ("1 1\n\n2 nan\n", "int8_1",
+         "-:3: column 1: the value is missing, and int8 cannot hold that"),
         ("1 1\n2 1 -inf\n", "float64_1", "-:2: expected 2 columns, found 3"),
-        ("1 -Infinity\n", "int8_1", "-:1:3: -Infinity cannot be stored as int8"),
-        ("1 1e999\n", "float64_1", "-:1:3: '1e999' is out of the range of float64"),
-        ("1 1e39\n", "float32_1", "-:1:3: '1e39' is out of the range of float32"),
-        ("1 300\n", "uint8_1", "-:1:3: '300' is out of the range of uint8"),
-        ("1 -1\n", "uint64_1", "-:1:3: '-1' is out of the range of uint64"),
+        ("1 -Infinity\n", "int8_1", "-:1: column 1: -Infinity cannot be stored as int8"),
+        ("1 1 1e999\n", "float64_2", "-:1: column 2: '1e999' is out of the range of float64"),
+        ("1 1e39\n", "float32_1", "-:1: column 1: '1e39' is out of the range of float32"),
+        ("1 300\n", "uint8_1", "-:1: column 1: '300' is out of the range of uint8"),
+        ("1 -1\n", "uint64_1", "-:1: column 1: '-1' is out of the range of uint64"),
         ("1 9223372036854775808\n", "int64_1",
-         "-:1:3: '9223372036854775808' is out of the range of int64"),
+         "-:1: column 1: '9223372036854775808' is out of the range of int64"),
         ("1 18446744073709551616\n", "uint64_1",
-         "-:1:3: '18446744073709551616' is out of the range of uint64"),
-        ("1 1e99999999\n", "int64_1", "-:1:3: '1e99999999' is out of the range of int64"),
-        ("1 1.5\n", "int16_1", "-:1:3: '1.5' is not a whole number"),
-        ("# c\n5 1\n5 2\n", "float64_1", "-:3: the timestamp 5 is repeated"),
-        ("5 1\n4 2\n", "float64_1", "-:2: the timestamp 4 is before 5, the one above it"),
+         "-:1: column 1: '18446744073709551616' is out of the range of uint64"),
+        ("1 1e99999999\n", "int64_1", "-:1: column 1: '1e99999999' is out of the range of int64"),
+        ("1 1.5\n", "int16_1", "-:1: column 1: '1.5' is not a whole number"),
+        ("# c\n5 1\n5 2\n", "float64_1",
+         "-:3: the time '5' (1970-01-01 00:00:00.000005+00:00) is repeated with other values"),
+        ("5 1\n4 2\n", "float64_1",
+         "-:2: the time '4' (1970-01-01 00:00:00.000004+00:00) is before "
+         "1970-01-01 00:00:00.000005+00:00, the one above it"),
         ("5 1\n# interval break\n4 2\n", "float64_1",
-         "-:3: the timestamp 4 is before 5, the one above it"),
-        ("5 1\n5.5 2\n", "float64_1", "-:2:1: '5.5' is not a whole number of microseconds"),
-        ("5 1\nx 2\n", "float64_1", "-:2:1: 'x' is not a time in microseconds"),
+         "-:3: the time '4' (1970-01-01 00:00:00.000004+00:00) is before "
+         "1970-01-01 00:00:00.000005+00:00, the one above it"),
+        ("5 1\n5.5 2\n", "float64_1",
+         "-:2: lines 1 and 2 differ only below a microsecond: 5 and 5.5 are both "
+         "1970-01-01 00:00:00.000005+00:00"),
+        ("5 1\nx 2\n", "float64_1", "-:2: 'x' is not a time in microseconds since 1970"),
         ("9223372036854775808 1\n", "float64_1",
-         "-:1:1: the time '9223372036854775808' is out of range"),
-        (b"1 1\n2 \xff\n", "float64_1", "-:2:3: the line is not UTF-8 text"),
-        (b"1 1\n2 1\x00\n", "float64_1", r"-:2:3: '1\x00' is not a number"),
+         "-:1: the time '9223372036854775808' is out of range"),
+        (b"1 1\n2 \xff\n", "float64_1", "-:2: the line is not UTF-8 text"),
+        (b"1 1\n2 1\x00\n", "float64_1",
+         "-:2: the line holds NUL bytes, as after a loss of power"),
     ],
 )  # fmt: skip
 def test_bad_input(text, layout, sentence):
@@ -196,12 +242,13 @@ def test_the_line_is_right_far_down_the_file():
 def test_bad_lines_can_be_left_out():
     rejects: list = []
     text = "1 1\n2 x\n3 3\n3 4\n1 9\n4 1 2\n# interval break\n5 5\n"
+    one, three = (f"1970-01-01 00:00:00.00000{us}+00:00" for us in (1, 3))
     items = read(text, on_reject=lambda *reject: rejects.append(reject))
     assert joined(items, Layout("float64", 1))["timestamp"].tolist() == [1, 3, 5]
     assert rejects == [
-        (2, "2 x", "'x' is not a number"),
-        (4, "3 4", "the timestamp 3 is repeated"),
-        (5, "1 9", "the timestamp 1 is before 3, the one above it"),
+        (2, "2 x", "column 1: 'x' is not a number"),
+        (4, "3 4", f"the time '3' ({three}) is repeated with other values"),
+        (5, "1 9", f"the time '1' ({one}) is before {three}, the one above it"),
         (6, "4 1 2", "expected 2 columns, found 3"),
     ]
 

@@ -50,6 +50,7 @@ class DelimitedContainer(Container):
         self.notes = list(self._source.notes)
         self.warnings = []
         self._options = options
+        self.small_batches = self._source.is_regular
         self._lines = LineBlocks(self._source)
         self._last_line = LastLine(options.last_line)
         self._needed: set[int] = set()

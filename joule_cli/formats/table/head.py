@@ -70,12 +70,16 @@ class Interpretation:
         self._units = {at: self._units_of(at) for at in self.columns.values}
         self._arrange()
         self.elements = self._elements()
-        self.names = [e.name or f"Element {at}" for at, e in enumerate(self.elements)]
+        #: Of the elements; those without one have the name that they get in a new stream.
+        self.names = [
+            element.name or (options.elements[i] if options.elements else f"Element {i}")
+            for i, element in enumerate(self.elements)
+        ]
         self.head = self._head(self.elements)
         element = self.head.layout.element
         self.values = [
             ValueColumn(
-                container.columns[at].name or f"column {at}",
+                container.columns[at].name or at,
                 element,
                 self.marks,
                 self.missing,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from joule_cli.errors import FormatError
 from joule_cli.formats.numbers import shorten
 from joule_cli.formats.table.problems import Reason
 from joule_cli.series.time_output import format_time
@@ -139,6 +140,28 @@ def order_reason(stamp: int, last: int, text: str = "") -> Reason:
         f"the time {shown} is before {format_time(last, 'human', UTC)}, the one above it",
         "use --sort to bring the rows into order",
     )
+
+
+def gathered(items: Iterator[Rows | None]) -> Iterator[Rows | None]:
+    """Put small blocks of rows together; those before an error still come."""
+    held: list[Rows] = []
+    count = 0
+    try:
+        for rows in items:
+            if held and (rows is None or count >= _BLOCK_ROWS):
+                yield np.concatenate(held)
+                held, count = [], 0
+            if rows is None:
+                yield None
+            else:
+                held.append(rows)
+                count += len(rows)
+    except FormatError:
+        if held:
+            yield np.concatenate(held)
+        raise
+    if held:
+        yield np.concatenate(held)
 
 
 class Spool:

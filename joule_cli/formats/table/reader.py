@@ -14,7 +14,7 @@ from joule_cli.formats.numbers import shorten
 from joule_cli.formats.table.clock import LocalClock
 from joule_cli.formats.table.head import Interpretation
 from joule_cli.formats.table.names import is_total
-from joule_cli.formats.table.order import Order, Spool
+from joule_cli.formats.table.order import Order, Spool, gathered
 from joule_cli.formats.table.problems import Reason
 from joule_cli.formats.table.series import SeriesWatch
 
@@ -101,10 +101,14 @@ class TableReader(Reader):
         if self.options.sort or self.options.on_duplicate in {"last", "mean"}:
             yield from self._spooled(order)
         else:
-            for part in self._parts():
-                self._break_due = self._break_due or (part.breaks and self._started)
-                yield from self._ordered(part, order)
+            items = self._in_turn(order)
+            yield from gathered(items) if self.container.small_batches else items
         self._finish()
+
+    def _in_turn(self, order: Order) -> Iterator[Rows | None]:
+        for part in self._parts():
+            self._break_due = self._break_due or (part.breaks and self._started)
+            yield from self._ordered(part, order)
 
     def labelled(self) -> Iterator[Labelled]:
         """Give the rows of a long table with the labels of their series, in any order of those.
@@ -228,9 +232,7 @@ class TableReader(Reader):
             name = self.view.names[index]
             for row in np.flatnonzero(mask & wanted).tolist():
                 if policy != "skip":
-                    what = (
-                        f"the value of {shorten(name)} is missing" if name else "a value is missing"
-                    )
+                    what = f"the value of {shorten(name)} is missing"
                     more = ", and the node cannot hold that" if policy == "refuse" else ""
                     ways = "--missing skip" if more else "--missing store or --missing skip"
                     parsed.problems.add(row, what + more, f"use {ways}")

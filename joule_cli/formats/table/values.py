@@ -106,14 +106,14 @@ class ValueColumn:
     Parameters
     ----------
     name
-        For messages.
+        Its name or its index, for messages.
     units
         Text behind every number of the column, which is taken off.
     """
 
     def __init__(
         self,
-        name: str,
+        name: str | int,
         element: np.dtype[Any],
         marks: Marks,
         missing: MissingValues,
@@ -342,7 +342,8 @@ class ValueColumn:
         return Numbers(values, missing)
 
     def _about(self, text: str) -> str:
-        return f"column {shorten(self.name)}: {text}" if self.name else text
+        name = shorten(self.name) if isinstance(self.name, str) else self.name
+        return f"column {name}: {text}"
 
 
 def common_units(cells: Iterable[Any], missing: MissingValues) -> str:
