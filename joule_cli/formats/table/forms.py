@@ -151,7 +151,7 @@ class NumberForm(Form):
             # whole and fraction apart: a double holds no more digits than it shows
             whole = np.floor(values)
             factor = UNITS[self.unit] / 1000
-            us = whole * factor + np.rint((values - whole) * factor * 1000) // 1000
+            us = whole * factor + np.rint((values - whole) * factor)
         us = us + self._base
         beyond = ~(np.abs(us) < 2.0**63)
         if beyond.any():

@@ -1,0 +1,1 @@
+"""Files and commands of the kind that people post when an import went wrong."""
