@@ -156,7 +156,9 @@ def test_a_clock_of_twelve_hours_and_an_offset_in_the_header(case):
     ]
     assert case.rows("/x") == expected
     assert case.rows("/y") == expected[:2]
-    said = case.ingest("hobom.csv -s /z --skip-lines 2 --use-columns 1,2 --tz +05:00 --missing skip")
+    said = case.ingest(
+        "hobom.csv -s /z --skip-lines 2 --use-columns 1,2 --tz +05:00 --missing skip"
+    )
     assert "1 with missing values left out" in said
     assert case.rows("/z") == [
         ("2018-05-03T03:08:23+00:00", 54.23, 85.1),

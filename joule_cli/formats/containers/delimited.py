@@ -78,6 +78,13 @@ class DelimitedContainer(Container):
         )
         if not self.shape.width and not ended:
             raise FormatError("the beginning of the file is no table", file=self.name)
+        if self.shape.problem:
+            raise FormatError(
+                self.shape.problem,
+                file=self.name,
+                line=skip + self._lines_before,
+                hint="mend the header, or use --skip-lines and --no-header to do without it",
+            )
         self.delimiter = self.shape.delimiter
         self.notes += self.shape.notes
         self.heading = self.shape.header

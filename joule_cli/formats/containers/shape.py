@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from joule_cli.formats.table.dates import family_of
-from joule_cli.formats.table.names import unit_of_time
+from joule_cli.formats.table.names import time_rank, unit_of_time
 from joule_cli.formats.table.options import MISSING_WORDS
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _NUMBER: Final = re.compile(
 )
 _WORDS: Final = frozenset({"true", "false", "inf", "-inf", "infinity", "-infinity"})
 _SEP: Final = re.compile(r"\s*sep=(.)\s*", re.IGNORECASE)
-_TIME_UNITS: Final = frozenset({"", "-", "ts", "date", "datetime", "time", "utc", "iso"})
+_TIME_UNITS: Final = frozenset({"", "-", "ts", "iso"})
 _TIME_PATTERN: Final = re.compile(r"[ymdhsaf:%./\-\s]+", re.IGNORECASE)
 #: Lines that are looked at.
 LINES: Final = 200
@@ -42,6 +42,8 @@ class Shape:
         Index of the first line of the rows.
     width
         Number of columns.
+    problem
+        Why the header cannot be that of the rows.
     notes
         What was recognised besides, for a person.
     """
@@ -52,6 +54,7 @@ class Shape:
     begin: int = 0
     width: int = 0
     header: str = ""
+    problem: str = ""
     notes: list[str] = field(default_factory=list)
 
 
@@ -131,7 +134,7 @@ def _is_content(line: str) -> bool:
 
 
 def _delimiter(lines: Sequence[str], delimiters: Sequence[str], narrowest: int) -> str:
-    """Return the delimiter by which most lines have the same number of cells that mean something."""
+    """Return the delimiter by which most lines have the same number of meaningful cells."""
     if len(delimiters) == 1 or not lines:
         return delimiters[0]
     tail = lines[len(lines) // 2 :][-40:]
@@ -194,10 +197,12 @@ def _first_data(rows: dict[int, list[str]], content: Sequence[int], width: int) 
             return i
         if len(row) != width or not places:
             continue
-        like = [kind_of(row[at]) in {"number", "time"} for at in places]
-        if like[0] and 2 * sum(like) >= len(like):
+        found = [kind_of(row[at]) for at in places]
+        if any(usual[at] == "time" == kind for at, kind in zip(places, found, strict=True)):
             return i
-        if sum(like) > 1 and 2 * sum(like) > len(like) and kind_of(row[places[0]]) == "missing":
+        filled = sum(kind != "missing" for kind in found)
+        mostly = "text" not in found[:1] and 2 * found.count("text") < filled
+        if "time" not in usual and mostly:
             return i
     return content[-1] + 1
 
@@ -225,9 +230,15 @@ def _find_header(
             shape.names = rows[content[0]]
             shape.begin = content[0] + 1
         return
-    names = block[0]
+    # a title may have as many words as there are columns, but hardly names a time
+    named = [i for i in block if any(time_rank(cell) is not None for cell in rows[i])]
+    names = named[0] if named else block[0]
+    block = block[block.index(names) :]
     shape.names, shape.header = rows[names], lines[names]
     shape.begin = names + 1
+    last = [rows[i][-1] for i in content if i >= first and len(rows[i]) == shape.width]
+    if len(rows[names]) < shape.width and any(cell.strip() for cell in last):
+        shape.problem = f"{len(rows[names])} names stand above {shape.width} columns"
     if len(block) > 1 and _are_units(rows[block[1]], rows[names]):
         shape.units = rows[block[1]]
         shape.begin = block[1] + 1
@@ -265,7 +276,10 @@ def _are_units(row: Sequence[str], names: Sequence[str]) -> bool:
     """Whether a line below the names holds units: short, and of the times a unit of time."""
     if any(len(cell.strip()) > 24 for cell in row):
         return False
-    return any(_is_time_unit(cell) for cell in row[:3]) and list(row) != list(names)
+    ranks = [rank for name in names if (rank := time_rank(name)) is not None]
+    best = min(ranks, default=None)
+    at = next((i for i, name in enumerate(names) if time_rank(name) == best), 0) if ranks else 0
+    return at < len(row) and _is_time_unit(row[at]) and list(row) != list(names)
 
 
 def _is_time_unit(cell: str) -> bool:

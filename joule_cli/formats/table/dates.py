@@ -31,7 +31,7 @@ _CLOCK = (
     r"(?:\s*(?P<half>[AaPp])\.?[Mm]\.?)?"
 )
 _ZONE = r"(?:\s*(?P<utc>Z|z|UTC|GMT))?(?:\s*(?P<offset>[+-]\d{2}(?::?\d{2}(?::?\d{2})?)?))?"
-_TAIL = rf"(?:(?:[T_]|\s*,\s*|\s+){_CLOCK}{_ZONE})?"
+_TAIL = rf"(?:(?:[T_]|,\s*|\s+){_CLOCK}{_ZONE})?"
 _WEEKDAY = r"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)[a-z]*\.?,?\s+)?"
 _FORMS: Final = {
     "iso": rf"(?P<year>\d{{4}})([-/.])(?P<a>\d{{1,2}})\2(?P<b>\d{{1,2}}){_TAIL}",

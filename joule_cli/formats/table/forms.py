@@ -106,7 +106,8 @@ class NumberForm(Form):
             return None
         try:
             if type(cells[0]) is str:
-                if "_" in "".join(cells):
+                joined = "".join(cells)
+                if "_" in joined or not joined.isascii():
                     return None
                 values = np.array(list(map(int, cells)))
             else:

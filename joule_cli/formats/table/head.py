@@ -17,7 +17,7 @@ from joule_cli.formats.table.marks import settle_marks
 from joule_cli.formats.table.names import zone_in_name
 from joule_cli.formats.table.parsing import BatchParser
 from joule_cli.formats.table.settle import settle
-from joule_cli.formats.table.times import TimeColumn, joined
+from joule_cli.formats.table.times import TimeColumn, joined, with_point
 from joule_cli.formats.table.values import MissingValues, ValueColumn, common_units
 from joule_cli.model.data_stream import DATATYPES, Element
 from joule_cli.series.element_names import match
@@ -123,6 +123,9 @@ class Interpretation:
         try:
             float(self.marks.bare(text))
         except ValueError:
+            if not self.marks.plain and re.fullmatch(r"\d{6,}\.\d+", text):
+                # a time; values have the other mark
+                return True
             return bool(common_units([cell], self.missing)) and len(cell) <= _LONGEST_WITH_UNITS
         return "_" not in text
 
@@ -148,6 +151,8 @@ class Interpretation:
         heading = self.container.columns[columns.times[0]]
         told = self.container.told.time_format
         sample: Cells = cells[0]
+        if isinstance(sample, list) and self.marks.decimal == ",":
+            sample = [with_point(cell) for cell in sample]
         if len(cells) > 1:
             sample = joined(cells)
             heading = replace(heading, kind="any")
@@ -156,7 +161,9 @@ class Interpretation:
         except FormatError as exc:
             raise FormatError(str(exc.message), file=self.container.name, hint=exc.hint) from exc
         guessed = options.time_format == "auto" and told is None
-        return TimeColumn(columns.times, form, self.tz, options, guessed=guessed)
+        return TimeColumn(
+            columns.times, form, self.tz, options, guessed=guessed, decimal=self.marks.decimal
+        )
 
     @property
     def _survey(self) -> Callable[[], Iterable[str]] | None:

@@ -26,8 +26,8 @@ def settle_marks(
 ) -> Marks:
     """Return the marks of the numbers of a table.
 
-    Where ``;`` separates the columns, they are found out; elsewhere the decimal mark is a point
-    unless the options say otherwise.
+    Where ``;``, tabs or blanks separate the columns, they are found out; elsewhere the decimal mark
+    is a point unless the options say otherwise.
 
     Raises
     ------
@@ -39,7 +39,8 @@ def settle_marks(
         raise FormatError("--decimal and --thousands cannot be the same", file=container.name)
     if decimal is not None or thousands is not None:
         return Marks(decimal or ("," if thousands == "." else "."), thousands or "")
-    if getattr(container, "delimiter", None) != ";":
+    delimiter = getattr(container, "delimiter", None)
+    if delimiter not in {";", "\t", ""}:
         return Marks()
     numbers = []
     for at in range(len(container.columns)):
@@ -55,14 +56,15 @@ def settle_marks(
         if any("." in number and number.rfind(".") > number.find(",") for number in commas):
             # 1,234.5
             return Marks(".", ",")
-        if any(number.count(",") > 1 for number in commas):
+        grouped = all(re.fullmatch(r"[+-]?[1-9]\d{0,2}(,\d{3})+", number) for number in commas)
+        if any(number.count(",") > 1 for number in commas) or (grouped and delimiter != ";"):
             raise FormatError(
                 f"the marks in {shorten(commas[0])} are not clear",
                 file=container.name,
                 hint="use --decimal and --thousands",
             )
         return Marks(",", ".")
-    if points and all(_GROUPED.fullmatch(number) for number in points):
+    if delimiter == ";" and points and all(_GROUPED.fullmatch(number) for number in points):
         plain = points[0].replace(".", "")
         raise FormatError(
             f"{points[0]} could be {plain} or a fraction: nothing in the file tells",

@@ -86,9 +86,9 @@ class BatchParser:
         """Read the usual rows and those that need a closer look, and put them together."""
         odd = np.array(batch.odd, np.intp)
         usual = np.delete(np.arange(batch.size), odd)
-        plain = type(batch)(
-            len(usual), batch.cells, batch.first, flat=batch.flat, exact=batch.exact
-        )
+        plain = type(batch)(len(usual), batch.cells, batch.first, flat=batch.flat)
+        if (exact := batch.exact) is not None:
+            plain.exact = lambda row, column: exact(int(usual[row]), column)
         rows = np.empty(batch.size, self._dtype)
         found = Parsed(rows)
         for positions, part in ((usual, self._parse(plain)), (odd, self._parse(odd_rows))):

@@ -41,6 +41,8 @@ class TimeColumn:
         Of the columns; the texts of several are put together, unless each is a part.
     tz
         Zone of local times.
+    decimal
+        The decimal mark of numbers.
     guessed
         The unit of numbers was found out by their size, which later ones must fit.
     """
@@ -53,11 +55,13 @@ class TimeColumn:
         options: ReadOptions,
         *,
         guessed: bool,
+        decimal: str = ".",
     ) -> None:
         self.positions = list(positions)
         self.form = form
         self.tz = tz
         self._options = options
+        self._commas = decimal == "," and isinstance(form, NumberForm)
         self._guessed = guessed and isinstance(form, NumberForm) and options.start_time is None
 
     @property
@@ -70,7 +74,10 @@ class TimeColumn:
         columns = [batch.column(position) for position in self.positions]
         if isinstance(self.form, PartsForm):
             return columns
-        return columns[0] if len(columns) == 1 else joined(columns)
+        cells = columns[0] if len(columns) == 1 else joined(columns)
+        if self._commas and isinstance(cells, list):
+            return [with_point(cell) for cell in cells]
+        return cells
 
     def read(self, batch: Batch, problems: Problems) -> Read:
         """Read the times of a batch."""
@@ -119,6 +126,11 @@ class TimeColumn:
             f"the time {shorten(text)}{form} is {format_time(stamp, 'human', UTC)}, {when}",
             f"{ways}, or --accept-times if it is right",
         )
+
+
+def with_point(cell: Any) -> Any:
+    """Write a number of seconds with a decimal point."""
+    return cell.replace(",", ".") if isinstance(cell, str) and cell.count(",") == 1 else cell
 
 
 def joined(columns: Sequence[Cells]) -> list[Any]:

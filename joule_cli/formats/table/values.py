@@ -226,7 +226,8 @@ class ValueColumn:
         try:
             if type(cells[0]) is str:
                 joined = "".join(cells)
-                if "_" in joined or "i" in joined.lower():
+                if "_" in joined or "i" in joined.lower() or not joined.isascii():
+                    # what Python reads as numbers is more than what this format does
                     return None
                 floats = np.array(list(map(float, cells)))
             else:
@@ -244,6 +245,9 @@ class ValueColumn:
         if type(cells[0]) is not str:
             return None
         words = self._missing.words
+        joined = "".join(cells)
+        if "_" in joined or not joined.isascii():
+            return None
         try:
             floats = np.array(
                 [float("nan" if cell.strip().lower() in words else cell) for cell in cells]
