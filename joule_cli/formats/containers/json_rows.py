@@ -263,7 +263,7 @@ class JsonRows:
 
         def exact(row: int, at: int) -> Any:
             cell = batch.cell(row, at)
-            if type(cell) is not float:
+            if type(cell) is not float or row in batch.bad:
                 return cell
             found = read_text(texts()[row], Decimal)
             if self._nested:

@@ -42,6 +42,7 @@ def options(**given) -> Any:
             "delimiter": None,
             "skip_lines": 0,
             "header": None,
+            "stamps": None,
         }
         | given
     )
