@@ -95,7 +95,10 @@ def read(container: Container, columns: Collection[int] | None = None, exact=())
     assert all(a <= b for a, b in pairwise([0, *shares, 1]))
     if columns is None and not exact and sample.size and not sample.bad:
         first = [row for row in out if row is not None][: sample.size]
-        assert repr(rows_of(sample)) == repr(first)
+        # numbers of a text may be text in the sample
+        assert [list(map(str, row)) for row in rows_of(sample)] == [
+            list(map(str, row)) for row in first
+        ]
     container.close()
     container.close()
     return out
