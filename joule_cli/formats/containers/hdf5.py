@@ -11,6 +11,7 @@ import numpy as np
 from joule_cli.errors import FormatError
 from joule_cli.formats.base import Place, StreamHead, column_names, place_name
 from joule_cli.formats.containers.base import Container, Heading, Told
+from joule_cli.formats.containers.hdf5_inside import member, members
 from joule_cli.formats.containers.hdf5_own import describe
 from joule_cli.formats.containers.hdf5_table import (
     Hdf5Table,
@@ -78,11 +79,11 @@ class _Finder:
 
     def find(self) -> Container:
         file = self._file
-        if is_matlab(file) and _pair(file) is None:
+        if is_matlab(file, self._name) and self._pair(file) is None:
             return matlab_table(file, self._name, self._dataset, self._times)
         if self._dataset is not None or self._times is not None:
             return self._named()
-        pair = _pair(file)
+        pair = self._pair(file)
         if pair is not None:
             return self._table(*pair)
         groups = pandas_groups(file)
@@ -101,7 +102,7 @@ class _Finder:
                 self._file, f"{self._times!r} is a group, not a dataset of times", self._name
             )
         if found is None and stamps is not None:
-            found = stamps.parent.get(_DATA)
+            found = member(stamps.parent, _DATA, self._name)
             if not isinstance(found, h5py.Dataset):
                 found = stamps.parent
         if stamps is None:
@@ -109,19 +110,19 @@ class _Finder:
             if "pandas_type" in group.attrs:
                 return pandas_table(self._file, group, self._name)
         if isinstance(found, h5py.Group):
-            pair = _pair(found)
+            pair = self._pair(found)
             if stamps is None and pair is not None:
                 return self._table(*pair)
             return self._columns(found, stamps)
         if stamps is None and not found.dtype.names:
-            stamps = found.parent.get(_TIMES)
+            stamps = member(found.parent, _TIMES, self._name)
             # the times may be one of several columns
             if stamps is None and (found.ndim != 2 or min(found.shape) < 2):
                 raise refused(self._file, f"there is no dataset {_TIMES!r}", self._name)
         return self._table(found, stamps)
 
     def _get(self, path: str) -> Any:
-        found = self._file.get(path)
+        found = member(self._file, path, self._name)
         if found is None:
             raise refused(self._file, f"there is no dataset {path!r} in the file", self._name)
         return found
@@ -130,9 +131,9 @@ class _Finder:
         """Return the only table of its kind."""
         every = datasets_of(self._file)
         parents = {item.parent.name: item.parent for item in every}
-        pairs = [group for group in parents.values() if _pair(group) is not None]
+        pairs = [group for group in parents.values() if self._pair(group) is not None]
         compounds = [item for item in every if item.dtype.names and item.ndim == 1]
-        groups = [group for group in parents.values() if len(_columns_of(group)) > 1]
+        groups = [group for group in parents.values() if len(self._columns_of(group)) > 1]
         tables = [item for item in every if item.ndim == 2 and min(item.shape) > 1]
         for found in (pairs, compounds, groups, tables):
             if len(found) > 1:
@@ -141,7 +142,7 @@ class _Finder:
                 item = found[0]
                 if isinstance(item, h5py.Dataset):
                     return self._table(item, None)
-                pair = _pair(item)
+                pair = self._pair(item)
                 return self._columns(item, None) if pair is None else self._table(*pair)
         raise refused(
             self._file,
@@ -160,7 +161,7 @@ class _Finder:
 
     def _columns(self, group: h5py.Group, stamps: h5py.Dataset | None) -> Container:
         """Take the 1-D datasets of a group as columns."""
-        columns = _columns_of(group, None if stamps is None else stamps.size)
+        columns = self._columns_of(group, None if stamps is None else stamps.size)
         columns = [item for item in columns if item != stamps]
         if not columns:
             raise refused(self._file, f"there is no table in the group {group.name!r}", self._name)
@@ -175,6 +176,22 @@ class _Finder:
         if not isinstance(stamps, h5py.Dataset) or not is_column(stamps):
             raise refused(self._file, "the times are not one column", self._name)
         return single(stamps)
+
+    def _pair(self, group: h5py.Group) -> tuple[h5py.Dataset, h5py.Dataset] | None:
+        """Return the datasets of values and times in a group that has both."""
+        if _DATA not in group or _TIMES not in group:
+            return None
+        data, stamps = (member(group, key, self._name) for key in (_DATA, _TIMES))
+        found = isinstance(data, h5py.Dataset) and isinstance(stamps, h5py.Dataset)
+        return (data, stamps) if found else None
+
+    def _columns_of(self, group: h5py.Group, size: int | None = None) -> list[h5py.Dataset]:
+        """Return the datasets of a group that are columns of equal length."""
+        items = [item for _, item in members(group, self._name)]
+        found = [item for item in items if isinstance(item, h5py.Dataset) and is_column(item)]
+        if size is None:
+            size = max((item.size for item in found), default=0)
+        return [item for item in found if item.size == size]
 
     def _table(self, data: h5py.Dataset, stamps: h5py.Dataset | None) -> Container:
         """Take a dataset of values, and one of times unless they are among the values."""
@@ -201,23 +218,6 @@ class _Finder:
         table = Hdf5Table(self._name, self._file, [*parts, values])
         table.told = told if stamps is None else replace(told, time_column=table.columns[0].name)
         return table
-
-
-def _pair(group: h5py.Group) -> tuple[h5py.Dataset, h5py.Dataset] | None:
-    """Return the datasets of values and times in a group that has both."""
-    if _DATA not in group or _TIMES not in group:
-        return None
-    data, stamps = group[_DATA], group[_TIMES]
-    found = isinstance(data, h5py.Dataset) and isinstance(stamps, h5py.Dataset)
-    return (data, stamps) if found else None
-
-
-def _columns_of(group: h5py.Group, size: int | None = None) -> list[h5py.Dataset]:
-    """Return the datasets of a group that are columns of equal length."""
-    found = [item for item in group.values() if isinstance(item, h5py.Dataset) and is_column(item)]
-    if size is None:
-        size = max((item.size for item in found), default=0)
-    return [item for item in found if item.size == size]
 
 
 def _values(data: h5py.Dataset, n: int | None) -> Part:

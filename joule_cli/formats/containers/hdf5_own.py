@@ -8,6 +8,7 @@ import orjson
 
 from joule_cli.errors import FormatError
 from joule_cli.formats.containers.base import Told
+from joule_cli.formats.containers.hdf5_inside import loaded
 from joule_cli.formats.containers.hdf5_table import text_of
 from joule_cli.formats.hdf5_common import H5_ERRORS
 from joule_cli.model.data_stream import DATATYPES, KEEP_ALL, DataStream, Element
@@ -36,12 +37,12 @@ def describe(data: h5py.Dataset, width: int, name: str) -> Told:
     if "element_json" not in attrs and not ("elements" in attrs and "path" in attrs):
         return Told()
     try:
-        return _read(data, attrs, width)
+        return _read(data, attrs, width, name)
     except (*H5_ERRORS, AttributeError, OverflowError) as exc:
         raise FormatError("the description of the stream cannot be read", file=name) from exc
 
 
-def _read(data: h5py.Dataset, attrs: Any, width: int) -> Told:
+def _read(data: h5py.Dataset, attrs: Any, width: int, file: str) -> Told:
     if "element_json" in attrs:
         elements = [Element.from_json(e) for e in orjson.loads(text_of(attrs["element_json"]))]
     else:
@@ -66,7 +67,7 @@ def _read(data: h5py.Dataset, attrs: Any, width: int) -> Told:
         elements=elements,
         datatype=datatype,
         decimation_level=int(attrs.get("decimation_level", 1)),
-        intervals=_intervals(data.parent),
+        intervals=_intervals(data.parent, file),
         time_format="us",
         start=int(attrs["start"]) if "start" in attrs else None,
         end=int(attrs["end"]) if "end" in attrs else None,
@@ -75,10 +76,10 @@ def _read(data: h5py.Dataset, attrs: Any, width: int) -> Told:
     )
 
 
-def _intervals(group: h5py.Group) -> Sequence[Interval] | None:
+def _intervals(group: h5py.Group, name: str) -> Sequence[Interval] | None:
     if "intervals" not in group:
         return None
-    table = group["intervals"][()]
+    table = loaded(group, "intervals", name)
     if table.ndim != 2 or table.shape[1] != 2 or table.dtype.kind not in "iu":
         raise ValueError("intervals")
     return [Interval(int(a), int(b)) for a, b in table.tolist()]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from joule_cli.errors import FormatError
 from joule_cli.formats.base import Place, os_failure
 from joule_cli.formats.containers.base import Cells, Heading
+from joule_cli.formats.containers.hdf5_inside import check_inside
 from joule_cli.formats.containers.sliced import SlicedTable
 from joule_cli.formats.hdf5_common import CACHE_BYTES, H5_ERRORS
 from joule_cli.formats.seekable import check_seekable
@@ -303,6 +304,7 @@ class Hdf5Table(SlicedTable):
 
 def _check_size(part: Part, name: str) -> None:
     dataset = part.dataset
+    check_inside(dataset, name)
     chunk = int(np.prod(dataset.chunks)) * dataset.dtype.itemsize if dataset.chunks else 0
     for what, size in (("rows", part.row_bytes), ("chunks", chunk)):
         if size > _MOST_BYTES:

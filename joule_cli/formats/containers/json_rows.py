@@ -52,14 +52,14 @@ class _Twice(Exception):
 def read_text(text: bytes, parse_float: Callable[[str], Any] | None = None) -> Any:
     """Parse the text of one row exactly: integers of any size, long fractions as `Decimal`.
 
-    The words NaN and Infinity, which Python and others write, are texts. What is no JSON, or has
-    a key twice, is a `BadRow`.
+    Of the words that Python and others write, NaN is a number, Infinity a text. What is no JSON,
+    or has a key twice, is a `BadRow`.
     """
     try:
         return json.loads(
             text.decode(),
             parse_float=parse_float or _float,
-            parse_constant=str,
+            parse_constant=_word,
             object_pairs_hook=_object,
         )
     except UnicodeDecodeError as exc:
@@ -92,6 +92,10 @@ def _float(text: str) -> float | Decimal:
 
 
 _INFINITE = float("inf")
+
+
+def _word(word: str) -> float | str:
+    return float("nan") if word == "NaN" else word
 
 
 def flattened(
@@ -149,7 +153,7 @@ class JsonRows:
         self.width = len(self.columns)
         self._type: type = dict if self.objects else list
         self._expected = f"expected an {'object' if self.objects else 'array'}"
-        self._filler: Any = dict.fromkeys(self.names, 0) if self.objects else [0] * self.width
+        self._nothing: Any = dict.fromkeys(self.names) if self.objects else [None] * self.width
         #: Position of a column whose cells hold until the next one.
         self.carried: int | None = None
         self._last: Any = None
@@ -172,7 +176,7 @@ class JsonRows:
         cells, bad = self._columns(found, range(self.width))
         self._carry(cells)
         self._last = None
-        return Batch(len(found), cells, bad=_reasons(bad))
+        return Batch(len(found), cells, bad=bad)
 
     def batches(
         self,
@@ -208,12 +212,11 @@ class JsonRows:
                 yield from self._parted(items, list(texts()), numbers)
                 return
             batch = self._batch(items, body, texts)
-        batch.show = _shown(texts)
         if isinstance(numbers, range):
             batch.first = numbers[0]
         else:
             batch.numbers = numbers
-        yield batch
+        yield self._finished(batch, texts)
 
     def _parted(
         self, items: list[Any], texts: list[bytes], numbers: Sequence[int]
@@ -227,18 +230,21 @@ class JsonRows:
                 good = b",".join(texts[i] for i in kept if type(items[i]) is self._type)
                 batch = self._batch([items[i] for i in kept], good, partial(tuple, mine))
                 batch.numbers = [numbers[i] for i in kept]
-                yield batch
+                yield self._finished(batch, partial(tuple, mine))
             if at < len(items):
                 yield None
             begin = at + 1
 
     def _batch(self, rows: list[Any], body: bytes, texts: Callable[[], Sequence[bytes]]) -> Batch:
         """Return a batch of rows and of what are none: `body` has the text of the rows alone."""
-        bad: dict[int, str] = {}
+        bad: dict[int, Reason] = {}
+        # the cells of a bad row mean nothing, but look like the others
+        whole = (row for row in rows if isinstance(row, dict | list) and len(row) == self.width)
+        filler = next(whole, self._nothing)
         for at, row in enumerate(rows):
             if type(row) is not self._type:
-                bad[at] = row.reason if type(row) is BadRow else self._expected
-                rows[at] = self._filler
+                bad[at] = Reason(row.reason if type(row) is BadRow else self._expected)
+                rows[at] = filler
         batch = self._flat(rows, body, len(bad))
         if batch is None:
             good = [at for at in range(len(rows)) if at not in bad]
@@ -248,15 +254,36 @@ class JsonRows:
             cells, worse = self._columns(rows, self._chosen)
             self._make_exact(cells, body, good)
             self._carry(cells)
-            batch = Batch(len(rows), cells, bad=_reasons(worse))
-        batch.bad |= _reasons(bad)
-        batch.show = _shown(texts)
+            batch = Batch(len(rows), cells, bad=worse)
+        batch.bad |= bad
+        return batch
+
+    def _finished(self, batch: Batch, texts: Callable[[], Sequence[bytes]]) -> Batch:
+        """Add what is looked up when it is asked for."""
+
+        def exact(row: int, at: int) -> Any:
+            cell = batch.cell(row, at)
+            if type(cell) is not float or row in batch.bad:
+                return cell
+            found = read_text(texts()[row], Decimal)
+            if self._nested:
+                found = dict(flattened(found))
+            return found[self.names[at] if self.objects else at]
+
+        batch.show = lambda at: texts()[at].decode("utf-8", "backslashreplace")
+        batch.exact = exact
         return batch
 
     def _flat(self, rows: list[Any], body: bytes, n_bad: int = 0) -> Batch | None:
         """Return a batch of rows that are all alike, `None` for others."""
-        if self._nested or set(map(len, rows)) != {self.width}:
+        n_keys = (len(rows) - n_bad) * self.width
+        if self._nested:
             return None
+        if set(map(len, rows)) != {self.width}:
+            if not self.objects or not self._known.issuperset(chain.from_iterable(rows)):
+                return None
+            n_keys = sum(map(len, rows)) - n_bad * self.width
+            rows = [row if len(row) == self.width else {**self._nothing, **row} for row in rows]
         if not self.objects:
             flat = list(chain.from_iterable(rows))
         else:
@@ -268,12 +295,13 @@ class JsonRows:
             except KeyError:
                 return None
         kinds = set(map(type, flat))
-        if kinds & _NESTED or (float in kinds and _has_lost(flat, body)):
+        if kinds & _NESTED or (not kinds <= _PLAIN and float in kinds and _has_lost(flat, body)):
+            # digits that plain numbers have lost can be had by `Batch.exact`
             return None
         if self.objects:
             # of a key that occurs twice one value would be lost
             mark, in_keys = (b":", self._colons) if kinds <= _PLAIN else (b'":', 0)
-            if body.count(mark) != (len(rows) - n_bad) * (self.width + in_keys):
+            if body.count(mark) != n_keys + (len(rows) - n_bad) * in_keys:
                 return None
         if kinds <= _PLAIN and not (float in kinds and self._inexact(flat)):
             return Batch(len(rows), flat=flat)
@@ -294,7 +322,7 @@ class JsonRows:
         inexact = [at for at in self._exact if float in set(map(type, cells[at] or ()))]
         if not inexact:
             return
-        found = json.loads(b"[" + body + b"]", parse_float=Decimal, parse_constant=str)
+        found = json.loads(b"[" + body + b"]", parse_float=Decimal, parse_constant=_word)
         for at in inexact:
             column = cells[at]
             assert isinstance(column, list)
@@ -316,15 +344,15 @@ class JsonRows:
 
     def _columns(
         self, rows: Sequence[Any], chosen: Collection[int]
-    ) -> tuple[list[Cells | None], dict[int, str]]:
+    ) -> tuple[list[Cells | None], dict[int, Reason]]:
         """Return the cells of rows of any kind, and the reasons of those that are none."""
-        bad: dict[int, str] = {}
+        bad: dict[int, Reason] = {}
         nothing = [None] * self.width
         table = []
         for at, row in enumerate(rows):
             found = self._row(row)
             if isinstance(found, str):
-                bad[at] = found
+                bad[at] = Reason(found)
                 found = nothing
             table.append(found)
         cells: list[Cells | None] = [None] * self.width
@@ -335,7 +363,7 @@ class JsonRows:
             cells[at] = column
         return cells, bad
 
-    def _take_out(self, column: list[Any], at: int, bad: dict[int, str]) -> None:
+    def _take_out(self, column: list[Any], at: int, bad: dict[int, Reason]) -> None:
         """Leave no lists among cells."""
         for row, cell in enumerate(column):
             if type(cell) in _NESTED:
@@ -344,7 +372,9 @@ class JsonRows:
                     column[row] = json.dumps(cell, default=str)[:40]
                 elif row not in bad:
                     name = shorten(self.names[at]) if self.names[at] else f"column {at}"
-                    bad[row] = f"{name} is {'a list' if type(cell) is list else 'an object'}"
+                    bad[row] = Reason(
+                        f"{name} is {'a list' if type(cell) is list else 'an object'}"
+                    )
 
     def _row(self, row: Any) -> Sequence[Any] | str:
         """Return the cells of a row, or what is wrong with it."""
@@ -391,10 +421,6 @@ def _is_break(row: Any) -> bool:
     return row is None or row == _BREAK
 
 
-def _shown(texts: Callable[[], Sequence[bytes]]) -> Callable[[int], str]:
-    return lambda at: texts()[at].decode("utf-8", "backslashreplace")
-
-
 def _loses(text: bytes, rows: list[Any]) -> bool:
     """Tell whether parsed rows are less than what stands in their text."""
     if text.count(b'":') != sum(map(n_keys, rows)):
@@ -414,8 +440,4 @@ def _has_lost(cells: Iterable[Any], text: bytes) -> bool:
     """Tell whether a large integer has lost digits."""
     if b"0" * 19 not in text.translate(_TO_ZEROS):
         return False
-    return any(type(cell) is float and not -_LARGE < cell < _LARGE for cell in cells)
-
-
-def _reasons(bad: dict[int, str]) -> dict[int, Reason]:
-    return {row: Reason(text) for row, text in bad.items()}
+    return any(type(cell) is float and (cell >= _LARGE or cell <= -_LARGE) for cell in cells)

@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from joule_cli.formats.containers.base import Heading, Told
+from joule_cli.formats.containers.hdf5_inside import members
 from joule_cli.formats.containers.hdf5_table import (
     Hdf5Table,
     Part,
@@ -32,9 +33,9 @@ _DATENUMS = (726_834, 767_011)
 _LOOKED_AT = 100_000
 
 
-def is_matlab(file: h5py.File) -> bool:
+def is_matlab(file: h5py.File, name: str) -> bool:
     """Tell whether MATLAB, or a program that writes like it, wrote a file."""
-    return any(_CLASS in item.attrs for item in islice(file.values(), 100))
+    return any(_CLASS in item.attrs for _, item in islice(members(file, name), 100))
 
 
 def matlab_table(file: h5py.File, name: str, dataset: str | None, times: str | None) -> Hdf5Table:
@@ -52,7 +53,7 @@ def matlab_table(file: h5py.File, name: str, dataset: str | None, times: str | N
     FormatError
         There are no such variables.
     """
-    variables = dict(_variables(file))
+    variables = dict(_variables(file, name))
     for wanted in (dataset, times):
         if wanted is not None and wanted not in variables:
             raise refused(file, f"there is no variable {wanted!r} of numbers", name)
@@ -80,16 +81,16 @@ def matlab_table(file: h5py.File, name: str, dataset: str | None, times: str | N
     return table
 
 
-def _variables(group: h5py.Group, path: str = "") -> Iterator[tuple[str, h5py.Dataset]]:
+def _variables(group: h5py.Group, name: str, path: str = "") -> Iterator[tuple[str, h5py.Dataset]]:
     """Give the arrays of numbers by name, and those of structures as ``structure/field``."""
-    for key, item in group.items():
+    for key, item in members(group, name):
         if key.startswith("#"):
             # what MATLAB keeps for itself
             continue
         kind = text_of(item.attrs.get(_CLASS))
         if isinstance(item, h5py.Group):
             if kind == "struct" and not path:
-                yield from _variables(item, f"{key}/")
+                yield from _variables(item, name, f"{key}/")
         elif (kind in _NUMBERS or "int" in kind) and _is_array(item):
             yield path + key, item
 

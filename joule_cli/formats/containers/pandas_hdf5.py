@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from joule_cli.errors import FormatError
 from joule_cli.formats.containers.base import Cells, Heading, Told
+from joule_cli.formats.containers.hdf5_inside import loaded, member
 from joule_cli.formats.containers.hdf5_table import (
     Hdf5Table,
     Part,
@@ -70,7 +71,7 @@ def pandas_table(file: h5py.File, group: h5py.Group, name: str) -> Hdf5Table:
             named = []
     elif kind in _FIXED:
         parts = _fixed_parts(group, name)
-        named = _items(group, "axis0")
+        named = _items(group, "axis0", name)
     else:
         raise FormatError(f"{group.name[1:]!r} is a {kind} of pandas, not a table", file=name)
     table = Hdf5Table(name, file, parts, _ordered(parts, named))
@@ -82,6 +83,13 @@ def pandas_table(file: h5py.File, group: h5py.Group, name: str) -> Hdf5Table:
         table.told = Told(time_column=index.name)
     table.notes.append(f"written by pandas: {group.name[1:]}")
     return table
+
+
+def _dataset(group: h5py.Group, key: str, name: str) -> h5py.Dataset:
+    found = member(group, key, name)
+    if not isinstance(found, h5py.Dataset):
+        raise FormatError(f"there is no dataset {key!r} in {group.name[1:]!r}", file=name)
+    return found
 
 
 def _ordered(parts: Sequence[Part], named: Sequence[str]) -> Sequence[int]:
@@ -123,7 +131,7 @@ def _counts_rows(labels: h5py.Dataset, field: str | None = None) -> bool:
 
 def _table_parts(group: h5py.Group, name: str) -> list[Part]:
     """Take the fields of a table of PyTables apart: its index, and blocks of equal type."""
-    table = group["table"]
+    table = _dataset(group, "table", name)
     attrs = table.attrs
     if "index" not in table.dtype.names:
         raise FormatError(f"the table {group.name[1:]!r} has no index", file=name)
@@ -155,15 +163,15 @@ def _table_parts(group: h5py.Group, name: str) -> list[Part]:
     for kind, found in columns.items():
         part = _typed(table, kind, [h for h, _ in found], [f for _, f in found])
         if kind.startswith("category "):
-            _categorize(part, group, kind.removeprefix("category "))
+            _categorize(part, group, kind.removeprefix("category "), name)
         parts.append(part)
     return parts
 
 
-def _categorize(part: Part, group: h5py.Group, field: str) -> None:
+def _categorize(part: Part, group: h5py.Group, field: str, name: str) -> None:
     """Give the texts that numbers stand for."""
     part.headings = [Heading(name=heading.name, kind="text") for heading in part.headings]
-    table = group[f"meta/{field}/meta/table"]
+    table = loaded(group, f"meta/{field}/meta/table", name)
     known = [*as_cells(table["values"]), None]
     part.convert = lambda codes: [known[code] for code in codes.tolist()]
 
@@ -197,7 +205,7 @@ def _fixed_parts(group: h5py.Group, name: str) -> list[Part]:
             file=name,
             hint="store the table after reset_index()",
         )
-    labels = group[rows]
+    labels = _dataset(group, rows, name)
     attrs = labels.attrs
     index, convert = _index(
         labels,
@@ -209,10 +217,10 @@ def _fixed_parts(group: h5py.Group, name: str) -> list[Part]:
     parts = [Part(labels, [index], convert=convert)]
     if series:
         label = _label(read_pickled(group.attrs.get("name"))) or "values"
-        return [*parts, _block(group["values"], [label])]
+        return [*parts, _block(_dataset(group, "values", name), [label])]
     for number in range(int(group.attrs.get("nblocks", 0))):
-        names = _items(group, f"block{number}_items")
-        parts.append(_block(group[f"block{number}_values"], names))
+        names = _items(group, f"block{number}_items", name)
+        parts.append(_block(_dataset(group, f"block{number}_values", name), names))
     return parts
 
 
@@ -228,14 +236,14 @@ def _block(dataset: h5py.Dataset, names: Sequence[str]) -> Part:
     return _typed(dataset, kind, headings, across=across)
 
 
-def _items(group: h5py.Group, key: str) -> list[str]:
+def _items(group: h5py.Group, key: str, name: str) -> list[str]:
     """Return names of columns, which may be labelled in several ways each."""
     if key in group:
-        return [_label(item) for item in group[key][()].tolist()]
+        return [_label(item) for item in loaded(group, key, name).tolist()]
     parts = []
     for level in range(int(group.attrs.get(f"{key}_nlevels", 0))):
-        known = group[f"{key}_level{level}"][()].tolist()
-        codes = group[f"{key}_label{level}"][()].tolist()
+        known = loaded(group, f"{key}_level{level}", name).tolist()
+        codes = loaded(group, f"{key}_label{level}", name).tolist()
         parts.append([_label(known[code]) if code >= 0 else "" for code in codes])
     return [" ".join(filter(None, words)) for words in zip(*parts, strict=True)]
 

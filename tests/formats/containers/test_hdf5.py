@@ -270,6 +270,56 @@ def test_chunks_that_cannot_be_loaded_are_refused(path):
     assert failure(lambda: opened(path), path) == said
 
 
+@pytest.mark.parametrize("what", ["data", "timestamp", "intervals", "virtual", "external", "soft"])
+def test_what_lies_in_other_files_is_not_followed(tmp_path, path, what):
+    other = make(tmp_path / "other.h5", timestamp=[1, 2], data=[5, 6], intervals=[[1, 3]])
+    close_all()
+    with h5py.File(path, "w") as file:
+        for name in ("timestamp", "data", "intervals"):
+            file[name] = [[1, 3]] if name == "intervals" else [1, 2]
+        file.attrs["element_json"] = '[{"name": "a"}]'
+        if what in file:
+            del file[what]
+            file[what] = h5py.ExternalLink(str(other), what)
+        elif what == "soft":
+            del file["data"]
+            file["far"] = h5py.ExternalLink(str(other), "/")
+            file["data"] = h5py.SoftLink("/far/data")
+        else:
+            del file["data"]
+            if what == "virtual":
+                layout = h5py.VirtualLayout((2,), "i8")
+                layout[:] = h5py.VirtualSource(str(other), "data", (2,))
+                file.create_virtual_dataset("data", layout)
+            else:
+                raw = tmp_path / "raw"
+                raw.write_bytes(bytes(16))
+                file.create_dataset("data", (2,), "i8", external=[(str(raw), 0, 16)])
+    said = failure(lambda: opened(path), path)
+    names_of = {"virtual": "'data'", "external": "'data'", "soft": "'far'"}
+    assert said.startswith(f"{names_of.get(what, repr(what))} points ")
+    assert said.endswith("which is not followed")
+
+
+def test_links_within_the_file_are_followed(path):
+    make(path, raw__t=[1, 2], raw__x=[5, 6])
+    with h5py.File(path, "a") as file:
+        file["timestamp"] = h5py.SoftLink("/raw/t")
+        file["data"] = h5py.SoftLink("raw/x")
+        file["raw/loop"] = h5py.SoftLink("/raw/loop")
+    assert read(opened(path)) == [[1, 5], [2, 6]]
+    said = failure(lambda: opened(path, dataset="raw/loop"), path)
+    assert said.startswith("there is no dataset 'raw/loop' in the file; the file holds raw/t")
+
+
+def test_descriptions_that_are_too_large_are_not_loaded(path):
+    make(path, timestamp=[1], data=[2])
+    with h5py.File(path, "a") as file:
+        file.attrs["element_json"] = "[]"
+        file.create_dataset("intervals", (1 << 40, 2), "i8", chunks=(1024, 2))
+    assert failure(lambda: opened(path), path) == "'intervals' cannot be read"
+
+
 def test_no_rows(path):
     make(path, timestamp=np.empty((0, 1), "i8"), data=np.empty((0, 2)))
     container = opened(path)

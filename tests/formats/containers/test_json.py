@@ -148,7 +148,7 @@ def test_two_rows_in_a_line_are_no_rows():
         ("-9223372036854775809", -(2**63) - 1),
         ("36893488147419103233", 2**65 + 1),
         ("1e400", Decimal("1e400")),
-        ("NaN", "NaN"),
+        ("Infinity", "Infinity"),
         ("-Infinity", "-Infinity"),
         ("0.12345678901234567890123", Decimal("0.12345678901234567890123")),
         ("0.1", 0.1),
@@ -165,11 +165,25 @@ def test_numbers_keep_their_digits(number, value):
         document(f"[[1, {number}]]"),
         document(f'[{{"t": 1, "a": {number}}}]'),
     ):
-        ((_, found),) = read(container)
-        if isinstance(value, Decimal) and isinstance(found, float):
-            assert found == float(value)
+        (batch,) = container.batches()
+        found = batch.exact(0, 1)
+        if isinstance(value, float):
+            assert float(found) == value
         else:
             assert (type(found), found) == (type(value), value)
+
+
+def test_words_for_no_number_are_none():
+    for container in (lines("[1, NaN]\n"), document("[[1, NaN]]")):
+        assert str(read(container)) == "[[1, nan]]"
+
+
+def test_a_cell_with_all_of_its_digits():
+    text = '{"t": 1, "a": 0.1000000000000000055}\n{"t": 2, "a": 5}\n{"t": 3, "a": null}\n'
+    (batch,) = lines(text).batches()
+    assert [batch.exact(row, 1) for row in range(3)] == [Decimal("0.1000000000000000055"), 5, None]
+    (batch,) = document("[[1, 0.1000000000000000055]]").batches()
+    assert batch.exact(0, 1) == Decimal("0.1000000000000000055")
 
 
 def test_columns_whose_digits_count_are_exact():
@@ -433,7 +447,9 @@ def test_documents_are_read_as_python_reads_them(data):
         JsonlContainer(io.BytesIO(read_in_lines.encode()), options()),
     ):
         container.choose(range(width))
-        found = [row for b in container.batches() if b for row in rows_of(b)]
+        found = []
+        for batch in filter(None, container.batches()):
+            found += [[batch.exact(at, i) for i in range(width)] for at in range(batch.size)]
         assert repr(_simple(found)) == repr(_simple(rows))
 
 
