@@ -11,7 +11,7 @@ import numpy as np
 from joule_cli.errors import FormatError
 from joule_cli.formats.numbers import shorten
 from joule_cli.formats.table.dates import family_of, is_date_only
-from joule_cli.formats.table.names import is_label, part_of_time, time_rank
+from joule_cli.formats.table.names import is_label, part_of_time, time_rank, without_units
 from joule_cli.series.element_names import nearest
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ class Chooser:
         """Return the position of a column by its name or its index."""
         names = self.names
         if isinstance(ref, str):
-            for known in (names, [name.strip() for name in names]):
+            bare = [name.strip() for name in names]
+            for known in (names, bare, list(map(without_units, bare))):
                 if known.count(ref) == 1:
                     return known.index(ref)
                 if ref in known:

@@ -14,7 +14,7 @@ from joule_cli.formats.base import StreamHead
 from joule_cli.formats.table.columns import Chooser
 from joule_cli.formats.table.forms import PartsForm
 from joule_cli.formats.table.marks import settle_marks
-from joule_cli.formats.table.names import zone_in_name
+from joule_cli.formats.table.names import NAME_WITH_UNITS, without_units, zone_in_name
 from joule_cli.formats.table.parsing import BatchParser
 from joule_cli.formats.table.settle import settle
 from joule_cli.formats.table.times import TimeColumn, joined
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from joule_cli.formats.containers.base import Batch, Cells, Container
     from joule_cli.formats.table.options import ReadOptions
 
-_NAME_WITH_UNITS = re.compile(r"(.*?)\s*\[([^\[\]]*)\]\s*", re.DOTALL)
 #: A cell longer than this is no number with its unit.
 _LONGEST_WITH_UNITS = 32
 _NAME_WITH_INDEX = re.compile(r"(.*)#(\d+)", re.DOTALL)
@@ -181,7 +180,7 @@ class Interpretation:
     def _units_of(self, at: int) -> str:
         """Return the units of a column: of its heading, its name or its cells."""
         heading = self.container.columns[at]
-        named = _NAME_WITH_UNITS.fullmatch(heading.name)
+        named = NAME_WITH_UNITS.fullmatch(heading.name)
         return heading.units or (named[2] if named else "") or self._suffix(at)
 
     def _suffix(self, at: int) -> str:
@@ -190,11 +189,6 @@ class Interpretation:
         if isinstance(cells, np.ndarray):
             return ""
         return common_units(cells, self.missing)
-
-    def _base_name(self, at: int) -> str:
-        name = self.container.columns[at].name
-        found = _NAME_WITH_UNITS.fullmatch(name)
-        return found[1] if found and found[1] else name
 
     def _arrange(self) -> None:
         """Bring the values into the order of the stream's elements."""
@@ -245,7 +239,7 @@ class Interpretation:
                 for at, heading in enumerate(headings)
                 if heading.name in by_name
             }
-        bases = [self._base_name(at) for at in columns.values]
+        bases = [without_units(headings[at].name) for at in columns.values]
         plain = [
             indexed[1] if (indexed := _NAME_WITH_INDEX.fullmatch(name)) else name for name in bases
         ]
