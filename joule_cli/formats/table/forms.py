@@ -365,7 +365,6 @@ class TypedForm(Form):
         if not isinstance(cells, np.ndarray):
             return _Objects().read(cells, problems)
         values, absent = np.ma.getdata(cells), np.ma.getmaskarray(cells)
-        absent = absent | np.isnat(values)
         problems.add_all(np.flatnonzero(absent).tolist(), "the time is missing")
         unit, count = np.datetime_data(values.dtype)
         counts = np.where(absent, 0, values.astype(np.int64))

@@ -267,7 +267,7 @@ class Interpretation:
                 datatype = "uint8"
         if datatype not in DATATYPES:
             datatype = "float64"
-        named = any(element.name for element in elements)
+        named = bool(told.elements) or any(element.name for element in elements)
         layout = Layout(datatype, len(elements))
         stream = told.stream
         if stream is not None:
