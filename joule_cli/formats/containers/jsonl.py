@@ -86,7 +86,7 @@ class JsonlContainer(Container):
                 line = numbers.stop
                 yield from self._piece(piece, numbers)
         if self._lines.unterminated:
-            self.warnings.append(f"{self.name}: the last line has no line end, the file may be cut")
+            self.warnings.append("the last line has no line end, the file may be cut")
 
     def _piece(self, piece: bytes, numbers: range) -> Iterator[Batch | None]:
         split: list[bytes] = []

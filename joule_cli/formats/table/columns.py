@@ -218,6 +218,12 @@ class Chooser:
                 # columns that no element asks for, if they cannot be values anyway
                 free = [at for at in free if self.names[at] in wanted or not self._is_textual(at)]
         found.values = free
+        names = [self.names[at] for at in free if self.names[at]]
+        if self._options.elements is None and not self._options.by_position:
+            for name in names:
+                if names.count(name) > 1:
+                    # which is refused
+                    self.find(name, "--use-columns")
 
     def _is_nameless(self, at: int) -> bool:
         """Tell whether a column is no more than a separator at the end of lines."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from joule_cli.errors import FormatError, LayoutMismatchError
+from joule_cli.errors import ElementNamesError, FormatError, LayoutMismatchError
 from joule_cli.formats.base import StreamHead
 from joule_cli.formats.table.columns import Chooser
 from joule_cli.formats.table.forms import PartsForm
@@ -41,9 +41,8 @@ class Interpretation:
     Raises
     ------
     FormatError
-        The table cannot be read as the options say, or something is in doubt.
-    ElementNamesError
-        The columns are not the elements of the stream that the rows are for.
+        The table cannot be read as the options say, something is in doubt, or the columns are
+        not the elements of the stream that the rows are for.
     """
 
     def __init__(
@@ -207,14 +206,17 @@ class Interpretation:
                 object=self.container.name,
                 hint="use --use-columns to choose the columns by their index",
             )
-        order = match(
-            names,
-            wanted,
-            options.renames,
-            options.by_position or (unnamed and not options.renames),
-            noun="column",
-            leave_out="--use-columns",
-        )
+        try:
+            order = match(
+                names,
+                wanted,
+                options.renames,
+                options.by_position or (unnamed and not options.renames),
+                noun="column",
+                leave_out="--use-columns",
+            )
+        except ElementNamesError as exc:
+            raise FormatError(str(exc.message), file=self.container.name, hint=exc.hint) from exc
         columns.values = [columns.values[at] for at in order]
 
     def _elements(self) -> list[Element]:

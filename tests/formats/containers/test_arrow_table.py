@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from joule_cli.errors import FormatError
 from joule_cli.formats import WriteOptions, open_writer
 from joule_cli.formats.containers.arrow import ArrowContainer
+from joule_cli.formats.containers.base import SAMPLE_ROWS
 from joule_cli.formats.containers.parquet import ParquetContainer
 from joule_cli.model.data_stream import Element
 from joule_cli.series.intervals import Interval
@@ -143,7 +144,7 @@ def test_a_sample_gathers_small_batches_and_rows_are_counted(path):
     table = pa.table({"t": range(2500), "s": [str(i) for i in range(2500)]})
     container = opened(foreign(path, table, 300))
     sample = container.sample()
-    assert sample.size == (300 if path.suffix == ".arrows" else 1000)
+    assert sample.size == (300 if path.suffix == ".arrows" else SAMPLE_ROWS)
     assert read(container) == [[i, str(i)] for i in range(2500)]
 
 
