@@ -31,6 +31,7 @@ class JsonlContainer(Container):
     def __init__(self, place: Place | ByteSource, options: ReadOptions) -> None:
         self._source = open_source(place, options.encoding)
         self.name = self._source.name
+        self.small_batches = self._source.is_regular
         self.notes = []
         self.warnings = []
         self._lines = LineBlocks(self._source)

@@ -109,6 +109,8 @@ class NumberForm(Form):
                 if "_" in "".join(cells):
                     return None
                 values = np.array(list(map(int, cells)))
+            elif bool in set(map(type, cells)):
+                return None
             else:
                 values = np.array(cells)
         except (ValueError, TypeError, OverflowError):
