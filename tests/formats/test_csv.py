@@ -183,7 +183,7 @@ def test_annotations_describe_the_stream():
         told = reader.head
         assert (told.path, told.layout, told.decimation_level) == ("/a\n/b", head.layout, 16)
         assert told.stream is not None
-        assert told.stream.elements[0].to_json() == head.elements[0].to_json()
+        assert told.stream.elements[0].to_json() == head.elements[0].to_json() | {"index": 0}
 
 
 def test_infinities_are_words_and_missing_values_nothing():
@@ -201,12 +201,12 @@ def test_a_header_is_found_out():
     assert table("timestamp,0\n3,4\n") == [[3, [4]]]
     assert table("a,b\n3,4\n") == [[3, [4]]]
     assert table("1,2\n3,4\n", header=True) == [[3, [4]]]
-    assert failure("noon,2\n3,4\n") == "-:1:1: 'noon' is not a time in microseconds"
+    assert failure("noon,2\n3,4\n") == "-:1: 'noon' is not a time in microseconds since 1970"
 
 
 def test_a_header_alone_is_no_row():
     assert table("timestamp,x\n") == []
-    assert table("# only a comment\n") == []
+    assert failure("# only a comment\n") == "-: the file has no columns"
 
 
 def test_names_and_units_of_a_header():
@@ -292,6 +292,23 @@ def test_infinities_are_read_in_any_case():
     ]
 
 
+def test_missing_values():
+    text = "t,x,y\n1,,2\n2,NaN,n/a\n3,4,-\n4,5,6\n"
+    with open_reader(io.BytesIO(text.encode()), "csv") as reader:
+        rows = joined(reader, reader.head.layout)
+        assert reader.tally.missing == {"x": 2, "y": 2}
+    missing = [[True, False], [True, True], [False, True], [False, False]]
+    assert np.isnan(rows["data"]).tolist() == missing
+    assert rows["data"][~np.isnan(rows["data"])].tolist() == [2, 4, 5, 6]
+    assert table(text, missing="skip") == [[4, [5, 6]]]
+
+
+def test_digits_of_rows_among_odd_ones_are_exact():
+    text = f"t,x\n1,inf\n2,{2**53 + 2}\n3,inf\n\n4,1.7976931348623157e308\n5,{2**53}\n"
+    assert table(text) == [[1, [np.inf]], [2, [2.0**53 + 2]], [3, [np.inf]],
+                           [4, [np.finfo(float).max]], [5, [2.0**53]]]  # fmt: skip
+
+
 def test_comments_and_breaks():
     text = "# about\ntimestamp,x\n# more\n1,1\n# interval break\n#\n2,1\n"
     assert [span.start for span in spans(read(text))] == [1, 2]
@@ -302,35 +319,45 @@ def test_comments_and_breaks():
     [
         ("t,x\n1,2\n2\n", {}, "-:3: expected 2 columns, found 1"),
         ("t,x\n1,2\n2,3,4\n", {}, "-:3: expected 2 columns, found 3"),
-        ("t,x\n1,2\n2,abc\n", {}, "-:3:3: 'abc' is not a number"),
-        ("t,x\n1,2\n2,\n", {}, "-:3:3: the value is missing"),
-        ("t,x\n1,2\n,5\n", {}, "-:3:1: the time is missing"),
-        ("t,x,y\n1,2,3\n2,NaN,3\n", {}, "-:3:3: NaN cannot be stored, values must be numbers"),
-        ("t,x\n1,2\n2,inf\n", {"datatype": "int8"}, "-:3:3: inf cannot be stored as int8"),
-        ("t,x\n1,inf\n2,1e999\n", {}, "-:3:3: '1e999' is out of the range of float64"),
+        ("t,x\n1,2\n2,abc\n", {}, "-:3: column 'x': 'abc' is not a number"),
+        ("t,x\n1,2\n2,\n", {"datatype": "int8"},
+         "-:3: column 'x': the value is missing, and int8 cannot hold that"),
+        ("t,x\n1,2\n2,\n", {"missing": "error"}, "-:3: the value of 'x' is missing"),
+        ("t,x\n1,2\n,5\n", {}, "-:3: the time is missing"),
+        ("t,x,y\n1,2,3\n2,NaN,3\n", {"missing": "refuse"},
+         "-:3: the value of 'x' is missing, and the node cannot hold that"),
+        ("t,x\n1,2\n2,inf\n", {"datatype": "int8"},
+         "-:3: column 'x': inf cannot be stored as int8"),
+        ("t,x\n1,inf\n2,1e999\n", {}, "-:3: column 'x': '1e999' is out of the range of float64"),
         ("t,x\n1,inf\n2,1e39\n", {"datatype": "float32"},
-         "-:3:3: '1e39' is out of the range of float32"),
-        ("t,x\n1,2\n1,3\n", {}, "-:3: the timestamp 1 is repeated"),
-        ("t,x\n2,2\n1,3\n", {}, "-:3: the timestamp 1 is before 2, the one above it"),
-        ("t,x\n1,2\n2,\"3\n", {}, "-:3:3: the quotation mark is not closed"),
-        ("t,x\n1,2\n2,\"3\"4\n", {}, "-:3:6: a quoted field goes on after its quotation mark"),
-        ("t,x\n1,1_0\n", {}, "-:2:3: '1_0' is not a number"),
-        ("t,x\n1,256\n", {"datatype": "uint8"}, "-:2:3: '256' is out of the range of uint8"),
-        ("t,x\n1,0.5\n", {"datatype": "int8"}, "-:2:3: '0.5' is not a whole number"),
+         "-:3: column 'x': '1e39' is out of the range of float32"),
+        ("t,x\n1,2\n1,3\n", {},
+         "-:3: the time '1' (1970-01-01 00:00:00.000001+00:00) is repeated with other values"),
+        ("t,x\n2,2\n1,3\n", {},
+         "-:3: the time '1' (1970-01-01 00:00:00.000001+00:00) is before "
+         "1970-01-01 00:00:00.000002+00:00, the one above it"),
+        ("t,x\n1,2\n2,\"3\n", {}, "-:3: the quotation marks are not in pairs"),
+        ("t,x\n1,2\n2,\"3\"4\n", {}, "-:3: the quotation marks are not in pairs"),
+        ("t,x\n1,1_0\n", {}, "-: the column 'x' holds text, such as '1_0'"),
+        ("t,x\n1,10\n2,1_0\n", {}, "-:3: column 'x': '1_0' is not a number"),
+        ("t,x\n1,256\n", {"datatype": "uint8"},
+         "-:2: column 'x': '256' is out of the range of uint8"),
+        ("t,x\n1,0.5\n", {"datatype": "int8"}, "-:2: column 'x': '0.5' is not a whole number"),
         ("t,x\n1700000000,1\n1700000001000,1\n", {"time_format": "auto"},
-         "-:3:1: the time '1700000001000' is in milliseconds, those before in seconds"),
-        ("t,x\n1700000000.5,1\n1700000000.6,1\n", {},
-         "-:2:1: '1700000000.5' is not a whole number of microseconds"),
-        (b"t,x\n1,\xff\n", {}, "-:2:3: the line is not UTF-8 text"),
-        (b"t,\xff\n1,1\n", {},
-         "-:1:3: the line is not UTF-8 text, it may need another encoding"),
-        ("t\n1\n", {}, "-:1: expected a timestamp and at least one value"),
-        ("t,x\n1,2\n", {"time_column": "when"}, "-:1: there is no column 'when', only 't', 'x'"),
+         "-:3: the time '1700000001000' in seconds since 1970 is no date, "
+         "not between the years 1 and 9999"),
+        ("t,x\n1700000000.5,1\n1700000000.6,2\n", {},
+         "-:3: lines 2 and 3 differ only below a microsecond: 1700000000.5 and 1700000000.6 "
+         "are both 1970-01-01 00:28:20+00:00"),
+        (b"t,x\n1,\xff\n", {}, "-:2: the line is not UTF-8 text"),
+        (b"t,\xff\n1,1\n", {}, "-: the names of the columns are not UTF-8 text"),
+        ("t\n1\n", {}, "-: expected a timestamp and at least one value"),
+        ("t,x\n1,2\n", {"time_column": "when"}, "-: there is no column 'when', only 't', 'x'"),
         ("t,x\n1,2\n", {"use_columns": [2]},
          "-: there is no column 2, the file has 2 columns, counted from 0"),
         ("1,2\n", {"use_columns": ["x"], "header": False},
-         "-:1: there is no column 'x': no header"),
-        ("t,x,i\n1,2,a\n", {"interval_column": "i"}, "-:2:5: 'a' is not a number"),
+         "-: there is no column 'x': the columns have no names"),
+        ("t,x,i\n1,2,a\n", {"interval_column": "i"}, "-:2: the interval 'a' is not an integer"),
         ("t,x\n1,2\n", {"encoding": "klingon"}, "-: there is no encoding 'klingon'"),
     ],
 )  # fmt: skip
@@ -344,8 +371,9 @@ def test_the_line_is_right_behind_comments_and_breaks():
         lines.append(f"{i},{i / 4}")
         if i % 1000 == 0:
             lines.append("# interval break")
-    lines.append("60001,oops")
-    assert failure("\n".join(lines)) == f"-:{len(lines)}:7: 'oops' is not a number"
+    lines += ["60001,oops", ""]
+    sentence = f"-:{len(lines) - 1}: column 'x': 'oops' is not a number"
+    assert failure("\n".join(lines)) == sentence
 
 
 def test_bad_lines_can_be_left_out():
@@ -353,8 +381,12 @@ def test_bad_lines_can_be_left_out():
     text = 't,x\n1,1\n2,x\n3,3\n"3",4\n4\n5,5\n'
     assert table(text, on_reject=lambda *r: rejects.append(r)) == [[1, [1]], [3, [3]], [5, [5]]]
     assert rejects == [
-        (3, "2,x", "'x' is not a number"),
-        (5, '"3",4', "the timestamp 3 is repeated"),
+        (3, "2,x", "column 'x': 'x' is not a number"),
+        (
+            5,
+            '"3",4',
+            "the time '3' (1970-01-01 00:00:00.000003+00:00) is repeated with other values",
+        ),
         (6, "4", "expected 2 columns, found 1"),
     ]
 

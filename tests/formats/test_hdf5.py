@@ -195,8 +195,16 @@ def test_other_names(path):
     foreign(path, np.array([1, 2]), np.array([1, 2]), "run/values", "run/t")
     (rows,) = read(path, dataset="run/values", time_dataset="run/t")
     assert rows["data"].tolist() == [[1], [2]]
-    assert failure(path) == "there is no dataset 'data' in the file"
-    assert failure(path, dataset="run") == "there is no dataset 'run' in the file"
+    assert read(path, dataset="run")[0].tolist() == read(path)[0].tolist() == rows.tolist()
+    assert failure(path, dataset="other") == (
+        "there is no dataset 'other' in the file; the file holds run/t (2,) int64, "
+        "run/values (2,) int64"
+    )
+    foreign(path, np.array([1, 2]), np.array([1, 2]), "one", "two/data")
+    assert failure(path) == (
+        "there is no table in the file, such as 'data' and 'timestamp'; "
+        "the file holds one (2,) int64, two/data (2,) int64"
+    )
 
 
 def test_no_rows(path):
@@ -215,16 +223,21 @@ def test_without_intervals_the_file_is_one(path):
     ("data", "stamps", "sentence"),
     [
         ([1, 2], [1], "there are 1 times for 2 rows of data"),
-        ([1, 2], [1, 1], "row 2: the timestamp 1 is repeated"),
-        ([1, 2], [5, 1], "row 2: the timestamp 1 is before 5, the one above it"),
-        ([1, 2], [1, 1.5], "row 2: the time 1.5 is not a whole number of µs"),
-        ([1, 2], [1, np.nan], "row 2: the time nan is not a whole number of µs"),
-        ([1, 2], [1, 1e300], "row 2: the time 1e+300 is not a whole number of µs"),
-        ([1, np.nan], [1, 2],
-         "row 2, column 1: nan is not a number or out of the range of float64"),
-        ([1, 2], [[1, 2], [3, 4]], "the times are not one column of numbers"),
-        ([b"a", b"b"], [1, 2], "the data is not a table of numbers"),
-        ([[[1]]], [1], "the data is not a table of numbers"),
+        ([1, 2], [1, 1],
+         "row 2: the time '1' (1970-01-01 00:00:00.000001+00:00) is repeated with other values"),
+        ([1, 2], [5, 1],
+         "row 2: the time '1' (1970-01-01 00:00:00.000001+00:00) is before "
+         "1970-01-01 00:00:00.000005+00:00, the one above it"),
+        ([1, 2], [1, 1.5],
+         "row 2: rows 1 and 2 differ only below a microsecond: 1.0 and 1.5 are both "
+         "1970-01-01 00:00:00.000001+00:00"),
+        ([1, 2], [1, np.nan], "row 2: the time is missing"),
+        ([1, 2], [1, 1e300], "row 2: the time 1e+300 is out of range"),
+        ([1, 2], [[1, 2], [3, 4]],
+         "the times are not one column; the file holds data (2,) int64, timestamp (2, 2) int64"),
+        ([b"a", b"b"], [1, 2], "the column 1 holds text, such as 'a'"),
+        ([[[1]]], [1],
+         "'data' is not a table; the file holds data (1, 1, 1) int64, timestamp (1,) int64"),
         (np.empty((1, 0)), [1], "the data has no columns"),
     ],
 )  # fmt: skip
@@ -236,23 +249,26 @@ def test_bad_contents(path, data, stamps, sentence):
 def test_values_outside_of_the_type(path):
     foreign(path, np.array([[1, np.inf], [-np.inf, 1e39]]), np.array([1, 2]))
     assert failure(path, datatype="float32") == (
-        "row 2, column 2: 1e+39 is not a number or out of the range of float32"
+        "row 2: column 2: 1e+39 is out of the range of float32"
     )
     foreign(path, np.array([[1, -np.inf]]), np.array([1]))
-    assert failure(path, datatype="int8") == "row 1, column 2: -inf is not a value of int8"
+    assert failure(path, datatype="int8") == "row 1: column 2: -inf is not a value of int8"
     foreign(path, np.array([[1, 300], [2, 3]]), np.array([1, 2]))
-    assert failure(path, datatype="uint8") == "row 1, column 2: 300 is not a value of uint8"
+    assert failure(path, datatype="uint8") == "row 1: column 2: 300 is not a value of uint8"
     foreign(path, np.array([[0.5]]), np.array([1]))
-    assert failure(path, datatype="int64") == "row 1, column 1: 0.5 is not a value of int64"
+    assert failure(path, datatype="int64") == "row 1: column 1: 0.5 is not a value of int64"
     foreign(path, np.array([2**63], np.uint64), np.array([1]))
-    assert failure(path, datatype="int64").startswith("row 1, column 1: 9223372036854775808")
+    assert failure(path, datatype="int64").startswith("row 1: column 1: 9223372036854775808")
 
 
 def test_rows_far_down_are_counted(path):
     stamps = np.arange(200_000)
     stamps[150_000] = 7
     foreign(path, np.zeros(200_000, "f4"), stamps)
-    assert failure(path).startswith("row 150001: the timestamp 7 is before 149999")
+    assert failure(path) == (
+        "row 150001: the time '7' (1970-01-01 00:00:00.000007+00:00) is before "
+        "1970-01-01 00:00:00.149999+00:00, the one above it"
+    )
 
 
 @pytest.mark.parametrize("bad", ["[", "5", '[{"units": "V"}]', "[5]"])
@@ -263,9 +279,21 @@ def test_a_description_that_cannot_be_read(path, bad):
     assert failure(path) == "the description of the stream cannot be read"
 
 
+def test_missing_values(path):
+    foreign(path, np.array([[1, np.nan], [np.nan, np.nan], [3, 4]]), np.array([1, 2, 3]))
+    with open_reader(path) as reader:
+        rows = joined(reader, reader.head.layout)
+        assert reader.tally.missing == {"Element 0": 1, "Element 1": 2}
+    assert np.isnan(rows["data"]).tolist() == [[False, True], [True, True], [False, False]]
+    assert failure(path, datatype="int16") == (
+        "row 1: column 2: the value is missing, and int16 cannot hold that"
+    )
+
+
 def test_bad_intervals(path):
-    foreign(path, np.array([1]), np.array([1]))
+    write(path, make_head(), make_rows(1))
     with h5py.File(path, "r+") as file:
+        del file["intervals"]
         file["intervals"] = [1.5]
     assert failure(path) == "the description of the stream cannot be read"
 

@@ -130,48 +130,77 @@ def test_infinities_are_read_as_strings_and_as_words():
     assert rows["data"][:, 0].tolist() == [np.inf, -1.5, np.inf, -np.inf, -np.inf]
 
 
-@pytest.mark.parametrize("text", ["[]", '{"data": []}', '{"data": [\n\n]}\n', "[ null ]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"columns": ["timestamp", "x"], "data": []}',
+        '{"columns": ["timestamp", "x"], "data": [\n\n]}\n',
+        '{"columns": ["timestamp", "x"], "data": [ null ]}',
+    ],
+)
 def test_no_rows(text):
     assert read(text) == []
 
 
-def test_one_long_line_is_read_in_pieces():
+@pytest.mark.parametrize("text", ["[]", '{"data": []}', '{"data": [\n\n]}\n', "[ null ]"])
+def test_neither_rows_nor_columns(text):
+    assert failure(text) == "-: the file has no columns"
+
+
+def test_missing_values():
+    text = '[[1, "nan", 1], [2, null, NaN], [3, "n/a", 3], [4, 4, 4]]'
+    with open_reader(io.BytesIO(text.encode()), "json") as reader:
+        rows = joined(reader, reader.head.layout)
+        assert reader.tally.missing == {"Element 0": 3, "Element 1": 1}
+    missing = [[True, False], [True, True], [True, False], [False, False]]
+    assert np.isnan(rows["data"]).tolist() == missing
+
+
+def test_one_long_line_is_read_in_pieces(tmp_path):
     n = 100_000
     text = json.dumps([[i, i / 4] for i in range(n)])
-    items = read(text)
+    (tmp_path / "rows.json").write_text(text)
+    with open_reader(tmp_path / "rows.json") as reader:
+        items = list(reader)
     assert len(joined(items, Layout("float64", 1))) == n
     assert len(items) < 5
     bad = text.replace("[99000, ", '[99000, "x", ')
-    assert failure(bad) == f"-:1:{bad.index('[99000, ') + 1}: expected 2 columns, found 3"
+    assert failure(bad) == "-: row 99001: expected 2 columns, found 3"
 
 
 @pytest.mark.parametrize(
     ("text", "options", "sentence"),
     [
-        ("[[1, 2], [2]]", {}, "-:1:10: expected 2 columns, found 1"),
-        ("[[1, 2],\n [2, null]]", {}, "-:2:2: null is not a number"),
-        ("[[1, 2],\n [2, NaN]]", {}, "-:2:2: NaN cannot be stored, values must be numbers"),
-        ('[[1, "inf"], [2, "nan"]]', {}, "-:1:14: nan cannot be stored, values must be numbers"),
-        ("[[1, 2],\n[1, 3]]", {}, "-:2:1: the timestamp 1 is repeated"),
-        ("[[4, 2],\n[1, 3]]", {}, "-:2:1: the timestamp 1 is before 4, the one above it"),
-        ("[[1, 200]]", {"datatype": "int8"}, "-:1:2: '200' is out of the range of int8"),
-        ("[[1, 2] [2, 3]]", {}, "-:1:9: not JSON: the rows are not separated by ','"),
-        ("[[1, 2], x]", {}, "-:1:8: not JSON: expected an array of numbers"),
-        ("[[1, 2], {}]", {}, "-:1:8: not JSON: expected an array of numbers"),
-        ("[[1, 2],]", {}, "-:1:8: not JSON: expected an array of numbers"),
+        ("[[1, 2], [2]]", {}, "-: row 2: expected 2 columns, found 1"),
+        ("[[1, 2],\n [2, null]]", {"datatype": "int8"},
+         "-:2: column 1: the value is missing, and int8 cannot hold that"),
+        ("[[1, 2],\n [2, NaN]]", {"missing": "refuse"},
+         "-:2: the value of 'Element 0' is missing, and the node cannot hold that"),
+        ('[[1, "inf"], [2, "nan"]]', {"missing": "error"},
+         "-: row 2: the value of 'Element 0' is missing"),
+        ("[[1, 2],\n[1, 3]]", {},
+         "-:2: the time '1' (1970-01-01 00:00:00.000001+00:00) is repeated with other values"),
+        ("[[4, 2],\n[1, 3]]", {},
+         "-:2: the time '1' (1970-01-01 00:00:00.000001+00:00) is before "
+         "1970-01-01 00:00:00.000004+00:00, the one above it"),
+        ("[[1, 200]]", {"datatype": "int8"}, "-:1: column 1: '200' is out of the range of int8"),
+        ("[[1, 2] [2, 3]]", {}, "-:1:8: not JSON: expected ',' and another row, or ']'"),
+        ("[[1, 2], x]", {}, "-:1:8: not JSON: expected ',' and another row, or ']'"),
+        ("[[1, 2], {}]", {}, "-: row 2: expected an array"),
+        ("[[1, 2],]", {}, "-:1:8: not JSON: expected ',' and another row, or ']'"),
         ('{"columns": ["t", "a"], "data": [[1, [2]]]}', {},
-         "-:1:34: not JSON: the rows do not end as they should"),
-        ("[[1, 2]] x", {}, "-:1:9: something stands after the end of the rows"),
+         "-: the column 'a' holds [2], not numbers"),
+        ("[[1, 2]] x", {}, "-:1:10: something stands after the end of the rows"),
         ('{"data": [[1, 2]]', {}, "-:1: the document is cut or does not end as JSON should"),
         ('{"data": [[1, 2]', {}, "-: the document is cut: its data has no end"),
         ('{"data": [[1, 2', {}, "-: the document is cut: its data has no end"),
         ('{"data": [[1, 2]], "intervals": []}', {},
-         "-: the key 'intervals' must stand before 'data'"),
-        ('{"rows": []}', {}, "-: there is no key 'data' in the document"),
+         "-: the key 'intervals' must stand before the rows"),
+        ('{"rows": []}', {}, "-: there is no table in the document, such as a list of rows by the key 'data'"),
         ('{"columns": ["timestamp"', {},
          "-:1:25: the document is cut or not JSON: expecting ',' delimiter"),
         ('{"stream": 5, "data": []}', {}, "-: the description of the stream cannot be read"),
-        ('{"intervals": [5], "data": []}', {}, "-: the description of the stream cannot be read"),
+        ('{"stream": {}, "intervals": [5], "data": []}', {}, "-: the description of the stream cannot be read"),
         ('{"columns": ["timestamp"], "data": []}', {},
          "-: expected a timestamp and at least one value"),
         ("1, 2\n", {}, "-:1:1: not JSON: expected an object or an array"),
@@ -183,6 +212,7 @@ def test_bad_input(text, options, sentence):
 
 def test_bad_rows_can_be_left_out():
     rejects: list = []
-    items = read("[[1, 1],\n[2, null],\nnull,\n[3, 3]]", on_reject=lambda *r: rejects.append(r))
+    text = '[[1, 1],\n[2, "x"],\nnull,\n[3, 3]]'
+    items = read(text, on_reject=lambda *r: rejects.append(r))
     assert [span.start for span in spans(items)] == [1, 3]
-    assert rejects == [(2, "[2, null]", "null is not a number")]
+    assert rejects == [(2, '[2, "x"]', "column 1: 'x' is not a number")]

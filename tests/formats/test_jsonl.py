@@ -155,35 +155,39 @@ def test_breaks_and_comments_on_input():
     [
         ("[1, 2]\n[2]\n", {}, "-:2: expected 2 columns, found 1"),
         ("[1, 2]\n[2, 3, 4]\n", {}, "-:2: expected 2 columns, found 3"),
-        ('[1, 2]\n[2, "x"]\n', {}, '-:2: "x" is not a number'),
-        ("[1, 2]\n[2, null]\n", {}, "-:2: null is not a number"),
-        ("[1, 2]\n[2, true]\n", {}, "-:2: true is not a number"),
-        ("[1, 2]\n[2, [3]]\n", {}, "-:2: [3] is not a number"),
-        ("[1, 2]\n[2, NaN]\n", {}, "-:2: NaN cannot be stored, values must be numbers"),
-        ('[1, 2]\n[2, "nan"]\n', {}, "-:2: nan cannot be stored, values must be numbers"),
-        ("[1, -Infinity]\n", {"datatype": "int8"}, "-:1: -Infinity cannot be stored as int8"),
-        ("[Infinity, 1]\n", {}, "-:1: 'Infinity' is not a time in microseconds"),
-        ('[1, 2]\n[2, "1"]\n', {}, '-:2: "1" is not a number'),
-        ("[1, 2]\n[2, 1e999]\n", {}, "-:2: '1E+999' is out of the range of float64"),
-        ("[1, 2]\n[2, 3\n", {}, "-:2:6: not JSON: expecting ',' delimiter"),
-        ("[1, 2]\n[1, 3]\n", {}, "-:2: the timestamp 1 is repeated"),
-        ("[3, 2]\n[1, 3]\n", {}, "-:2: the timestamp 1 is before 3, the one above it"),
+        ('[1, 2]\n[2, "x"]\n', {}, "-:2: column 1: 'x' is not a number"),
+        ("[1, 2]\n[2, null]\n", {"datatype": "int8"},
+         "-:2: column 1: the value is missing, and int8 cannot hold that"),
+        ("[1, 2]\n[2, [3]]\n", {}, "-:2: column 1 is a list"),
+        ("[1, 2]\n[2, NaN]\n", {"missing": "error"}, "-:2: the value of 'Element 0' is missing"),
+        ('[1, 2]\n[2, "nan"]\n', {"missing": "refuse"},
+         "-:2: the value of 'Element 0' is missing, and the node cannot hold that"),
+        ("[1, -Infinity]\n", {"datatype": "int8"},
+         "-:1: column 1: -Infinity cannot be stored as int8"),
+        ("[Infinity, 1]\n", {}, "-:1: 'Infinity' is not a time in microseconds since 1970"),
+        ("[1, 2]\n[2, 1e999]\n", {}, "-:2: column 1: '1E+999' is out of the range of float64"),
+        ("[1, 2]\n[2, 3\n", {}, "-:2: not JSON: expecting ',' delimiter (column 6)"),
+        ("[1, 2]\n[1, 3]\n", {},
+         "-:2: the time '1' (1970-01-01 00:00:00.000001+00:00) is repeated with other values"),
+        ("[3, 2]\n[1, 3]\n", {},
+         "-:2: the time '1' (1970-01-01 00:00:00.000001+00:00) is before "
+         "1970-01-01 00:00:00.000003+00:00, the one above it"),
         ("[1, 2]\n[null, 3]\n", {}, "-:2: the time is missing"),
-        ("[1, 2]\n[true, 3]\n", {}, "-:2: true is not a time"),
+        ("[1, 2]\n[true, 3]\n", {}, "-:2: 'True' is not a time in microseconds since 1970"),
         ('[1, 2]\n{"timestamp": 1}\n', {}, "-:2: expected an array"),
         ('{"timestamp": 1, "x": 1}\n[2, 2]\n', {}, "-:2: expected an object"),
-        ('{"timestamp": 1, "x": 1}\n{"timestamp": 2}\n', {}, "-:2: there is no key 'x'"),
-        ('{"timestamp": 1, "x": 1}\n{"timestamp": 2, "x": 1, "y": 2}\n', {},
-         "-:2: the key 'y' is not in the first row"),
-        ('{"time": 1, "x": 1}\n', {}, "-:1: there is no key 'timestamp'"),
-        ('{"timestamp": 1}\n', {}, "-:1: expected a timestamp and at least one value"),
+        ('{"timestamp": 1, "x": 1}\n{"timestamp": 2}\n', {"datatype": "int8"},
+         "-:2: column 'x': the value is missing, and int8 cannot hold that"),
+        ('{"timestamp": 1, "x": 1}\n' * 600 + '{"timestamp": 2, "x": 1, "y": 2}\n', {},
+         "-:601: the key 'y' is not in the first rows"),
+        ('{"timestamp": 1}\n', {}, "-: expected a timestamp and at least one value"),
         ('\n"text"\n', {}, "-:2: expected an object or an array"),
-        ("[1, 200]\n", {"datatype": "int8"}, "-:1: '200' is out of the range of int8"),
+        ("[1, 200]\n", {"datatype": "int8"}, "-:1: column 1: '200' is out of the range of int8"),
         ("[1, -9223372036854775809]\n", {"datatype": "int64"},
-         "-:1: '-9223372036854775809' is out of the range of int64"),
-        ("[1, 1.5]\n", {"datatype": "int8"}, "-:1: '1.5' is not a whole number"),
-        (b"[1, 2]\n[2, \xff]\n", {}, "-:2:5: the line is not UTF-8 text"),
-        (b"\xff\n", {}, "-:1:1: the line is not UTF-8 text"),
+         "-:1: column 1: '-9223372036854775809' is out of the range of int64"),
+        ("[1, 1.5]\n", {"datatype": "int8"}, "-:1: column 1: '1.5' is not a whole number"),
+        (b"[1, 2]\n[2, \xff]\n", {}, "-:2: the text is not UTF-8 (column 5)"),
+        (b"\xff\n", {}, "-:1: the text is not UTF-8 (column 1)"),
         ("[" * 100_000 + "\n", {}, "-:1: not a row: nested too deeply"),
     ],
 )  # fmt: skip
@@ -195,7 +199,20 @@ def test_bad_lines_can_be_left_out():
     rejects: list = []
     items = read("[1, 1]\n[2, 1\n[3, 3]\n", on_reject=lambda *reject: rejects.append(reject))
     assert joined(items, Layout("float64", 1))["timestamp"].tolist() == [1, 3]
-    assert rejects == [(2, "[2, 1", "not JSON: expecting ',' delimiter")]
+    assert rejects == [(2, "[2, 1", "not JSON: expecting ',' delimiter (column 6)")]
+
+
+def test_missing_values_and_keys():
+    text = '{"time": 1, "x": 1}\n{"time": 2, "y": 2}\n{"time": 3, "x": null, "y": "n/a"}\n'
+    with open_reader(io.BytesIO(text.encode()), "jsonl") as reader:
+        rows = joined(reader, reader.head.layout)
+        assert reader.tally.missing == {"x": 2, "y": 2}
+    assert np.isnan(rows["data"]).tolist() == [[False, True], [True, False], [True, True]]
+
+
+def test_truth_is_one_and_digits_in_quotes_are_a_number():
+    (rows,) = read('[1, true]\n[2, false]\n[3, "1.5"]\n')
+    assert rows["data"][:, 0].tolist() == [1, 0, 1.5]
 
 
 def test_integers_are_exact():

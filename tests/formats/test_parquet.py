@@ -112,7 +112,8 @@ def test_the_columns_and_the_description(path):
         assert reader.last_timestamp() == 3000
     assert (head.path, head.start, head.end, head.node_name) == ("/lab/s", 1, 9, "lab")
     assert (head.stream.description, head.stream.keep_us, head.stream.decimate) == ("d", 5, False)
-    assert [e.to_json() for e in head.elements] == [e.to_json() for e in elements]
+    told = [element.to_json() | {"index": at} for at, element in enumerate(elements)]
+    assert [element.to_json() for element in head.elements] == told
 
 
 @pytest.mark.parametrize("datatype", DATATYPES)
@@ -416,28 +417,42 @@ def test_types_of_values(foreign, columns, datatype):
 @pytest.mark.parametrize(
     ("column", "kind"),
     [
-        (["a", "b"], "string"),
-        ([{"x": 1}, {"x": 2}], "struct<x: int64>"),
-        ([[1], [2]], "list<element: int64>"),
-        (pa.array([1, 2], pa.duration("s")), "duration[s]"),
+        (["a", "b"], "text, such as 'a'"),
+        ([{"x": 1}, {"x": 2}], "struct<x: int64>, not numbers"),
+        ([[1], [2]], "list<element: int64>, not numbers"),
     ],
 )
 def test_columns_that_hold_no_numbers(foreign, column, kind):
     path = foreign(t=[1, 2], note=column, x=[1, 2])
-    assert failure(path) == f"the column 'note' holds {kind}, not numbers"
+    with pytest.raises(FormatError) as caught:
+        read(path)
+    assert caught.value.sentence() == f"{path}: the column 'note' holds {kind}"
+    assert caught.value.hint.startswith("use --use-columns x to leave it out")
     assert values(path, use_columns=["x"]) == [[1, 1], [2, 2]]
-    if kind != "string":
-        assert failure(path, time_column="note") == f"the column 'note' holds {kind}, not times"
+    if "text" not in kind:
+        sentence = f"the column 'note' holds {kind.replace('numbers', 'times')}"
+        assert failure(path, time_column="note") == sentence
+
+
+def test_durations_are_numbers_of_their_unit(foreign):
+    path = foreign(t=[1, 2], run=pa.array([3, 4], pa.duration("ms")))
+    assert values(path) == [[1, 3], [2, 4]]
+    with open_reader(path) as reader:
+        assert [(e.name, e.units) for e in reader.head.elements] == [("run", "ms")]
 
 
 @pytest.mark.parametrize(
     ("columns", "options", "sentence"),
     [
-        ({"x": [1, None, 3]}, {}, "row 2: column 'x': the value is missing"),
-        ({"x": [1.5, 2, np.nan]}, {},
-         "row 3: column 'x': nan is not a number or out of the range of float64"),
+        ({"x": [1, None, 3]}, {},
+         "row 2: column 'x': the value is missing, and int64 cannot hold that"),
+        ({"x": [1.5, 2, np.nan]}, {"missing": "error"}, "row 3: the value of 'x' is missing"),
+        ({"x": [1.5, None, 3]}, {"missing": "refuse"},
+         "row 2: the value of 'x' is missing, and the node cannot hold that"),
         ({"x": [1.5, np.inf, 1e39]}, {"datatype": "float32"},
-         "row 3: column 'x': 1e+39 is not a number or out of the range of float32"),
+         "row 3: column 'x': 1e+39 is out of the range of float32"),
+        ({"x": [1, 2**53 + 1, 3]}, {"datatype": "float64"},
+         "row 2: column 'x': 9007199254740993 has more digits than float64 can hold"),
         ({"x": [1, 2, 0.5]}, {"datatype": "int64"},
          "row 3: column 'x': 0.5 is not a value of int64"),
         ({"x": [1, 300, -1]}, {"datatype": "uint8"},
@@ -451,9 +466,14 @@ def test_columns_that_hold_no_numbers(foreign, column, kind):
         ({"x": [Decimal("1.5"), Decimal(2), Decimal(3)]}, {"datatype": "int8"},
          "row 1: column 'x': '1.5' is not a whole number"),
         ({"t": [1, None, 3]}, {}, "row 2: the time is missing"),
-        ({"t": [1, 1, 3]}, {}, "row 2: the timestamp 1 is repeated"),
-        ({"t": [1, 5, 3]}, {}, "row 3: the timestamp 3 is before 5, the one above it"),
-        ({"t": [1, 2.5, 3]}, {}, "row 2: '2.5' is not a whole number of microseconds"),
+        ({"t": [1, 1, 3]}, {},
+         "row 2: the time '1' (1970-01-01 00:00:00.000001+00:00) is repeated with other values"),
+        ({"t": [1, 5, 3]}, {},
+         "row 3: the time '3' (1970-01-01 00:00:00.000003+00:00) is before "
+         "1970-01-01 00:00:00.000005+00:00, the one above it"),
+        ({"t": [1, 1.5, 3]}, {},
+         "row 2: rows 1 and 2 differ only below a microsecond: 1.0 and 1.5 are both "
+         "1970-01-01 00:00:00.000001+00:00"),
         ({"t": ["a", "b", "c"]}, {"time_format": "iso"}, "row 1: 'a' is not an ISO 8601 time"),
         ({"t": pa.array([1, 2, 2**62 // 1000], pa.timestamp("s"))}, {},
          "row 3: the time is out of range"),
@@ -474,7 +494,9 @@ def test_bad_rows_can_be_left_out(foreign):
     )
     with open_reader(
         path,
-        options=ReadOptions(interval_column="part", on_reject=lambda *bad: rejected.append(bad)),
+        options=ReadOptions(
+            interval_column="part", missing="error", on_reject=lambda *bad: rejected.append(bad)
+        ),
     ) as reader:
         items = list(reader)
         assert (reader.tally.rows, reader.tally.rejected) == (4, 3)
@@ -482,17 +504,29 @@ def test_bad_rows_can_be_left_out(foreign):
     assert [item["data"].tolist() for item in items if item is not None] == [
         [[1.5], [2.5]], [[5.5]], [[7.5]]]  # fmt: skip
     assert rejected == [
-        (2, "2,", "column 'x': the value is missing"),
-        (4, ",3.5", "the time is missing"),
-        (6, "6,nan", "column 'x': nan is not a number or out of the range of float64"),
+        (2, "2,,0", "the value of 'x' is missing"),
+        (4, ",3.5,0", "the time is missing"),
+        (6, "6,nan,2", "the value of 'x' is missing"),
     ]
+
+
+def test_missing_values_are_kept_and_counted(foreign):
+    path = foreign(t=[1, 2, 3], x=[1.5, None, np.nan], y=pa.array([None, 2, 3], pa.float32()))
+    with open_reader(path) as reader:
+        rows = joined(reader, reader.head.layout)
+        assert reader.tally.missing == {"x": 2, "y": 1}
+    assert np.isnan(rows["data"]).tolist() == [[False, True], [True, False], [True, False]]
+    assert rows["data"][0, 0] == 1.5
 
 
 def test_rows_far_down_are_counted(foreign):
     stamps = np.arange(200_000)
     stamps[150_000] = 7
     path = foreign(t=stamps, x=np.zeros(200_000, "f4"), row_group_size=9999)
-    assert failure(path) == "row 150001: the timestamp 7 is before 149999, the one above it"
+    assert failure(path) == (
+        "row 150001: the time '7' (1970-01-01 00:00:00.000007+00:00) is before "
+        "1970-01-01 00:00:00.149999+00:00, the one above it"
+    )
 
 
 def test_files_without_rows_and_columns(foreign, path):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from joule_cli.formats import ReadOptions, WriteOptions, open_reader, open_writer, source
 from joule_cli.formats.events import EventWriteOptions, open_event_reader, open_event_writer
 from joule_cli.formats.source import ByteSource, LineBlocks
+from joule_cli.formats.table import order
 from joule_cli.model import Event
 from tests.contracts.format_contract import make_head, make_rows
 
@@ -26,6 +27,7 @@ ROWS = 150_000
 def small_blocks(monkeypatch):
     # a file of some MB has many of them
     monkeypatch.setattr(source, "BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr(order, "_BLOCK_ROWS", 1 << 11)
 
 
 def shares(reader):

@@ -120,7 +120,7 @@ class ArrowContainer(ArrowTable):
         # the end may be left out by others
         if self.told.own:
             raise FormatError("the file is cut: it has no end", file=self.name)
-        self.warnings.append(f"{self.name}: the stream has no end, it may be cut")
+        self.warnings.append("the stream has no end, it may be cut")
 
     def _reached(self, rows: int) -> float | None:
         if self._file is not None:

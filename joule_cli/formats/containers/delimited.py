@@ -31,6 +31,9 @@ _ANNOTATION: Final = re.compile(
 #: Lines that the names of the columns may go over.
 _LINES_OF_NAMES: Final = 20
 _DIGITS: Final = b"0123456789+-.eE"
+_NOT_UTF8: Final = Reason(
+    "the line is not UTF-8 text", "use --encoding, such as --encoding cp1252"
+)
 _NUL: Final = Reason(
     "the line holds NUL bytes, as after a loss of power",
     "use --on-error skip to leave such lines out",
@@ -84,6 +87,12 @@ class DelimitedContainer(Container):
                 file=self.name,
                 line=skip + self._lines_before,
                 hint="mend the header, or use --skip-lines and --no-header to do without it",
+            )
+        if any("\udc80" <= c <= "\udcff" for c in "".join(self.shape.names + self.shape.units)):
+            raise FormatError(
+                "the names of the columns are not UTF-8 text",
+                file=self.name,
+                hint=_NOT_UTF8.hint,
             )
         self.delimiter = self.shape.delimiter
         self.notes += self.shape.notes
@@ -178,7 +187,10 @@ class DelimitedContainer(Container):
         begin = self._lines_before
         rows = []
         for raw in block.split(b"\n", begin + SAMPLE_ROWS)[begin : begin + SAMPLE_ROWS]:
-            text = raw.removesuffix(b"\r").decode("utf-8", "replace")
+            try:
+                text = raw.removesuffix(b"\r").decode()
+            except UnicodeDecodeError:
+                continue
             if not text.strip() or text.lstrip().startswith("#") or "\0" in text:
                 continue
             cells = split(text, self.delimiter)
@@ -419,9 +431,7 @@ class DelimitedContainer(Container):
                 else text.split()
             )
         except UnicodeDecodeError:
-            return None, Reason(
-                "the line is not UTF-8 text", "use --encoding, such as --encoding cp1252"
-            )
+            return None, _NOT_UTF8
         except (csv.Error, StopIteration):
             return None, Reason("the quotation marks are not in pairs")
         if len(cells) == len(self.columns):

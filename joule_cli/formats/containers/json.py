@@ -95,6 +95,7 @@ class JsonContainer(Container):
     def __init__(self, place: Place | ByteSource, options: ReadOptions) -> None:
         self._source = open_source(place, options.encoding)
         self.name = self._source.name
+        self.small_batches = self._source.is_regular
         self.notes = []
         self.warnings = []
         self._wanted: str | None = options.dataset
@@ -304,7 +305,7 @@ class JsonContainer(Container):
                 self._take(1)
                 self._in_series = True
             elif self._comma_due or nested:
-                raise self._error("not JSON: the rows are not separated by ','")
+                raise self._error("not JSON: expected ',' and another row, or ']'")
             elif mark in b"[{n" and not (self._series and mark != b"{"):
                 return True
             else:
@@ -342,7 +343,7 @@ class JsonContainer(Container):
             return scan(text, series=series)
         except NotSeparatedError as exc:
             self._take(exc.at)
-            raise self._error("not JSON: the rows are not separated by ','") from exc
+            raise self._error("not JSON: expected ',' and another row, or ']'") from exc
 
     def _quick_piece(self, body: bytes, items: list[Any]) -> _Piece:
         line = self._line

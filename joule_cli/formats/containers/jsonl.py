@@ -31,6 +31,7 @@ class JsonlContainer(Container):
     def __init__(self, place: Place | ByteSource, options: ReadOptions) -> None:
         self._source = open_source(place, options.encoding)
         self.name = self._source.name
+        self.small_batches = self._source.is_regular
         self.notes = []
         self.warnings = []
         self._lines = LineBlocks(self._source)
@@ -86,7 +87,7 @@ class JsonlContainer(Container):
                 line = numbers.stop
                 yield from self._piece(piece, numbers)
         if self._lines.unterminated:
-            self.warnings.append(f"{self.name}: the last line has no line end, the file may be cut")
+            self.warnings.append("the last line has no line end, the file may be cut")
 
     def _piece(self, piece: bytes, numbers: range) -> Iterator[Batch | None]:
         split: list[bytes] = []

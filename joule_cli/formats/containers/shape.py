@@ -138,6 +138,24 @@ def _delimiter(lines: Sequence[str], delimiters: Sequence[str], narrowest: int) 
     if len(delimiters) == 1 or not lines:
         return delimiters[0]
     tail = lines[len(lines) // 2 :][-40:]
+    chosen = None
+    if narrowest < 2:
+        # ``1,2`` is rather two columns than one number with a decimal comma
+        chosen, best = _best(tail, delimiters, 2)
+        chosen = chosen if best == (1.0, 1.0) else None
+    if chosen is None:
+        chosen, _ = _best(tail, delimiters, narrowest)
+    if chosen is None:
+        chosen = max((d for d in delimiters if d), key=lambda d: sum(x.count(d) for x in lines))
+        if not any(chosen in line for line in lines):
+            chosen = "" if "" in delimiters and narrowest > 1 else ","
+    return chosen
+
+
+def _best(
+    tail: Sequence[str], delimiters: Sequence[str], narrowest: int
+) -> tuple[str | None, tuple[float, float]]:
+    """Return the best delimiter that makes some columns, and how well it does."""
     best = (0.0, 0.0)
     chosen = None
     for delimiter in delimiters:
@@ -151,11 +169,7 @@ def _delimiter(lines: Sequence[str], delimiters: Sequence[str], narrowest: int) 
         score = (len(fitting) / len(rows), round(quality, 1))
         if chosen is None or (min(score) > 0 and _beats(score, best)):
             best, chosen = score, delimiter
-    if chosen is None:
-        chosen = max((d for d in delimiters if d), key=lambda d: sum(x.count(d) for x in lines))
-        if not any(chosen in line for line in lines):
-            chosen = "" if "" in delimiters and narrowest > 1 else ","
-    return chosen
+    return chosen, best
 
 
 def _beats(score: tuple[float, float], best: tuple[float, float]) -> bool:
@@ -265,6 +279,9 @@ def _may_be_names(row: Sequence[str], width: int) -> bool:
         return False
     kinds = [kind_of(cell) for cell in bare]
     texts = kinds.count("text")
+    if {"number", "time"} & set(kinds) and not any(time_rank(cell) is not None for cell in bare):
+        # a bad row rather than names that look like numbers
+        return False
     return (
         texts > 0
         and (kinds[0] in {"text", "missing"} or texts == len(kinds) - 1)

@@ -20,6 +20,10 @@ Stamps = npt.NDArray[np.int64]
 _EPOCH: Final = datetime(1970, 1, 1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MINUTE_US: Final = 60_000_000
+#: Local times that have a date, whatever their zone.
+_FIRST: Final = (datetime.min + timedelta(2) - _EPOCH) // _MICROSECOND
+_LAST: Final = (datetime.max - timedelta(2) - _EPOCH) // _MICROSECOND
+_FAR: Final = Reason("the time is out of range")
 #: Rows as close as this to the one before belong to the same recording.
 _NEAR_US: Final = 3_600_000_000
 
@@ -72,6 +76,9 @@ class LocalClock:
         """
         if self._tz is UTC:
             return Conversion(local)
+        far = np.flatnonzero((local < _FIRST) | (local > _LAST))
+        if len(far):
+            return self._without(far, local, more=more, live=live)
         first, second = self._offsets(local)
         if first is second:
             self._later = self._later and not len(local)
@@ -85,6 +92,19 @@ class LocalClock:
         if not self._decide(local, first, second, twice, found, more, live):
             return None
         return self._done(found)
+
+    def _without(
+        self, far: npt.NDArray[np.intp], local: Stamps, *, more: bool, live: bool
+    ) -> Conversion | None:
+        """Convert all times but those that no calendar has."""
+        near = np.delete(np.arange(len(local)), far)
+        found = self.convert(local[near], more=more, live=live)
+        if found is None:
+            return None
+        stamps = local.copy()
+        stamps[near] = found.stamps
+        problems = {int(near[row]): reason for row, reason in found.problems.items()}
+        return Conversion(stamps, problems | dict.fromkeys(far.tolist(), _FAR))
 
     def _done(self, found: Conversion) -> Conversion:
         if len(found.stamps):

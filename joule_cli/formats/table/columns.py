@@ -11,11 +11,11 @@ import numpy as np
 from joule_cli.errors import FormatError
 from joule_cli.formats.numbers import shorten
 from joule_cli.formats.table.dates import family_of, is_date_only
-from joule_cli.formats.table.names import is_label, part_of_time, time_rank
+from joule_cli.formats.table.names import is_label, part_of_time, time_rank, without_units
 from joule_cli.series.element_names import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from joule_cli.formats.containers.base import Batch, Cells, Container, Heading
     from joule_cli.formats.table.options import ReadOptions
@@ -114,7 +114,8 @@ class Chooser:
         """Return the position of a column by its name or its index."""
         names = self.names
         if isinstance(ref, str):
-            for known in (names, [name.strip() for name in names]):
+            bare = [name.strip() for name in names]
+            for known in (names, bare, list(map(without_units, bare))):
                 if known.count(ref) == 1:
                     return known.index(ref)
                 if ref in known:
@@ -148,6 +149,9 @@ class Chooser:
             found.times = [self.find(ref, "--time-column") for ref in refs]
         else:
             found.times = [self.find(wanted, "--time-column")]
+        for at in found.times:
+            if self.headings[at].kind == "other":
+                raise self._error(f"{self._other(at)}, not times")
         self._set_parts(found)
 
     def _set_parts(self, found: Columns) -> None:
@@ -214,6 +218,12 @@ class Chooser:
                 # columns that no element asks for, if they cannot be values anyway
                 free = [at for at in free if self.names[at] in wanted or not self._is_textual(at)]
         found.values = free
+        names = [self.names[at] for at in free if self.names[at]]
+        if self._options.elements is None and not self._options.by_position:
+            for name in names:
+                if names.count(name) > 1:
+                    # which is refused
+                    self.find(name, "--use-columns")
 
     def _is_nameless(self, at: int) -> bool:
         """Tell whether a column is no more than a separator at the end of lines."""
@@ -226,13 +236,11 @@ class Chooser:
         bad = [at for at in found.values if self._is_textual(at)]
         if not bad:
             return
-        good = [at for at in found.values if at not in bad and self._is_useful(at)]
+        if self.headings[bad[0]].kind == "other":
+            raise self._error(f"{self._other(bad[0])}, not numbers", self._leaving_out(found, bad))
         shown = self._first_text(bad[0])
         what = "times" if self._holds_dates(bad[0]) else "text"
-        hint = "use --use-columns to choose columns with numbers"
-        if good:
-            chosen = shlex.quote(_line([_listed_name(self.names[at], at) for at in good]))
-            hint = f"use --use-columns {chosen} to leave it out"
+        hint = self._leaving_out(found, bad)
         labels = [at for at in bad if is_label(self.names[at]) and len(set(self._texts(at))) > 1]
         if labels:
             name = self.names[labels[0]]
@@ -248,6 +256,18 @@ class Chooser:
             + (f", such as {shorten(shown)}" if shown else ", not numbers"),
             hint,
         )
+
+    def _leaving_out(self, found: Columns, bad: Collection[int]) -> str:
+        good = [at for at in found.values if at not in bad and self._is_useful(at)]
+        if not good:
+            return "use --use-columns to choose columns with numbers"
+        chosen = shlex.quote(_line([_listed_name(self.names[at], at) for at in good]))
+        return f"use --use-columns {chosen} to leave it out"
+
+    def _other(self, at: int) -> str:
+        """Say what a column holds that is neither time nor value."""
+        cells = [str(cell) for cell in _plain(self._sample.column(at)) if cell is not None]
+        return f"the column {self._column_name(at)} holds {cells[0] if cells else 'something else'}"
 
     def _check_values(self, found: Columns) -> None:
         """Refuse columns in which nothing stands, which a new stream hardly needs."""

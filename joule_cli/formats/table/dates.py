@@ -123,7 +123,8 @@ def read_date(text: str, order: Order, base: LocalTime | None = None) -> LocalTi
             )
     found = _PATTERNS[_FAMILY.get(order, order)].fullmatch(text)
     if found is None:
-        raise BadCell(f"{shorten(text)} is not a time of the same form as those before it")
+        form = "an ISO 8601 time" if order == "iso" else "a time of the same form as the others"
+        raise BadCell(f"{shorten(text)} is not {form}")
     day = _day(found, order, base, text)
     return LocalTime(day * DAY_US + _time_of_day(found, text), _offset_us(found))
 

@@ -110,6 +110,8 @@ class NumberForm(Form):
                 if "_" in joined or not joined.isascii():
                     return None
                 values = np.array(list(map(int, cells)))
+            elif bool in set(map(type, cells)):
+                return None
             else:
                 values = np.array(cells)
         except (ValueError, TypeError, OverflowError):
@@ -366,7 +368,6 @@ class TypedForm(Form):
         if not isinstance(cells, np.ndarray):
             return _Objects().read(cells, problems)
         values, absent = np.ma.getdata(cells), np.ma.getmaskarray(cells)
-        absent = absent | np.isnat(values)
         problems.add_all(np.flatnonzero(absent).tolist(), "the time is missing")
         unit, count = np.datetime_data(values.dtype)
         counts = np.where(absent, 0, values.astype(np.int64))

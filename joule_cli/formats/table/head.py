@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from joule_cli.errors import FormatError, LayoutMismatchError
+from joule_cli.errors import ElementNamesError, FormatError, LayoutMismatchError
 from joule_cli.formats.base import StreamHead
 from joule_cli.formats.table.columns import Chooser
 from joule_cli.formats.table.forms import PartsForm
 from joule_cli.formats.table.marks import settle_marks
-from joule_cli.formats.table.names import zone_in_name
+from joule_cli.formats.table.names import NAME_WITH_UNITS, without_units, zone_in_name
 from joule_cli.formats.table.parsing import BatchParser
 from joule_cli.formats.table.settle import settle
 from joule_cli.formats.table.times import TimeColumn, joined, with_point
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from joule_cli.formats.containers.base import Batch, Cells, Container
     from joule_cli.formats.table.options import ReadOptions
 
-_NAME_WITH_UNITS = re.compile(r"(.*?)\s*\[([^\[\]]*)\]\s*", re.DOTALL)
 #: A cell longer than this is no number with its unit.
 _LONGEST_WITH_UNITS = 32
 _NAME_WITH_INDEX = re.compile(r"(.*)#(\d+)", re.DOTALL)
@@ -42,9 +41,8 @@ class Interpretation:
     Raises
     ------
     FormatError
-        The table cannot be read as the options say, or something is in doubt.
-    ElementNamesError
-        The columns are not the elements of the stream that the rows are for.
+        The table cannot be read as the options say, something is in doubt, or the columns are
+        not the elements of the stream that the rows are for.
     """
 
     def __init__(
@@ -188,7 +186,7 @@ class Interpretation:
     def _units_of(self, at: int) -> str:
         """Return the units of a column: of its heading, its name or its cells."""
         heading = self.container.columns[at]
-        named = _NAME_WITH_UNITS.fullmatch(heading.name)
+        named = NAME_WITH_UNITS.fullmatch(heading.name)
         return heading.units or (named[2] if named else "") or self._suffix(at)
 
     def _suffix(self, at: int) -> str:
@@ -197,11 +195,6 @@ class Interpretation:
         if isinstance(cells, np.ndarray):
             return ""
         return common_units(cells, self.missing)
-
-    def _base_name(self, at: int) -> str:
-        name = self.container.columns[at].name
-        found = _NAME_WITH_UNITS.fullmatch(name)
-        return found[1] if found and found[1] else name
 
     def _arrange(self) -> None:
         """Bring the values into the order of the stream's elements."""
@@ -220,14 +213,17 @@ class Interpretation:
                 object=self.container.name,
                 hint="use --use-columns to choose the columns by their index",
             )
-        order = match(
-            names,
-            wanted,
-            options.renames,
-            options.by_position or (unnamed and not options.renames),
-            noun="column",
-            leave_out="--use-columns",
-        )
+        try:
+            order = match(
+                names,
+                wanted,
+                options.renames,
+                options.by_position or (unnamed and not options.renames),
+                noun="column",
+                leave_out="--use-columns",
+            )
+        except ElementNamesError as exc:
+            raise FormatError(str(exc.message), file=self.container.name, hint=exc.hint) from exc
         columns.values = [columns.values[at] for at in order]
 
     def _elements(self) -> list[Element]:
@@ -252,7 +248,7 @@ class Interpretation:
                 for at, heading in enumerate(headings)
                 if heading.name in by_name
             }
-        bases = [self._base_name(at) for at in columns.values]
+        bases = [without_units(headings[at].name) for at in columns.values]
         plain = [
             indexed[1] if (indexed := _NAME_WITH_INDEX.fullmatch(name)) else name for name in bases
         ]
@@ -280,7 +276,7 @@ class Interpretation:
                 datatype = "uint8"
         if datatype not in DATATYPES:
             datatype = "float64"
-        named = any(element.name for element in elements)
+        named = bool(told.elements) or any(element.name for element in elements)
         layout = Layout(datatype, len(elements))
         stream = told.stream
         if stream is not None:

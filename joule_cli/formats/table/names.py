@@ -75,6 +75,7 @@ _UNIT_OF_TIME: Final = {
     "ns": "ns", "nsec": "ns", "nanosecond": "ns", "nanoseconds": "ns",
     "datenum": "matlab",
 }  # fmt: skip
+NAME_WITH_UNITS: Final = re.compile(r"(.*?)\s*\[([^\[\]]*)\]\s*", re.DOTALL)
 _UNITS_BEHIND: Final = re.compile(r".*[\[(]\s*([^\[\]()]+?)\s*[\])]\s*", re.DOTALL)
 _ZONE_BEHIND: Final = re.compile(
     r"\b(?:GMT|UTC)\s*([+-]\d{1,2}(?::?\d{2})?)?\s*\)?\s*$", re.IGNORECASE
@@ -88,6 +89,12 @@ def time_rank(name: str) -> int | None:
     if plain in _TIME_NAMES:
         return _TIME_NAMES.index(plain)
     return len(_TIME_NAMES) if _TIME_WORD.search(name.replace("_", " ")) else None
+
+
+def without_units(name: str) -> str:
+    """Return a name such as ``x [V]`` without the units."""
+    found = NAME_WITH_UNITS.fullmatch(name)
+    return found[1] if found and found[1] else name
 
 
 def part_of_time(name: str) -> str | None:

@@ -12,7 +12,7 @@ from joule_cli.formats.numbers import Array, shorten
 from joule_cli.formats.table.problems import Problems
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from joule_cli.formats.containers.base import Batch
     from joule_cli.formats.table.columns import Columns
@@ -86,9 +86,8 @@ class BatchParser:
         """Read the usual rows and those that need a closer look, and put them together."""
         odd = np.array(batch.odd, np.intp)
         usual = np.delete(np.arange(batch.size), odd)
-        plain = type(batch)(len(usual), batch.cells, batch.first, flat=batch.flat)
-        if (exact := batch.exact) is not None:
-            plain.exact = lambda row, column: exact(int(usual[row]), column)
+        exact = None if batch.exact is None else _of_rows(batch, usual)
+        plain = type(batch)(len(usual), batch.cells, batch.first, flat=batch.flat, exact=exact)
         rows = np.empty(batch.size, self._dtype)
         found = Parsed(rows)
         for positions, part in ((usual, self._parse(plain)), (odd, self._parse(odd_rows))):
@@ -199,7 +198,15 @@ class BatchParser:
         return out
 
 
-def _of_column(batch: Batch, position: int) -> Any:
+def _of_rows(batch: Batch, rows: npt.NDArray[np.intp]) -> Callable[[int, int], Any]:
+    def exact(row: int, position: int) -> Any:
+        assert batch.exact is not None
+        return batch.exact(int(rows[row]), position)
+
+    return exact
+
+
+def _of_column(batch: Batch, position: int) -> Callable[[int], Any]:
     def exact(row: int) -> Any:
         assert batch.exact is not None
         return batch.exact(row, position)

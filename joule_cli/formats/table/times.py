@@ -96,17 +96,16 @@ class TimeColumn:
     def doubts(self, stamps: Stamps) -> npt.NDArray[np.bool_] | None:
         """Tell which times, µs UTC, are hardly meant; `None` for none."""
         clock = self._options.clock
-        if clock is None or self._options.accept_times or not len(stamps):
+        if self._options.accept_times or not len(stamps) or not (clock or self._guessed):
             return None
-        now = clock()
-        low, high = int(stamps.min()), int(stamps.max())
-        if self._guessed and low >= _EARLIEST and high < min(_LATEST, now + DAY_US):
-            return None
-        if low >= DAY_US and high <= now + DAY_US and not self._guessed:
-            return None
-        doubted = (np.abs(stamps) < DAY_US) | (stamps > now + DAY_US)
+        latest = _LATEST if clock is None else clock() + DAY_US
+        earliest = DAY_US
         if self._guessed:
-            doubted |= (stamps < _EARLIEST) | (stamps >= _LATEST)
+            earliest, latest = _EARLIEST, min(_LATEST, latest)
+        if int(stamps.min()) >= earliest and int(stamps.max()) <= latest:
+            return None
+        doubted = stamps > latest
+        doubted |= stamps < earliest if self._guessed else np.abs(stamps) < DAY_US
         return doubted if doubted.any() else None
 
     def doubt(self, text: str, stamp: int) -> Reason:
@@ -122,8 +121,11 @@ class TimeColumn:
                 "use --time-format s, ms, us or ns for another unit, --start-time T if times count "
                 "from the beginning of the recording"
             )
+        shown = format_time(stamp, "human", UTC)
+        if shown.lstrip("-").isdecimal():
+            shown, when = "no date", "not between the years 1 and 9999"
         return Reason(
-            f"the time {shorten(text)}{form} is {format_time(stamp, 'human', UTC)}, {when}",
+            f"the time {shorten(text)}{form} is {shown}, {when}",
             f"{ways}, or --accept-times if it is right",
         )
 

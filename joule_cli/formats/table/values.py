@@ -189,7 +189,8 @@ class ValueColumn:
         """Refuse an integer whose last digits a float64 loses."""
         if self._element.itemsize < 8 or value in {float("inf"), float("-inf")}:
             return
-        if isinstance(cell, float) or (isinstance(cell, str) and not cell.lstrip("+-").isdigit()):
+        if isinstance(cell, float) or not str(cell).lstrip("+-").isdigit():
+            # its digits are those of a measurement
             return
         if int(cell) != int(value):
             raise BadCell(

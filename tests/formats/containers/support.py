@@ -129,4 +129,4 @@ def bad_rows(container: Container) -> list[tuple[int, str]]:
     container.sample()
     container.choose(range(len(container.columns)))
     with_bad = [batch for batch in container.batches() if batch is not None]
-    return [(b.number(at), reason) for b in with_bad for at, (reason, *_) in sorted(b.bad.items())]
+    return [(b.number(at), reason.text) for b in with_bad for at, reason in sorted(b.bad.items())]

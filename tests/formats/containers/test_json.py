@@ -356,9 +356,9 @@ def test_json_lines_under_the_name_of_a_document(content):
     [
         ("5", "-:1:1: not JSON: expected an object or an array"),
         ("[5, 6]", "-:1:2: not JSON: expected an array or an object as a row"),
-        ("[[1, 2] [3, 4]]", "-:1:8: not JSON: the rows are not separated by ','"),
-        ("[[1, 2],\n [3, 4] 5, [6, 7]]", "-:2:8: not JSON: the rows are not separated by ','"),
-        ("[[1, 2], ]", "-:1:8: not JSON: the rows are not separated by ','"),
+        ("[[1, 2] [3, 4]]", "-:1:8: not JSON: expected ',' and another row, or ']'"),
+        ("[[1, 2],\n [3, 4] 5, [6, 7]]", "-:2:8: not JSON: expected ',' and another row, or ']'"),
+        ("[[1, 2], ]", "-:1:8: not JSON: expected ',' and another row, or ']'"),
         ("[[1, 2]", "-: the document is cut: its data has no end"),
         ("[[1, 2], [3,", "-: the document is cut: its data has no end"),
         ("[[1, 2]] [3]", "-:1:10: something stands after the end of the rows"),
