@@ -86,7 +86,8 @@ def _lines(stamps: Stamps, data: Array, whole: Array | None, delimiter: bytes) -
     at_any_letter[begins] = digits[:, 0]
     at_any_letter[begins + 8] = digits[:, 1]
     if delimiter != b",":
-        letters -= (letters == _COMMA) * np.uint8(_COMMA - delimiter[0])
+        # wraps where the delimiter comes behind the comma
+        letters -= (letters == _COMMA) * np.uint8((_COMMA - delimiter[0]) % 256)
     letters[ends[:, -1]] = _LINE_END
     if whole is not None and whole.any():
         points = ends[:, 1:][whole] - 2
