@@ -73,7 +73,8 @@ def _examples(kind: str) -> list[str]:
 async def mean(node: Node, /, source: Ref, destination: Ref, **options: Any) -> None:
     """Write the moving average of a stream to another one.
 
-    Each interval is filtered on its own and gives N-1 rows less than it has.
+    Each interval is filtered on its own and gives N-1 rows less than it has. A window
+    leaves missing values out.
     """
     await _filter(node, source, destination, "mean", **options)
 
@@ -86,7 +87,8 @@ async def mean(node: Node, /, source: Ref, destination: Ref, **options: Any) -> 
 async def median(node: Node, /, source: Ref, destination: Ref, **options: Any) -> None:
     """Write the running median of a stream to another one.
 
-    Each interval is filtered on its own and gives N-1 rows less than it has.
+    Each interval is filtered on its own and gives N-1 rows less than it has. A window
+    leaves missing values out.
     """
     await _filter(node, source, destination, "median", **options)
 

@@ -88,7 +88,8 @@ async def merge(
 ) -> None:
     """Put the values of other streams beside the rows of one.
 
-    Names of elements begin with PREFIX, by default the name of their stream.
+    Names of elements begin with PREFIX, by default the name of their stream. Where a
+    value is missing, so is what is made of it.
     """
     from joule_cli.ops.merge import MergeOptions, merge_streams, plan_merge
 
