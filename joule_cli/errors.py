@@ -13,9 +13,11 @@
     │   │                           ModuleNotFound, ProxyNotFound, MasterNotFound, FollowerNotFound
     │   ├── ConflictError           NameTakenError, LockedError, StreamInUseError
     │   ├── AuthorizationError      missing or wrong key
-    │   ├── DataError               NonMonotonicError, InvalidValuesError, DuplicateTimestampError,
-    │   │                           LayoutMismatchError, DecimationError, CorruptChunkError,
-    │   │                           InvalidEventError, FilterError
+    │   ├── DataError               NonMonotonicError, DuplicateTimestampError, DecimationError,
+    │   │   │                       LayoutMismatchError, CorruptChunkError, InvalidEventError,
+    │   │   │                       FilterError
+    │   │   └── InvalidValuesError
+    │   │       └── MissingValuesError
     │   ├── StorageError            the node's file cannot be opened, read or written
     │   │   ├── DiskFullError
     │   │   └── IncompatibleFileError
@@ -185,6 +187,10 @@ class NonMonotonicError(DataError):
 
 class InvalidValuesError(DataError):
     """Values that cannot be stored, such as NaN."""
+
+
+class MissingValuesError(InvalidValuesError):
+    """Missing values (NaN) for a stream or a node that cannot hold them."""
 
 
 class DuplicateTimestampError(DataError):

@@ -66,6 +66,7 @@ ERRORS = [
     "LockedError",
     "MasterNotFound",
     "MissingExtraError",
+    "MissingValuesError",
     "ModuleNotFound",
     "NameTakenError",
     "NodeTimeoutError",

@@ -403,6 +403,7 @@ CALLS = {
         "end": None,
         "merge_gap": 0,
         "end_interval": True,
+        "missing": False,
     },
     "data_delete": {"stream": NO, "start": None, "end": None},
     "data_intervals": {"stream": NO, "start": None, "end": None},
@@ -448,7 +449,7 @@ CALLS = {
 
 
 #: Parameters that the reference does not have; they are given by name.
-EXTENSIONS = {"decimation_level", "end_interval", "follow"}
+EXTENSIONS = {"decimation_level", "end_interval", "follow", "missing"}
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -82,11 +82,21 @@ class Node(
 
     @abstractmethod
     async def info(self) -> NodeInfo:
-        """Return version, name and storage of the node.
+        """Return version, name, storage and capabilities of the node.
 
         Notes
         -----
         Wire: ``GET /version.json`` and ``GET /dbinfo``.
+        """
+
+    @abstractmethod
+    async def capabilities(self) -> frozenset[str]:
+        """Return what the node can do that one of Joule 1.0.1 cannot, as in `NodeInfo`.
+
+        Notes
+        -----
+        An extension. Wire: ``GET /version.json``, whose ``capabilities`` clients of Joule 1.0.1
+        ignore; a node that has told any is not asked again.
         """
 
     @abstractmethod

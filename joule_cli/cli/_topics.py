@@ -79,8 +79,13 @@ parquet: pip install 'joule-cli[parquet]'.
 
 Values of float streams may be infinite: inf and -inf, in JSON the strings "inf" and
 "-inf", for which it has no numbers. They are read in any case, as Infinity too, and
-come back as what they were. NaN is never stored; nan ("nan" in JSON) is only printed,
-for the mean of infinities of both signs and in the answers to queries.
+come back as what they were.
+
+Values of float streams may be missing: nothing between the delimiters of CSV and TSV,
+nan in text, null in JSON, Parquet and Arrow, NaN in HDF5 and NULL in SQL. Means,
+minima and maxima are those of the other values. A mean of infinities of both signs is
+shown as missing, too. A node of Joule 1.0.1 and streams of integers hold no missing
+values.
 
 Formats of events
 
@@ -160,6 +165,7 @@ may be worded anew, codes stay:
   locked_error                    the folder or the stream is in use or configured
   master_not_found                no such user or node controls the node
   missing_extra_error             an extra of this package is needed
+  missing_values_error            the stream or the node cannot hold missing values
   module_not_found                there is no such module
   name_taken_error                the name is already used in the folder
   no_events_error                 there are no events, and --fail-empty was given

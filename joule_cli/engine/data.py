@@ -153,6 +153,7 @@ class EmbeddedData(EngineState, DataActions):
         merge_gap: int = 0,
         *,
         end_interval: bool = True,
+        missing: bool = False,
     ) -> Pipe:
         from joule_cli.engine.live import ProducerSink
         from joule_cli.pipes import SinkPipe
@@ -169,7 +170,7 @@ class EmbeddedData(EngineState, DataActions):
         except BaseException:
             self.producers.release(stored.id)
             raise
-        session = self.store.session(stored, int(merge_gap))
+        session = self.store.session(stored, int(merge_gap), missing=missing)
         sink = ProducerSink(
             session, stored, self.producers, self._subscribers, end_interval=end_interval
         )

@@ -143,8 +143,12 @@ CREATE TABLE follower (
 );
 """
 
+# Rows may have missing values, and their levels then counts (stores/sqlite/levels.py): programs
+# that do not know of them would take them for damage, and join chunks wrong.
+_MISSING_VALUES = ""
+
 #: Entry i leads from version i to version i + 1 (``PRAGMA user_version``).
-MIGRATIONS = (_METADATA + _ROWS, _EVENTS, _PEERS)
+MIGRATIONS = (_METADATA + _ROWS, _EVENTS, _PEERS, _MISSING_VALUES)
 
 
 def migrate(connection: apsw.Connection, path: str) -> None:
@@ -157,6 +161,9 @@ def migrate(connection: apsw.Connection, path: str) -> None:
     """
     version = file_version(connection, path)
     if version == len(MIGRATIONS):
+        return
+    if not any(MIGRATIONS[version:]) and connection.readonly("main"):
+        # it cannot be changed, and need not be
         return
     connection.execute("BEGIN IMMEDIATE")
     try:

@@ -21,12 +21,16 @@ from joule_cli.engine.follower import EmbeddedFollowers
 from joule_cli.engine.master import EmbeddedMasters
 from joule_cli.engine.module import EmbeddedModules
 from joule_cli.engine.producers import Producers
+from joule_cli.model.node_info import MISSING_VALUES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from joule_cli.model import NodeInfo
+
+
+_CAPABILITIES = frozenset({MISSING_VALUES})
 
 
 def time_now() -> int:
@@ -76,6 +80,9 @@ class EmbeddedNode(
         uuid = await self._node_uuid()
         return await self.database.outside(lambda _: self._node_info(uuid))
 
+    async def capabilities(self) -> frozenset[str]:
+        return _CAPABILITIES
+
     async def close(self) -> None:
         try:
             await self._close_queries()
@@ -103,6 +110,7 @@ class EmbeddedNode(
             size_free=free,
             size_db=size,
             uuid=uuid,
+            capabilities=_CAPABILITIES,
         )
 
 

@@ -154,9 +154,10 @@ class TableWriter(Writer):
         return self.compressions[0]
 
     def _make_schema(self, names: list[str]) -> pa.Schema:
-        element = pa.from_numpy_dtype(self.head.layout.element)
+        element = self.head.layout.element
+        kind, lacks = pa.from_numpy_dtype(element), element.kind == "f"
         fields = [pa.field("timestamp", TIME_TYPE, nullable=False)]
-        fields += [pa.field(name, element, nullable=False) for name in names]
+        fields += [pa.field(name, kind, nullable=lacks) for name in names]
         if self._number is not None:
             fields.append(pa.field(self._number, pa.int32(), nullable=False))
         return pa.schema(fields)
@@ -189,7 +190,7 @@ class TableWriter(Writer):
             raise os_failure(exc, self.name) from exc
         old = self._reader(place, ReadOptions(datatype=self.head.layout.datatype))
         reason = None
-        if not old.schema.equals(self.schema, check_metadata=False):
+        if _plain(old.schema) != _plain(self.schema):
             reason = "it has other columns"
         elif old.head.decimation_level != self.head.decimation_level:
             reason = "it has another decimation level"
@@ -251,7 +252,7 @@ class TableWriter(Writer):
             return
         stamps = self._stamps[:n]
         columns = [pa.array(stamps).view(TIME_TYPE)]
-        columns += [pa.array(column[:n]) for column in self._columns]
+        columns += [_column(column[:n]) for column in self._columns]
         if self._number is not None:
             marks = np.zeros(n, np.int32)
             marks[self._breaks] = 1
@@ -302,6 +303,17 @@ class TableWriter(Writer):
             raise failure
         if failure is not None:
             raise os_failure(failure, self.name) from failure
+
+
+def _column(values: npt.NDArray[Any]) -> pa.Array:
+    """Return the values with null for NaN."""
+    missing = np.isnan(values) if values.dtype.kind == "f" else None
+    return pa.array(values, mask=missing if missing is not None and missing.any() else None)
+
+
+def _plain(schema: pa.Schema) -> list[tuple[str, pa.DataType]]:
+    # not whether values may be null: files from before missing values say that none is
+    return [(field.name, field.type) for field in schema]
 
 
 def as_json(value: Any) -> bytes:

@@ -24,7 +24,7 @@ _INTERVAL_COLUMN = "interval"
 
 
 class CsvWriter(LineWriter):
-    """CSV with a header, RFC 4180 quotes and shortest numbers."""
+    """CSV with a header, RFC 4180 quotes and shortest numbers; a missing value is no text."""
 
     default_delimiter = ","
 
@@ -76,6 +76,7 @@ class CsvWriter(LineWriter):
             options.precision,
             None if form is None else lambda stamp: quoted(form(stamp)),
             end,
+            missing="",
         )
 
 

@@ -267,7 +267,7 @@ def flat_rows(
 class JsonRows:
     """Writes the numbers of rows as JSON, by a template of one row.
 
-    Infinities and NaN, which JSON lacks, are the strings ``"inf"``, ``"-inf"`` and ``"nan"``.
+    Infinities, which JSON lacks, are the strings ``"inf"`` and ``"-inf"``; a missing value is null.
     """
 
     def __init__(self, head: StreamHead, options: WriteOptions) -> None:
@@ -288,9 +288,12 @@ class JsonRows:
         for i, position in enumerate(self._order):
             column = data[:, position]
             if self._options.precision is None:
-                cells[i + 1 :: width + 1] = shortest(column, quoted=True)[1:-1].decode().split(",")
+                numbers = shortest(column, quoted=True, missing="null")
+                cells[i + 1 :: width + 1] = numbers[1:-1].decode().split(",")
             else:
-                cells[i + 1 :: width + 1] = fixed(column, self._options.precision, quoted=True)
+                cells[i + 1 :: width + 1] = fixed(
+                    column, self._options.precision, quoted=True, missing="null"
+                )
         return ((template * n) % tuple(cells)).encode()
 
 

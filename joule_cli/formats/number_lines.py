@@ -21,6 +21,7 @@ def number_lines(
     precision: int | None = None,
     format_time: Callable[[int], str] | None = None,
     end: bytes = b"\n",
+    missing: str = "nan",
 ) -> bytes:
     """Write timestamp and values of each row.
 
@@ -38,11 +39,13 @@ def number_lines(
         Text of a timestamp; `None` is integer µs.
     end
         Of every line.
+    missing
+        What stands for NaN.
     """
     text = None
     if format_time is None and end == b"\n":
         if precision is None:
-            text = shortest_rows(stamps, data, delimiter)
+            text = shortest_rows(stamps, data, delimiter, missing.encode())
         elif precision == 6:
             text = fixed_rows(stamps, data, delimiter)
     if text is not None:
@@ -53,11 +56,13 @@ def number_lines(
     else:
         times = [format_time(stamp).encode() for stamp in stamps.tolist()]
     if precision is None:
-        values = shortest(data)[2:-2].replace(b"],[", b"\n").replace(b",", delimiter)
+        values = (
+            shortest(data, missing=missing)[2:-2].replace(b"],[", b"\n").replace(b",", delimiter)
+        )
     else:
         # one format for all rows is three times as fast as one row at a time
         form = delimiter.join([b"%b"] * width)
-        cells = [cell.encode() for cell in fixed(data.ravel(), precision)]
+        cells = [cell.encode() for cell in fixed(data.ravel(), precision, missing=missing)]
         values = b"\n".join([form] * n) % tuple(cells)
     cells_of_lines: list[bytes] = [b""] * (2 * n)
     cells_of_lines[::2] = times

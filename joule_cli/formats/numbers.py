@@ -229,7 +229,7 @@ def pieces(block: bytes, size: int = PIECE_BYTES) -> list[bytes]:
     return out
 
 
-def shortest(values: Array, *, quoted: bool = False) -> bytes:
+def shortest(values: Array, *, quoted: bool = False, missing: str = "nan") -> bytes:
     """Write numbers as the shortest text that reads back to the same value of their type.
 
     Parameters
@@ -237,13 +237,15 @@ def shortest(values: Array, *, quoted: bool = False) -> bytes:
     values
         Any shape, contiguous or not, of any element type.
     quoted
-        Put infinities and NaN, for which JSON has no numbers, between quotation marks.
+        Put infinities, for which JSON has no numbers, between quotation marks.
+    missing
+        What stands for NaN.
 
     Returns
     -------
     bytes
         JSON, nested as the array is; whole numbers without ``.0``, negative zero as ``-0.0``,
-        and ``inf``, ``-inf`` and ``nan``.
+        infinities as ``inf`` and ``-inf``.
     """
     values = np.ascontiguousarray(values)
     text: bytes = orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY)
@@ -251,29 +253,31 @@ def shortest(values: Array, *, quoted: bool = False) -> bytes:
         return text
     if b"null" in text:
         form = '"%s"' if quoted else "%s"
-        words = [(form % value).encode() for value in values[~np.isfinite(values)].tolist()]
-        text = b"".join(chain(*zip_longest(text.split(b"null"), words, fillvalue=b"")))
+        words = {math.inf: (form % "inf").encode(), -math.inf: (form % "-inf").encode()}
+        found = [words.get(v, missing.encode()) for v in values[~np.isfinite(values)].tolist()]
+        text = b"".join(chain(*zip_longest(text.split(b"null"), found, fillvalue=b"")))
     text = text.replace(b".0,", b",").replace(b".0]", b"]")
     if b"-0," in text or b"-0]" in text:
         text = text.replace(b"-0,", b"-0.0,").replace(b"-0]", b"-0.0]")
     return text
 
 
-def fixed(values: Array, precision: int, *, quoted: bool = False) -> list[str]:
+def fixed(
+    values: Array, precision: int, *, quoted: bool = False, missing: str = "nan"
+) -> list[str]:
     """Write each number with `precision` decimals; integers exactly.
 
     Parameters
     ----------
     values
         (n,) of an element type.
-    quoted
-        Put infinities and NaN between quotation marks.
+    quoted, missing
+        As in `shortest`.
     """
     if values.dtype.kind == "f":
         out = [f"{value:.{precision}f}" for value in values.tolist()]
-        if quoted:
-            for i in np.flatnonzero(~np.isfinite(values)).tolist():
-                out[i] = f'"{out[i]}"'
+        for i in np.flatnonzero(~np.isfinite(values)).tolist():
+            out[i] = missing if np.isnan(values[i]) else f'"{out[i]}"' if quoted else out[i]
         return out
     zeros = f".{'0' * precision}" if precision else ""
     return [f"{value}{zeros}" for value in values.tolist()]

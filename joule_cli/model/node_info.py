@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+#: The capability to hold missing values in streams of float types.
+MISSING_VALUES: Final = "missing-values"
 
 
 @dataclass(slots=True, frozen=True)
@@ -20,6 +23,8 @@ class NodeInfo:
         Free space, space used by others and reserved space of that file system.
     uuid
         Fixed for the life of the node's database; empty when the node does not tell.
+    capabilities
+        What the node can do that one of Joule 1.0.1 cannot, such as `MISSING_VALUES`.
     """
 
     version: str
@@ -30,6 +35,7 @@ class NodeInfo:
     size_free: int
     size_db: int
     uuid: str = ""
+    capabilities: frozenset[str] = frozenset()
 
     def to_json(self) -> dict[str, Any]:
         """Return every field by name."""
@@ -42,4 +48,5 @@ class NodeInfo:
             "size_free": self.size_free,
             "size_other": self.size_other,
             "size_reserved": self.size_reserved,
+            "capabilities": sorted(self.capabilities),
         }

@@ -13,6 +13,7 @@ from joule_cli.errors import ApiError, DuplicateTimestampError, FormatError, Jou
 from joule_cli.formats.archive import Archive
 from joule_cli.model import ArchiveLog, ArchiveMessage, DataStream, Event, EventStream
 from joule_cli.ops.archive_importers import find_importer
+from joule_cli.ops.missing import holds_missing
 from joule_cli.ops.rows import reordered
 from joule_cli.ops.streams import (
     Place,
@@ -115,7 +116,8 @@ class _Import:
         columns = match_target(names, stored, Naming(), target.path)
         n_rows = self._rows_of(stream)
         note.info(f"importing {n_rows} rows of data into {target.path}")
-        pipe = await self._node.data_write(stored, merge_gap=target.merge_gap)
+        missing = await holds_missing(self._node)
+        pipe = await self._node.data_write(stored, merge_gap=target.merge_gap, missing=missing)
         try:
             for member in members:
                 if member.name is None:

@@ -10,6 +10,7 @@ from joule_cli.errors import LayoutMismatchError
 from joule_cli.ops.annotations import copy_annotations, missing_annotations
 from joule_cli.ops.errors import OperationError, UnitsMismatchError, partial_after
 from joule_cli.ops.joints import join, joints
+from joule_cli.ops.missing import refuse_missing_rows
 from joule_cli.ops.progress import Meter
 from joule_cli.ops.rows import RowWriter, reordered
 from joule_cli.ops.streams import (
@@ -124,6 +125,8 @@ async def copy_stream(
         Its units differ and `CopyOptions.accept_units` is false.
     OperationError
         The options contradict each other, or source and destination are one stream.
+    MissingValuesError
+        The rows have missing values, and the destination's node cannot hold them.
     VerificationError
         With `CopyOptions.verify`: rows differ.
     PartialError
@@ -172,6 +175,8 @@ class _Work:
     #: pieces joined where neither stream has anything between that is to stay as it is
     runs: list[Interval]
     annotations: list[Annotation]
+    #: the destination can hold missing values
+    missing: bool
 
 
 async def _prepare(source: Place, destination: Place, options: CopyOptions) -> _Work:
@@ -201,16 +206,10 @@ async def _prepare(source: Place, destination: Place, options: CopyOptions) -> _
         annotations = await missing_annotations(
             (source.node, stream), (destination.node, target), start, options.end, options.intervals
         )
+    runs = _join_pieces(pieces, blocked)
+    missing = await refuse_missing_rows(source, destination, stream, runs)
     return _Work(
-        stream,
-        target,
-        names,
-        columns,
-        everything,
-        wanted,
-        pieces,
-        _join_pieces(pieces, blocked),
-        annotations,
+        stream, target, names, columns, everything, wanted, pieces, runs, annotations, missing
     )
 
 
@@ -260,7 +259,7 @@ async def _copy_run(
 ) -> None:
     reader = await source.node.data_read(work.source, run.start, run.end)
     async with reader:
-        pipe = await destination.node.data_write(target)
+        pipe = await destination.node.data_write(target, missing=work.missing)
         async with RowWriter(pipe, meter) as writer:
             async for rows, ended in reader.blocks():
                 await writer.write(reordered(rows, work.columns))

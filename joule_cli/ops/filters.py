@@ -12,6 +12,7 @@ import numpy as np
 from joule_cli.model.data_stream import KEEP_ALL
 from joule_cli.ops.errors import partial_after
 from joule_cli.ops.joints import enclosing
+from joule_cli.ops.missing import holds_missing, may_lack_values, refuse_missing
 from joule_cli.ops.progress import Meter
 from joule_cli.ops.reach import reach_back, reach_forward
 from joule_cli.ops.rows import RowWriter, even_blocks, reordered
@@ -136,6 +137,8 @@ async def filter_stream(
         Its elements are called otherwise.
     OverlapError
         The destination has rows there and `FilterOptions.mode` is ``fail``.
+    MissingValuesError
+        Windows have only missing values, and the destination's node cannot hold the results.
     PartialError
         It failed after rows had been stored; ``resume`` continues there.
     """
@@ -154,9 +157,9 @@ async def filter_stream(
             found = _results(source, work, task, options, destination.path)
             async with aclosing(found) as results:
                 if task.replace:
-                    await _replace(destination, target, task.part, results, meter)
+                    await _replace(destination, target, work, task.part, results, meter)
                 else:
-                    await _append(destination, target, results, meter)
+                    await _append(destination, target, work, results, meter)
         if options.mode == "resume":
             # all of them: an interruption may have come just before this
             await join_inside(destination, target, work.everything)
@@ -196,6 +199,8 @@ class _Work:
     short: list[Interval]
     #: others with too few, found while reading
     found_short: list[Interval]
+    #: the destination can hold missing results
+    missing: bool
 
 
 async def _prepare(source: Place, destination: Place, options: FilterOptions) -> _Work:
@@ -218,7 +223,8 @@ async def _prepare(source: Place, destination: Place, options: FilterOptions) ->
     present: list[Interval] = []
     if target is not None and options.mode != "fail":
         present = await stored_intervals(destination.node, target)
-    work = _Work(stream, target, datatype, names, columns, wholes, [], [], [], [])
+    missing = await holds_missing(destination.node)
+    work = _Work(stream, target, datatype, names, columns, wholes, [], [], [], [], missing)
     touched = {enclosing(wholes, hit.start) for hit in intersection(wholes, present)}
     begin: Interval | None = None  # of a row of intervals that the destination has nothing of
     last: Interval | None = None
@@ -234,6 +240,12 @@ async def _prepare(source: Place, destination: Place, options: FilterOptions) ->
         await _prepare_touched(source, work, whole, present, options)
     if begin and last:
         work.tasks.append(_run(begin, last))
+    if not missing and await may_lack_values(source.node, stream):
+        # results that were stored before the first missing one would stay
+        for task in work.tasks:
+            found = _results(source, work, task, options, destination.path)
+            async with aclosing(found) as results:
+                await refuse_missing(results, destination)
     return work
 
 
@@ -326,9 +338,13 @@ def _note_short(kernel: WindowFilter, work: _Work) -> None:
 
 
 async def _append(
-    destination: Place, target: DataStream, results: AsyncIterator[tuple[Rows, bool]], meter: Meter
+    destination: Place,
+    target: DataStream,
+    work: _Work,
+    results: AsyncIterator[tuple[Rows, bool]],
+    meter: Meter,
 ) -> None:
-    pipe = await destination.node.data_write(target)
+    pipe = await destination.node.data_write(target, missing=work.missing)
     async with RowWriter(pipe, meter) as writer:
         async for rows, ended in results:
             await writer.write(rows)
@@ -339,6 +355,7 @@ async def _append(
 async def _replace(
     destination: Place,
     target: DataStream,
+    work: _Work,
     part: Interval,
     results: AsyncIterator[tuple[Rows, bool]],
     meter: Meter,
@@ -350,7 +367,7 @@ async def _replace(
         first = int(rows["timestamp"][0])
         stop = int(rows["timestamp"][-1]) + 1
         gap = 0 if last is None else max(first - last - 1, 1)
-        pipe = await destination.node.data_write(target, begin, stop, gap)
+        pipe = await destination.node.data_write(target, begin, stop, gap, missing=work.missing)
         async with RowWriter(pipe, meter) as writer:
             await writer.write(rows)
         begin, last = stop, stop - 1

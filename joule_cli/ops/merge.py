@@ -13,6 +13,7 @@ import numpy as np
 from joule_cli.model import DataStream, Element
 from joule_cli.ops.errors import OperationError, partial_after
 from joule_cli.ops.joints import enclosing
+from joule_cli.ops.missing import holds_missing
 from joule_cli.ops.progress import Meter
 from joule_cli.ops.reach import reach_back, reach_forward
 from joule_cli.ops.resample import Cursor, Method, cover, sample
@@ -310,7 +311,8 @@ async def _merge_run(
             secondary = await node.data_read(stream, low, high)
             cursor = Cursor(await stack.enter_async_context(secondary))
             cursors.append(await stack.enter_async_context(aclosing(cursor)))
-        out = await node.data_write(target)
+        # on a node that cannot hold missing values, the sources have none
+        out = await node.data_write(target, missing=await holds_missing(node))
         writer = await stack.enter_async_context(RowWriter(out, meter))
         inside = _Inside(pieces)
         async with aclosing(even_blocks(pipe)) as blocks:

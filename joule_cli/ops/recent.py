@@ -46,7 +46,7 @@ class Recent:
         self._stretch = 0
         times = np.empty(0, np.int64)
         values = np.empty((0, width))
-        self._kept = _Kept(times, times, times, np.empty(0), values, values, values)
+        self._kept = _Kept(times, times, times, values, values, values, values)
         self.rows = 0
 
     @property
@@ -68,19 +68,23 @@ class Recent:
         highs: npt.NDArray[Any],
         weight: int = 1,
     ) -> None:
-        """Take rows behind those there are, each of which stands for `weight` rows."""
+        """Take rows behind those there are, each of which stands for `weight` rows.
+
+        A value without a minimum is missing.
+        """
         count = len(times)
         if not count:
             return
         self.rows += count * weight
         if self._origin is None:
             self._origin = int(times[0])
+        missing = np.isnan(lows)
         new = _Kept(
             np.full(count, self._stretch, np.int64),
             times,
             times,
-            np.full(count, float(weight)),
-            means * float(weight),
+            np.where(missing, 0.0, weight),
+            np.where(missing, 0.0, means * float(weight)),
             lows.astype(np.float64),
             highs.astype(np.float64),
         )
@@ -110,8 +114,8 @@ class Recent:
             kept.last[ends],
             np.add.reduceat(kept.weights, starts),
             sums,
-            np.minimum.reduceat(kept.lows, starts),
-            np.maximum.reduceat(kept.highs, starts),
+            np.fmin.reduceat(kept.lows, starts),
+            np.fmax.reduceat(kept.highs, starts),
         )
 
     def stretches(self) -> list[Stretch]:
@@ -119,13 +123,14 @@ class Recent:
         kept = self._kept
         cuts = np.flatnonzero(np.diff(kept.stretch)) + 1
         times = kept.first + (kept.last - kept.first) // 2
-        means = kept.sums / kept.weights[:, None]
+        means = np.full(kept.sums.shape, np.nan)
+        np.divide(kept.sums, kept.weights, out=means, where=kept.weights > 0)
         parts = [np.split(part, cuts) for part in (times, means, kept.lows, kept.highs)]
         return [Stretch(*one) for one in zip(*parts, strict=True) if len(one[0])]
 
 
 class _Kept(NamedTuple):
-    """What is kept of each bucket: stretch, first and last time, number of rows, values."""
+    """What is kept of each bucket: stretch, first and last time, values and their weights."""
 
     stretch: npt.NDArray[np.int64]
     first: npt.NDArray[np.int64]

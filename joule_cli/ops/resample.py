@@ -39,7 +39,8 @@ def sample(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Return the values of `rows` at `times`, and for which of these there is one.
 
-    Between infinities of opposite signs there is none.
+    Between infinities of opposite signs there is none. Where a sample is missing, so is what is
+    made from it: at its own time, and with ``linear`` between it and its neighbours.
 
     Parameters
     ----------
@@ -69,23 +70,24 @@ def sample(
         distance = np.minimum(to_left, to_right)
         tolerance = tolerance or 0
     else:
-        found = _between(values, before, after, to_left, to_right)
+        low, high = values[before].astype(np.float64), values[after].astype(np.float64)
+        found = _between(low, high, to_left, to_right)
         # both neighbours are needed, the nearer one within the tolerance
         outside = (to_left == _LATEST) | (to_right == _LATEST)
-        outside |= np.isnan(found).any(axis=1)
+        undefined = np.isnan(found)
+        if undefined.any():
+            outside |= (undefined & ~np.isnan(low) & ~np.isnan(high)).any(axis=1)
         distance = np.where(outside, _LATEST, np.minimum(to_left, to_right))
     limit = _LATEST - 1 if tolerance is None else tolerance
     return found, distance <= limit
 
 
 def _between(
-    values: npt.NDArray[np.generic],
-    before: npt.NDArray[np.intp],
-    after: npt.NDArray[np.intp],
+    low: npt.NDArray[np.float64],
+    high: npt.NDArray[np.float64],
     to_left: _Stamps,
     to_right: _Stamps,
 ) -> npt.NDArray[np.float64]:
-    low, high = values[before].astype(np.float64), values[after].astype(np.float64)
     span = to_left.astype(np.float64) + to_right
     share = np.divide(to_left, span, out=np.zeros(len(span)), where=span > 0)[:, None]
     # exact at the samples themselves, and no overflow between values of opposite sign

@@ -72,7 +72,7 @@ def reordered(rows: Rows, columns: Sequence[int] | None) -> Rows:
 def fill_values(
     rows: Rows, values: npt.NDArray[np.generic], stream: str, *, column: int = 0
 ) -> None:
-    """Put results into the columns of `rows` from `column` on.
+    """Put results, of which some may be missing, into the columns of `rows` from `column` on.
 
     Parameters
     ----------
@@ -82,20 +82,21 @@ def fill_values(
     Raises
     ------
     InvalidValuesError
-        One is NaN, which no stream can hold, or a number too large for the type of `rows`.
+        One is a number too large for the type of `rows`.
     """
     target = rows["data"][:, column : column + values.shape[1]]
     with np.errstate(over="ignore"):
         target[:] = values
-    if target.dtype.kind != "f" or np.isfinite(target).all():
-        return
-    for bad, what in (
-        (np.isnan(target), "is not a number"),
-        (np.isinf(target) & np.isfinite(values), f"is out of the range of {target.dtype.name}"),
-    ):
-        if bad.any():
-            stamp = int(rows["timestamp"][int(bad.any(axis=1).argmax())])
-            raise InvalidValuesError(f"the result at {stamp} {what}", object=stream)
+    if target.dtype.kind == "f" and not np.isfinite(target).all():
+        bad = np.isinf(target) & np.isfinite(values)
+        refuse_results(rows, bad, f"is out of the range of {target.dtype.name}", stream)
+
+
+def refuse_results(rows: Rows, bad: npt.NDArray[np.bool_], what: str, stream: str) -> None:
+    """Raise `InvalidValuesError` for the first row with a result that is `bad`."""
+    if bad.any():
+        stamp = int(rows["timestamp"][int(bad.any(axis=1).argmax())])
+        raise InvalidValuesError(f"the result at {stamp} {what}", object=stream)
 
 
 class RowWriter:

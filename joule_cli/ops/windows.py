@@ -1,15 +1,18 @@
-"""Moving mean and running median of rows that arrive in blocks."""
+"""Moving mean and running median of rows that arrive in blocks.
+
+A window leaves missing values out; where it has no others, the result is missing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from joule_cli.ops.errors import OperationError
-from joule_cli.ops.rows import fill_values
+from joule_cli.ops.rows import fill_values, refuse_results
 from joule_cli.series.layout import Layout, Rows
 
 _Values: TypeAlias = npt.NDArray[np.generic]
@@ -30,15 +33,28 @@ def moving_mean(values: _Values, window: int) -> _Floats:
     cost no precision, infinities elsewhere do not matter, and the work does not depend on the
     window. The mean of infinities of both signs is NaN.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
-        means = _window_sums(values.astype(np.float64), window) / window
+    floats = values.astype(np.float64)
+    missing = np.isnan(floats)
+    present: _Floats | int = window
+    if missing.any():
+        floats[missing] = 0
+        present = _window_sums((~missing).astype(np.float64), window)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        means = _window_sums(floats, window) / present
         finite = np.isfinite(means)
         if not finite.all():
-            # a sum was too large, unless values are infinite; dividing first costs a little
-            # precision instead
-            divided = _window_sums(values.astype(np.float64) / window, window)
+            # a sum was too large, unless values are infinite or missing; dividing first costs a
+            # little precision instead
+            divided = _window_sums(floats / window, window) * (window / present)
             means = np.where(finite, means, divided)
     return means
+
+
+def all_missing(values: _Values, window: int) -> npt.NDArray[np.bool_]:
+    """Tell of which windows every value is missing."""
+    missing: npt.NDArray[np.bool_] = np.isnan(values)
+    everything: npt.NDArray[np.bool_] = _window_sums(missing.astype(np.float64), window) == window
+    return everything
 
 
 def _window_sums(values: _Floats, window: int) -> _Floats:
@@ -67,19 +83,36 @@ def running_median(values: _Values, window: int) -> _Floats:
     step = max(_STEP_VALUES // (window * width), 1)
     for first in range(0, results, step):
         last = min(first + step, results)
-        views = np.lib.stride_tricks.sliding_window_view(
-            values[first : last + window - 1], window, axis=0
-        )
+        part = values[first : last + window - 1]
+        views = np.lib.stride_tricks.sliding_window_view(part, window, axis=0)
         half = window // 2
-        if window % 2:
+        if part.dtype.kind == "f" and np.isnan(part).any():
+            out[first:last] = _present_median(views)
+        elif window % 2:
             out[first:last] = np.partition(views, half, axis=-1)[..., half]
         else:
-            parts = np.partition(views, (half - 1, half), axis=-1)[..., half - 1 : half + 1]
-            low, high = np.moveaxis(parts.astype(np.float64), -1, 0)
-            with np.errstate(invalid="ignore"):
-                # halves first: a sum may be too large
-                out[first:last] = np.where(low == high, low, low / 2 + high / 2)
+            parts = np.partition(views, (half - 1, half), axis=-1)
+            out[first:last] = _middle(parts[..., half - 1], parts[..., half])
     return out
+
+
+def _present_median(views: npt.NDArray[Any]) -> _Floats:
+    """Return the median of what is not missing."""
+    # sorting puts NaN behind all numbers
+    ordered = np.sort(views, axis=-1)
+    present = views.shape[-1] - np.isnan(views).sum(axis=-1, keepdims=True)
+    low = np.take_along_axis(ordered, np.maximum(present - 1, 0) // 2, axis=-1)
+    high = np.take_along_axis(ordered, present // 2, axis=-1)
+    return _middle(low[..., 0], high[..., 0])
+
+
+def _middle(low: npt.NDArray[Any], high: npt.NDArray[Any]) -> _Floats:
+    """Return what lies between the middle two of an even number."""
+    low, high = low.astype(np.float64), high.astype(np.float64)
+    with np.errstate(invalid="ignore"):
+        # halves first: a sum may be too large
+        median: _Floats = np.where(low == high, low, low / 2 + high / 2)
+    return median
 
 
 class WindowFilter:
@@ -135,7 +168,7 @@ class WindowFilter:
         Raises
         ------
         InvalidValuesError
-            A result is NaN, or too large for its type.
+            A result is not a number, or too large for its type.
         """
         rows = np.concatenate([self._carry, rows]) if len(self._carry) else rows
         middle, begins, ends, kept = self._windows(rows["timestamp"])
@@ -144,8 +177,14 @@ class WindowFilter:
         out: Rows = np.empty(len(middle), self._dtype)
         if len(middle):
             out["timestamp"] = rows["timestamp"][middle]
-            values = _each_window(self._kernel, rows["data"], begins, ends - begins)
-            fill_values(out, values, self._destination)
+            values, sizes = rows["data"], ends - begins
+            found = _each_window(self._kernel, values, begins, sizes)
+            fill_values(out, found, self._destination)
+            undefined = np.isnan(found)
+            if undefined.any():
+                # of infinities of both signs
+                undefined &= _each_window(all_missing, values, begins, sizes) == 0
+                refuse_results(out, undefined, "is not a number", self._destination)
         return out
 
     def _windows(self, stamps: _Indices) -> tuple[_Indices, _Indices, _Indices, int]:

@@ -12,12 +12,14 @@ from joule_cli.errors import (
     DataError,
     JouleError,
     LayoutMismatchError,
+    MissingValuesError,
     ProtocolError,
     StreamInUseError,
     StreamNotFound,
     SubscriptionError,
 )
 from joule_cli.model import DataStream
+from joule_cli.model.node_info import MISSING_VALUES
 from joule_cli.pipes import LocalPipe, SinkPipe
 from joule_cli.remote.answers import read_integer, require_ok
 from joule_cli.remote.base import RemoteState
@@ -27,7 +29,7 @@ from joule_cli.remote.rows import Download
 from joule_cli.remote.session import LONG_WORK
 from joule_cli.remote.upload import Upload
 from joule_cli.wire import endpoints
-from joule_cli.wire.params import FOLLOW, bounds_params, key_params
+from joule_cli.wire.params import FOLLOW, MISSING, bounds_params, key_params
 
 if TYPE_CHECKING:
     from joule_cli.api.references import StreamRef
@@ -107,6 +109,7 @@ class RemoteData(RemoteState, DataActions):
         merge_gap: int = 0,
         *,
         end_interval: bool = True,
+        missing: bool = False,
     ) -> Pipe:
         start, end = _check_bounds(start, end)
         if merge_gap < 0:
@@ -117,10 +120,13 @@ class RemoteData(RemoteState, DataActions):
             raise StreamInUseError(
                 f"DataStream [{model.name}] is already being produced", object=model.name
             )
+        params = _id_params(model) | {"merge-gap": str(int(merge_gap))}
+        if missing and model.layout.startswith("float"):
+            await self._require_missing_values(model)
+            params[MISSING] = "1"
         if start is not None or end is not None:
             await self.data_delete(model, start, end)
-        params = _id_params(model) | {"merge-gap": str(int(merge_gap))}
-        sink = Upload(self.session, params, model, end_interval=end_interval)
+        sink = Upload(self.session, params, model, end_interval=end_interval, missing=missing)
         await sink.begin()
         pipe = SinkPipe(model.layout, sink, model.name, model)
         pipe.stores_at_close = True
@@ -205,6 +211,14 @@ class RemoteData(RemoteState, DataActions):
                 endpoints.DATA_DECIMATE, key_params(key), about=shown(stream), patience=LONG_WORK
             )
         )
+
+    async def _require_missing_values(self, stream: DataStream) -> None:
+        if MISSING_VALUES not in await self.capabilities():
+            raise MissingValuesError(
+                f"node [{self.session.address.url}] cannot hold missing values",
+                object=stream.name,
+                hint="leave out the rows that lack values, or the elements",
+            )
 
     async def _model(self, stream: StreamRef) -> DataStream:
         key = find_stream(stream)

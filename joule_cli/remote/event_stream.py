@@ -301,8 +301,7 @@ class RemoteEventStreams(RemoteState, EventStreamActions):
         return number
 
     async def _node_uuid(self) -> str:
-        answer = await self.session.get(endpoints.VERSION_JSON)
-        return str(codec.require_keys(answer).get("uuid") or "")
+        return str((await self._version()).get("uuid") or "")
 
 
 def _stream(answer: Any) -> EventStream:

@@ -10,6 +10,7 @@ from joule_cli.remote.address import parse_address
 from joule_cli.remote.annotation import RemoteAnnotations
 from joule_cli.remote.answers import read_object
 from joule_cli.remote.archive import RemoteArchives
+from joule_cli.remote.base import read_capabilities
 from joule_cli.remote.data import RemoteData
 from joule_cli.remote.data_stream import RemoteDataStreams
 from joule_cli.remote.db import RemoteDb
@@ -82,7 +83,8 @@ class RemoteNode(
         )
 
     async def info(self) -> NodeInfo:
-        version = require_keys(await self.session.get(endpoints.VERSION_JSON), "version", "name")
+        version = require_keys(await self._version(), "version", "name")
+        capabilities = read_capabilities(version)
 
         def build(storage: dict[str, Any]) -> NodeInfo:
             return NodeInfo(
@@ -94,6 +96,7 @@ class RemoteNode(
                 size_free=storage["free"],
                 size_db=storage["size"],
                 uuid=str(version.get("uuid") or ""),
+                capabilities=capabilities,
             )
 
         keys = ("path", "other", "reserved", "free", "size")

@@ -41,16 +41,25 @@ class Upload:
     ----------
     end_interval
         Send a break at the end, so that the rows cannot run into what follows.
+    missing
+        Rows may have missing values.
     """
 
     def __init__(
-        self, session: Session, params: Params, stream: DataStream, *, end_interval: bool = True
+        self,
+        session: Session,
+        params: Params,
+        stream: DataStream,
+        *,
+        end_interval: bool = True,
+        missing: bool = False,
     ) -> None:
         self.on_close: Callable[[], object] = lambda: None
         #: called with an error when nobody can know what became of the rows
         self.on_unknown: Callable[[Exception], object] = lambda _: None
         self._session = session
         self._end_interval = end_interval
+        self._missing = missing
         self._encoder = FrameEncoder(stream.layout)
         self._last: int | None = None
         self._told = False
@@ -113,7 +122,8 @@ class Upload:
         for rows in items:
             if rows is not None and len(rows):
                 refuse_unordered(rows, last)
-                refuse_nan(rows)
+                if not self._missing:
+                    refuse_nan(rows)
                 last = int(rows["timestamp"][-1])
         self._last = last
 

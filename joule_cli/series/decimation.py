@@ -2,11 +2,14 @@
 
 Levels are powers of four. A row of level L stands for up to L rows of one interval: its timestamp
 is the mean of theirs, rounded down; its data are all means, then all minima, then all maxima.
+Missing values (NaN) are left out of all three, which are missing themselves only where every value
+is. Means of means are weighted by the values that each is made from, so that a level is the same
+whether it is made from the rows or from a finer level.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -47,7 +50,23 @@ def group_counts(n_rows: int, size: int) -> Counts:
     return counts
 
 
-def decimate(rows: Rows, size: int, layout: Layout) -> Rows:
+class Decimated(NamedTuple):
+    """Decimated rows, and what each of their values is made from.
+
+    Parameters
+    ----------
+    rows
+        (n,) of a decimated layout of 3 k values.
+    present
+        (n, k) values that were not missing in the rows that each stands for; `None` if none was
+        missing, so that the number of rows tells it.
+    """
+
+    rows: Rows
+    present: Counts | None
+
+
+def decimate(rows: Rows, size: int, layout: Layout) -> Decimated:
     """Reduce raw rows by groups of `size`, counted from the first row.
 
     Parameters
@@ -59,7 +78,7 @@ def decimate(rows: Rows, size: int, layout: Layout) -> Rows:
 
     Returns
     -------
-    Rows
+    Decimated
         (ceil(n / size),) of ``layout.decimated.dtype``. Means accumulate in float64; the mean of
         infinities of both signs is NaN.
 
@@ -73,52 +92,96 @@ def decimate(rows: Rows, size: int, layout: Layout) -> Rows:
     # one contiguous plane for each element: strided reductions run several times slower
     planes = np.ascontiguousarray(rows["data"].T)
     data = out["data"].reshape(len(out), 3, layout.width)
+    present: Counts | None = None
     with np.errstate(over="ignore", invalid="ignore"):
         for part, group in ((slice(0, full), size), (slice(full, n), n - full)):
             if part.start < part.stop:
                 cut = planes[:, part].reshape(layout.width, -1, group)
-                target = data[part.start // size : part.start // size + cut.shape[1]]
+                first = part.start // size
+                target = data[first : first + cut.shape[1]]
                 target[:, 0] = cut.mean(axis=2, dtype=np.float64).T
                 target[:, 1] = cut.min(axis=2).T
                 target[:, 2] = cut.max(axis=2).T
+                # a missing value shows in the minimum, which infinities leave a number
+                spoilt = np.isnan(target[:, 1])
+                if spoilt.any():
+                    if present is None:
+                        present = np.repeat(group_counts(n, size)[:, None], layout.width, axis=1)
+                    _leave_out_missing(cut, spoilt, target, present[first:])
     starts = np.arange(0, n, size)
     out["timestamp"] = _mean_times(rows["timestamp"], None, starts)
-    return out
+    return Decimated(out, present)
 
 
-def regroup(level_rows: Rows, counts: Counts, starts: npt.NDArray[np.intp]) -> Rows:
+def _leave_out_missing(
+    cut: npt.NDArray[np.floating],
+    spoilt: npt.NDArray[np.bool_],
+    target: npt.NDArray[np.floating],
+    present: Counts,
+) -> None:
+    """Compute anew the groups that have missing values, and count the others of each.
+
+    Parameters
+    ----------
+    cut
+        (k, groups, size) raw values.
+    spoilt
+        (groups, k) whether a value is missing.
+    target, present
+        (groups, 3, k) results and (groups, k) counts; both are changed.
+    """
+    group, element = np.nonzero(spoilt)
+    values = cut[element, group]
+    missing = np.isnan(values)
+    left = values.shape[1] - missing.sum(axis=1)
+    sums = np.where(missing, 0, values).sum(axis=1, dtype=np.float64)
+    means = np.full(len(left), np.nan)
+    np.divide(sums, left, out=means, where=left > 0)
+    target[group, 0, element] = means
+    target[group, 1, element] = np.fmin.reduce(values, axis=1)
+    target[group, 2, element] = np.fmax.reduce(values, axis=1)
+    present[group, element] = left
+
+
+def regroup(level: Decimated, counts: Counts, starts: npt.NDArray[np.intp]) -> Decimated:
     """Join neighbouring decimated rows.
 
     Parameters
     ----------
-    level_rows
+    level
         (n,) decimated rows in order of time.
     counts
-        (n,) raw rows that each stands for; the weights of the means.
+        (n,) raw rows that each stands for.
     starts
         Index of the first row of each group, ascending, the first one 0.
 
     Returns
     -------
-    Rows
-        (len(starts),) of the same dtype.
+    Decimated
+        (len(starts),) of the same dtype. A mean of means is weighted by the values that each is
+        made from.
     """
-    out = np.empty(len(starts), level_rows.dtype)
-    width = level_rows.dtype["data"].shape[0] // 3
-    means = level_rows["data"][:, :width].astype(np.float64)
-    total = np.add.reduceat(counts, starts)
+    rows, present = level
+    out = np.empty(len(starts), rows.dtype)
+    width = rows.dtype["data"].shape[0] // 3
+    means = rows["data"][:, :width].astype(np.float64)
+    weights = counts[:, None]
+    if present is not None:
+        weights = present
+        means[present == 0] = 0
+    totals = np.add.reduceat(weights, starts)
+    lengths = _lengths(starts, counts)
     with np.errstate(over="ignore", invalid="ignore"):
-        weighted = np.add.reduceat(
-            means * (counts / np.repeat(total, _lengths(starts, counts)))[:, None], starts
-        )
-        out["data"][:, :width] = weighted
-        mins = level_rows["data"][:, width : 2 * width]
-        out["data"][:, width : 2 * width] = np.minimum.reduceat(mins, starts)
-        out["data"][:, 2 * width :] = np.maximum.reduceat(
-            level_rows["data"][:, 2 * width :], starts
-        )
-    out["timestamp"] = _mean_times(level_rows["timestamp"], counts, starts)
-    return out
+        shares = weights / np.repeat(np.maximum(totals, 1), lengths, axis=0)
+        out["data"][:, :width] = np.add.reduceat(means * shares, starts)
+        mins, maxs = rows["data"][:, width : 2 * width], rows["data"][:, 2 * width :]
+        out["data"][:, width : 2 * width] = np.fmin.reduceat(mins, starts)
+        out["data"][:, 2 * width :] = np.fmax.reduceat(maxs, starts)
+    out["timestamp"] = _mean_times(rows["timestamp"], counts, starts)
+    if present is None:
+        return Decimated(out, None)
+    out["data"][:, :width][totals == 0] = np.nan
+    return Decimated(out, totals)
 
 
 def _lengths(starts: npt.NDArray[np.intp], rows: npt.NDArray[np.generic]) -> Counts:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from joule_cli.errors import LayoutMismatchError
+from joule_cli.errors import LayoutMismatchError, MissingValuesError
 
 if TYPE_CHECKING:
     from joule_cli.series.layout import Layout, Rows
@@ -32,6 +32,8 @@ def as_rows(data: object, layout: Layout) -> Rows:
     ------
     LayoutMismatchError
         Wrong number of columns, wrong dimension or a type that cannot be cast.
+    MissingValuesError
+        A value that is to be an integer is NaN.
     """
     if isinstance(data, np.ndarray) and data.dtype == layout.dtype:
         return np.atleast_1d(data) if data.ndim <= 1 else _wrong_dimensions()
@@ -108,8 +110,17 @@ def _assemble(
         if layout.element.kind == "f" and not np.can_cast(values.dtype, layout.element):
             _check_overflow(values, rows["data"])
     except (TypeError, ValueError, OverflowError) as exc:
+        if layout.element.kind != "f" and _has_missing(values):
+            raise MissingValuesError(
+                f"a stream of {layout.datatype} cannot hold missing values (NaN)",
+                hint="one of float32 or float64 can; or leave the rows out",
+            ) from exc
         raise LayoutMismatchError(f"the values do not fit the layout {layout}") from exc
     return rows
+
+
+def _has_missing(values: npt.NDArray[Any]) -> bool:
+    return any(value is None or value != value for value in values.flat)  # NaN
 
 
 def _check_overflow(values: npt.NDArray[Any], stored: npt.NDArray[Any]) -> None:

@@ -19,7 +19,7 @@ from joule_cli.server.upload import receive
 from joule_cli.wire import endpoints
 from joule_cli.wire.codec import MEDIA_TYPE
 from joule_cli.wire.frames import DECIMATION_HEADER, LAYOUT_HEADER, PRECISE_HEADER, FrameEncoder
-from joule_cli.wire.params import FOLLOW, read_bounds, read_int, read_key
+from joule_cli.wire.params import FOLLOW, MISSING, read_bounds, read_int, read_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -187,13 +187,16 @@ async def write(request: web.Request) -> web.Response:
             merge_gap = read_int(query, "merge-gap") or 0
         except ApiError:
             raise ApiError("merge-gap must be an integer") from None
-    pipe = await request.app[NODE].data_write(key, merge_gap=merge_gap, end_interval=False)
+    missing = query.get(MISSING) == "1"
+    pipe = await request.app[NODE].data_write(
+        key, merge_gap=merge_gap, end_interval=False, missing=missing
+    )
     try:
         await _ask_for_body(request)
     except BaseException:
         await pipe.close()
         raise
-    await receive(request.content, pipe, request.app[REQUESTS].read_by)
+    await receive(request.content, pipe, request.app[REQUESTS].read_by, missing=missing)
     return ok()
 
 

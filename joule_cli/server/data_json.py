@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from aiohttp import web
 
 from joule_cli.pipes.blocks import flatten_rows
@@ -13,6 +14,8 @@ from joule_cli.wire.codec import MEDIA_TYPE, dump
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    import numpy.typing as npt
 
     from joule_cli.pipes import Pipe
     from joule_cli.series.layout import Rows
@@ -26,8 +29,9 @@ _PIECE_ROWS = 4096
 class JsonRows:
     """Writes what is in a pipe as ``{"data": [[[time, value, ...], ...], ...], ...}``.
 
-    Numbers are written as Python writes them, infinities and NaN as the words that it has for
-    them: so does the original node.
+    Numbers are written as Python writes them, infinities as the words that it has for them: so
+    does the original node. Missing values, which that has only as means of infinities of both
+    signs, are null.
     """
 
     def __init__(self, pipe: Pipe) -> None:
@@ -68,7 +72,16 @@ class JsonRows:
                 lead = ", [" if self._segments else "["
                 self._in_segment, self._segments = True, self._segments + 1
             matrix = flatten_rows(rows[index : index + _PIECE_ROWS])
-            yield (lead + dump(matrix.tolist())[1:-1]).encode()
+            yield (lead + dump(_listed(matrix))[1:-1]).encode()
         if ends and self._in_segment:
             self._in_segment = False
             yield b"]"
+
+
+def _listed(matrix: npt.NDArray[Any]) -> Any:
+    """Return the rows as lists, with `None` for missing values."""
+    missing = np.isnan(matrix)
+    if missing.any():
+        matrix = matrix.astype(object)
+        matrix[missing] = None
+    return matrix.tolist()

@@ -30,7 +30,13 @@ async def version_json(request: web.Request) -> web.Response:
     # watched by monitoring and asked first by every client: it waits for no other work
     info = request.app[IDENTITY]
     return json_response(
-        {"version": info.version, "name": request.app[SETTINGS].name, "uuid": info.uuid}
+        {
+            "version": info.version,
+            "name": request.app[SETTINGS].name,
+            "uuid": info.uuid,
+            # a Joule 1.0.1 client ignores them
+            "capabilities": sorted(info.capabilities),
+        }
     )
 
 

@@ -41,6 +41,8 @@ async def receive(
     content: StreamReader,
     pipe: Pipe,
     begun: Callable[[asyncio.Task[None]], None] = lambda reading: None,
+    *,
+    missing: bool = False,
 ) -> None:
     """Store the rows of a body while they arrive, and close the pipe.
 
@@ -52,6 +54,8 @@ async def receive(
     begun
         Gets the task that reads the body. When it is cancelled, what has arrived is still stored
         and passed on before this is cancelled, too.
+    missing
+        Rows may have missing values.
 
     Raises
     ------
@@ -67,7 +71,7 @@ async def receive(
             last: int | None = None
             while (data := await inflow.take(size)) is not None:
                 items = split_at_tokens(np.frombuffer(data, pipe.dtype))
-                good = _first_fault(items, last)
+                good = _first_fault(items, last, missing=missing)
                 if good is not None:
                     # the intervals before the one that will be refused are kept
                     await pipe.hand_over(items[:good])
@@ -132,7 +136,7 @@ class _Inflow:
         return data
 
 
-def _first_fault(items: list[Item], last: int | None) -> int | None:
+def _first_fault(items: list[Item], last: int | None, *, missing: bool) -> int | None:
     """Return the index of the first block that is refused by its own rows or those before it."""
     previous = _FIRST - 1 if last is None else last
     for index, rows in enumerate(items):
@@ -142,7 +146,7 @@ def _first_fault(items: list[Item], last: int | None) -> int | None:
             if first <= previous or newest > _LAST:
                 return index
             # a single block is checked where it is stored
-            if len(items) > 1 and not ((ts[1:] > ts[:-1]).all() and _is_number(rows)):
+            if len(items) > 1 and not ((ts[1:] > ts[:-1]).all() and (missing or _is_number(rows))):
                 return index
             previous = newest
     return None

@@ -23,6 +23,9 @@ Params = dict[str, str]
 #: Joule 1.0.1 node has none and ignores it.
 OPEN_ENDED: Final = "open-ended"
 
+#: Sent with rows that may have missing values, to nodes that tell the capability to hold them.
+MISSING: Final = "missing"
+
 #: Sent with a subscription that waits for producers. A Joule 1.0.1 node ignores it.
 FOLLOW: Final = "follow"
 

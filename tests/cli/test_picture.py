@@ -224,11 +224,31 @@ def test_one_row_or_a_constant_stands_in_the_middle(value):
         assert first < last
 
 
+def test_a_missing_value_leaves_a_hole():
+    nan = np.nan
+    (axes,) = drawn(volts((0, [1, 2, nan, nan, 3, nan, 4, 5]), (20, [nan, 6]), spread=0.5))
+    seconds, values = line(axes)
+    assert seconds == [0, 1, 1, 4, 4, 6, 7, 7, 21]
+    assert [v for v in values if v == v] == [1, 2, 3, 4, 5, 6]
+    # what stands alone is a dot
+    seconds, values = axes.get_lines()[1].get_data()
+    assert values.tolist() == [3, 6]
+    (axes,) = drawn(volts((0, [1, 2, nan, 4, 5]), level=4, spread=0.5))
+    (band,) = (c for c in axes.collections if isinstance(c, FillBetweenPolyCollection))
+    assert len(band.get_paths()) == 2
+
+
+def test_where_everything_is_missing_the_picture_says_so():
+    (axes,) = drawn(volts((0, [np.nan, np.nan])))
+    assert [text.get_text() for text in axes.texts] == ["no values"]
+    assert axes.get_yticks().tolist() == []
+
+
 def test_infinities_point_over_the_edge():
     inf = np.inf
-    (axes,) = drawn(volts((0, [1, inf, 2, -inf, 1.7e308, np.nan, 3])))
+    (axes,) = drawn(volts((0, [1, inf, 2, -inf, 1.7e308, 3])))
     mean, up, down = axes.get_lines()
-    assert np.isnan(mean.get_ydata()).tolist() == [False, True, False, True, True, True, False]
+    assert np.isnan(mean.get_ydata()).tolist() == [False, True, False, True, True, False]
     assert (up.get_marker(), len(up.get_xdata())) == ("^", 2)
     assert (down.get_marker(), len(down.get_xdata())) == ("v", 1)
     assert axes.get_ylim() == pytest.approx((1, 3), abs=0.5)

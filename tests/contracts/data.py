@@ -340,7 +340,7 @@ class DataContract:
         async with await node.data_read(PATH, max_rows=25) as reader:
             means = await reader.read_all()
         assert reader.decimated
-        expected = decimate(rows, reader.decimation_level, layout)
+        expected = decimate(rows, reader.decimation_level, layout).rows
         np.testing.assert_array_equal(means["data"], expected["data"])
         assert np.isnan(means["data"][0, 0])
         assert means["data"][0, 1:].tolist() == [-np.inf, -np.inf, -np.inf, np.inf, 1]

@@ -11,6 +11,7 @@ from tests.contracts.event import EventContract, OpenEventContract
 from tests.contracts.event_filter import EventFilterContract
 from tests.contracts.event_stream import EventStreamContract
 from tests.contracts.folder import FolderContract
+from tests.contracts.missing import MissingValuesContract
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -20,6 +21,7 @@ class NodeContract(
     FolderContract,
     DataStreamContract,
     DataContract,
+    MissingValuesContract,
     AnnotationContract,
     EventStreamContract,
     EventContract,

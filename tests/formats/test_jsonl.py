@@ -129,9 +129,9 @@ def test_times_in_other_forms():
     assert rows["timestamp"].tolist() == [1_700_000_000_000_000]
 
 
-def test_infinities_are_strings():
+def test_infinities_are_strings_and_missing_values_null():
     rows = rows_of("float32_2", [np.inf, 1.5], [-np.inf, np.nan])
-    lines = ['[1700000000000000, "inf", 1.5]', '[1700000000000001, "-inf", "nan"]']
+    lines = ['[1700000000000000, "inf", 1.5]', '[1700000000000001, "-inf", null]']
     assert jsonl_of(rows, arrays=True).splitlines() == lines
     assert jsonl_of(rows, arrays=True, precision=1).splitlines() == lines
     objects = [json.loads(line) for line in jsonl_of(rows, "x", "y").splitlines()]

@@ -87,13 +87,16 @@ def test_whole_numbers_lose_their_decimals_and_negative_zero_its_sign_never():
 @given(st.lists(st.sampled_from([np.inf, -np.inf, np.nan, -0.0, 1.0, 0.5]), min_size=1))
 def test_numbers_that_json_lacks_are_words(values):
     array = np.array([values, values])
-    for quoted in (False, True):
-        words = [f'"{v}"' if quoted and not np.isfinite(v) else f"{v:g}" for v in values]
-        line = ",".join(words).replace("-0", "-0.0")
-        assert shortest(array, quoted=quoted).decode() == f"[[{line}],[{line}]]"
-    assert fixed(np.array(values), 1, quoted=True) == [
-        f"{v:.1f}" if np.isfinite(v) else f'"{v}"' for v in values
-    ]
+    for quoted, missing in ((False, "nan"), (True, "null"), (False, "")):
+        form = {"quoted": quoted, "missing": missing}
+        words = [missing if np.isnan(v) else f"{v:g}".replace("-0", "-0.0") for v in values]
+        words = [f'"{word}"' if quoted and "inf" in word else word for word in words]
+        line = ",".join(words)
+        assert shortest(array, **form).decode() == f"[[{line}],[{line}]]"
+        words = [
+            f"{v:.1f}" if np.isfinite(v) else word for v, word in zip(values, words, strict=True)
+        ]
+        assert fixed(np.array(values), 1, **form) == words
 
 
 def test_infinities_are_told_from_numbers_that_are_too_large():

@@ -383,3 +383,33 @@ async def test_subscription_to_a_producer_that_is_the_original_too(flow):
     times, written = await flow.run(script, T=T)
     assert times == [*range(times[0], times[0] + len(times))]
     assert (await own_rows(flow))[0] == [*range(T + 1, T + written + 1)]
+
+
+async def test_missing_values_are_nan(flow):
+    async with await flow.node.data_write("/plant/flow", missing=True) as pipe:
+        await pipe.write([[T + i, i if i % 3 else None, None] for i in range(40)])
+    script = """
+        pipe = await node.data_read("/plant/flow")
+        rows = await pipe.read_all()
+        means = await node.data_read("/plant/flow", max_rows=10)
+        return (
+            np.isnan(rows["data"]).tolist(),
+            np.nansum(rows["data"]),
+            np.isnan((await means.read_all())["data"]).tolist(),
+        )
+    """
+    missing, total, levels = await flow.run(script)
+    assert missing == [[i % 3 == 0, True] for i in range(40)]
+    assert total == sum(i for i in range(40) if i % 3)
+    assert levels == [[False, True] * 3] * 10
+
+
+async def test_the_original_cannot_write_missing_values(flow):
+    script = """
+        pipe = await node.data_write("/plant/flow")
+        await pipe.write(np.array([[T, 1, np.nan]]))
+        await pipe.close()
+    """
+    with pytest.raises(OriginalError):
+        await flow.run(script, T=T)
+    assert await flow.node.data_count("/plant/flow") == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import zipfile
 
 import numpy as np
@@ -60,6 +61,17 @@ async def test_rows_with_their_breaks(node, configured, tmp_path):
     assert await node.data_intervals(PATH) == [[T, T + 2], [T + 100, T + 102]]
     values = await node.data_read_array(PATH, flatten=True)
     assert np.array_equal(values[:, 1:].ravel(), np.arange(8))
+
+
+async def test_missing_values_are_imported(node, configured, tmp_path):
+    rows = np.load(io.BytesIO(npy([T, T + 1])))
+    rows["data"][1] = [np.nan, 7]
+    file = io.BytesIO()
+    np.save(file, rows)
+    members = {f"{T + 1}.dat": file.getvalue()}
+    path = write_archive(tmp_path / "a.zip", data=[("flow", flow_model(), members)])
+    assert (await run(node, configured, path))["errors"] == []
+    assert (await node.data_read_array(PATH)).tobytes() == rows.tobytes()
 
 
 async def test_files_are_taken_in_the_order_of_time_not_of_names(node, configured, tmp_path):

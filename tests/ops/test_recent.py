@@ -92,3 +92,14 @@ def test_infinities():
     (found,) = recent.stretches()
     assert np.isnan(found.means[0, 0])
     assert (found.lows[0, 0], found.highs[0, 0]) == (-np.inf, np.inf)
+
+
+def test_missing_values_count_for_nothing():
+    recent = Recent(2, 2048 * SECOND)
+    add(recent, [0], [[1, np.nan]], weight=4)
+    add(recent, [10, 20], [[np.nan, np.nan], [6, np.nan]])
+    add(recent, [5 * SECOND], [[np.nan, 7]])
+    (found,) = recent.stretches()
+    np.testing.assert_array_equal(found.means, [[2, np.nan], [np.nan, 7]])
+    np.testing.assert_array_equal(found.lows, [[1, np.nan], [np.nan, 7]])
+    np.testing.assert_array_equal(found.highs, [[6, np.nan], [np.nan, 7]])

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joule_cli.errors import LayoutMismatchError
+from joule_cli.errors import LayoutMismatchError, MissingValuesError
 from joule_cli.model.data_stream import DATATYPES
 from joule_cli.series.layout import Layout
 from joule_cli.series.rows import as_rows
@@ -191,7 +191,6 @@ def test_other_data_refused(data):
         ("int8", 128.0),
         ("int64", 2**63),
         ("uint64", 2.0**64),
-        ("int16", float("nan")),
         ("int16", float("inf")),
         ("float32", 1e39),
         ("float32", -1e300),
@@ -206,6 +205,19 @@ def test_values_that_would_wrap_around_are_refused(datatype, value):
         matrix = np.array([[0, value]])
         with pytest.raises(LayoutMismatchError, match="do not fit"):
             as_rows(matrix, layout)
+
+
+@pytest.mark.parametrize(
+    "data", [[[0, 1], [1, float("nan")]], [[0, None]], [[0, 2**70], [1, None]]]
+)
+def test_integers_cannot_be_missing(data):
+    with pytest.raises(MissingValuesError, match="int16"):
+        as_rows(data, Layout("int16", 1))
+
+
+def test_missing_values_become_nan():
+    rows = as_rows([[0, None, 1.5], [1, float("nan"), None]], Layout("float32", 2))
+    assert np.isnan(rows["data"]).tolist() == [[True, False], [True, True]]
 
 
 def test_wide_structured_values_that_would_wrap_around_are_refused():

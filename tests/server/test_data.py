@@ -168,6 +168,34 @@ async def test_refused_rows_leave_those_before_their_interval(flow: Node, client
     assert not (await flow.data_stream_get("/a/flow")).is_destination
 
 
+async def test_missing_values_are_stored_for_clients_that_say_so(flow: Node, client: Client):
+    parts = [rows_at(0, 10), rows_at(20), rows_at(30, 40)]
+    for rows in parts:
+        rows["data"][-1, 0] = np.nan
+    body = TOKEN.join(rows.tobytes() for rows in parts)
+    assert (await post(client, body))[0] == 400
+    assert await flow.data_count("/a/flow") == 0
+    assert await post(client, body, missing="1") == (200, "ok")
+    assert (await get(client))[1] == body
+    assert (await post(client, parts[0].tobytes(), missing="0"))[0] == 400
+    assert "missing-values" in (await client.get("/version.json"))["capabilities"]
+
+
+async def test_missing_values_are_null_in_json(flow: Node, client: Client):
+    rows = rows_at(0, 10, 20, 30)
+    rows["data"][1] = np.nan
+    rows["data"][2] = [np.nan, np.inf]
+    await post(client, rows.tobytes(), missing="1")
+    answer = await client.send("GET", "/data.json", WHOLE)
+    assert answer.text == (
+        f'{{"data": [[[{T0}.0, 1.0, 2.0], [{T0 + 10}.0, null, null], [{T0 + 20}.0, null, Infinity],'
+        f' [{T0 + 30}.0, 7.0, 8.0]]], "decimation_factor": 1}}'
+    )
+    answer = await client.send("GET", "/data.json", WHOLE | {"decimation-level": "4"})
+    ((row,),) = answer.json["data"]
+    assert row[1:] == [4.0, math.inf, 1.0, 2.0, 7.0, math.inf]
+
+
 async def test_an_upload_without_a_token_leaves_its_interval_open(flow: Node, client: Client):
     await post(client, rows_at(100).tobytes() + TOKEN)
     await post(client, rows_at(0, 10).tobytes())

@@ -16,6 +16,10 @@ class DataActions(ABC):
     `start` and `end` are µs since the epoch, UTC, and bound a half-open range; `None` leaves
     that side open. Every call raises `StreamNotFound` when the reference names no data stream
     and `DataError` when ``start >= end``.
+
+    A missing value is NaN in rows. It counts for nothing: means, minima and maxima are those of
+    the values that are there, and are missing only where none is. The mean of infinities of both
+    signs is NaN too, but their minimum and maximum are not. Rows count whatever is missing in them.
     """
 
     @abstractmethod
@@ -119,6 +123,7 @@ class DataActions(ABC):
         merge_gap: int = 0,
         *,
         end_interval: bool = True,
+        missing: bool = False,
     ) -> Pipe:
         """Write rows.
 
@@ -132,6 +137,9 @@ class DataActions(ABC):
         end_interval
             Let `Pipe.close` end the interval. Without it, rows that follow the last one may run
             into the same interval, unless `Pipe.close_interval` was called behind it.
+        missing
+            Take NaN as a missing value, which every stream of a float type can hold. A row in
+            which every value is missing is a row. Without it, NaN is refused.
 
         Returns
         -------
@@ -147,16 +155,22 @@ class DataActions(ABC):
             Another producer is writing to the stream.
         LayoutMismatchError
             `stream` is an object of another layout than the stream of a node behind a socket.
+        MissingValuesError
+            `missing` is asked for on a node that cannot hold missing values, such as one of
+            Joule 1.0.1, and the stream is of a float type. Nothing was sent or deleted;
+            `NodeInfo.capabilities` tells it beforehand.
 
         Notes
         -----
-        Rows must have strictly increasing timestamps that the stream does not hold yet, and no
-        value that is NaN; `Pipe.write` raises `NonMonotonicError`, `DuplicateTimestampError` or
-        `InvalidValuesError`, and nothing of the refused block is stored. What only a node behind
-        a socket can know, a timestamp that exists above all, is raised by a later write or by
-        `Pipe.close`; batches of rows that it stored before stay. A pipe that failed stores
-        nothing more, and nothing is sent a second time: read what is there, then write the rest.
-        Wire: ``POST /data``.
+        Rows must have strictly increasing timestamps that the stream does not hold yet, and
+        without `missing` no value that is NaN; `Pipe.write` raises `NonMonotonicError`,
+        `DuplicateTimestampError` or `InvalidValuesError`, and nothing of the refused block is
+        stored. NaN in rows for a stream of integers raises `MissingValuesError`, which is an
+        `InvalidValuesError`, and the pipe goes on. What only a node behind a socket can know, a
+        timestamp that exists above all, is raised by a later write or by `Pipe.close`; batches of
+        rows that it stored before stay. A pipe that failed stores nothing more, and nothing is
+        sent a second time: read what is there, then write the rest.
+        Wire: ``POST /data``; ``missing=1`` on nodes that tell the capability.
         """
 
     @abstractmethod

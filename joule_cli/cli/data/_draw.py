@@ -88,7 +88,7 @@ def curve(
 ) -> list[str]:
     """Draw one element: its envelope, joined within each interval, beside its values.
 
-    Infinities reach to the edge.
+    Infinities reach to the edge. A missing value, whose minimum is NaN, leaves a hole.
 
     Parameters
     ----------
@@ -120,6 +120,9 @@ def curve(
     for points in intervals:
         before: tuple[int, int] | None = None
         for time, mean, minimum, maximum in points:
+            if math.isnan(minimum):
+                before = None
+                continue
             x = across(time)
             canvas.bar(x, up(minimum), up(maximum))
             if math.isnan(mean):

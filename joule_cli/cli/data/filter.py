@@ -103,7 +103,7 @@ async def mean(node: Node, /, source: Ref, destination: Ref, **options: Any) -> 
     """Write the moving average of a stream to another one.
 
     Each interval is filtered on its own. Rows whose window reaches beyond it have no result, so
-    that it gives N-1 rows less than it has.
+    that it gives N-1 rows less than it has. A window leaves missing values out.
     """
     await _filter(node, source, destination, "mean", **options)
 
@@ -117,7 +117,7 @@ async def median(node: Node, /, source: Ref, destination: Ref, **options: Any) -
     """Write the running median of a stream to another one.
 
     Each interval is filtered on its own. Rows whose window reaches beyond it have no result, so
-    that it gives N-1 rows less than it has.
+    that it gives N-1 rows less than it has. A window leaves missing values out.
     """
     await _filter(node, source, destination, "median", **options)
 

@@ -100,7 +100,8 @@ async def merge(
     """Put the values of other streams beside the rows of one.
 
     Names of elements begin with PREFIX, by default the name of their stream. In a destination that
-    exists, values go to the element of that name, in any order of the elements.
+    exists, values go to the element of that name, in any order of the elements. Where a value is
+    missing, so is what is made of it.
     """
     from joule_cli.ops.merge import MergeOptions, merge_streams, plan_merge
 

@@ -19,7 +19,7 @@ _MAX_ROWS = 16 * _CELLS
 async def sparklines(
     node: Node, path: str, info: DataStreamInfo, n_elements: int, *, ascii_only: bool
 ) -> list[str]:
-    """Return a line per element; a blank cell is time without rows, or without a mean."""
+    """Return a line per element; a blank cell is time without rows, values or a mean."""
     if info.start is None or info.end is None:
         return [""] * n_elements
     rows = await node.data_read_array(path, max_rows=_MAX_ROWS, flatten=True)
@@ -34,8 +34,9 @@ def _line(cells: list[int], values: list[float], levels: str) -> str:
     sums = [0.0] * _CELLS
     counts = [0] * _CELLS
     for cell, value in zip(cells, values, strict=True):
-        sums[cell] += value
-        counts[cell] += 1
+        if not math.isnan(value):
+            sums[cell] += value
+            counts[cell] += 1
     means = [s / c if c else math.nan for s, c in zip(sums, counts, strict=True)]
     known = [m for m in means if math.isfinite(m)]
     low, high = min(known, default=0.0), max(known, default=0.0)

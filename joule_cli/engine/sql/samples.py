@@ -6,8 +6,8 @@ from array import array
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from joule_cli.engine.sql.arrow import Batch, Column
-from joule_cli.engine.sql.table import Table, TableColumn, nulls, unique_names
+from joule_cli.engine.sql.arrow import Batch
+from joule_cli.engine.sql.table import Table, TableColumn, column_of, nulls, unique_names
 from joule_cli.engine.stores.sqlite import directory
 from joule_cli.engine.stores.sqlite.short import decode_short
 from joule_cli.errors import CorruptChunkError
@@ -203,7 +203,7 @@ class SampleTable(Table):
         return Batch(
             n_rows,
             [
-                Column((None, columns[i])) if i in columns else nulls(n_rows, field.format)
+                column_of(columns[i], field.format) if i in columns else nulls(n_rows, field.format)
                 for i, field in enumerate(self.fields)
             ],
         )

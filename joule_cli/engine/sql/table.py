@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from array import array
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from operator import ne
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from joule_cli.engine.sql.arrow import Column, Field
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
+
+    import numpy.typing as npt
 
     from joule_cli.engine.sql.arrow import Batch
     from joule_cli.engine.sql.pushdown import Needs
@@ -107,3 +111,29 @@ def nulls(n_rows: int, format: str) -> Column:
     zeros = bytes((n_rows + 1) * 8)
     buffers = (zeros, zeros, zeros) if format == "U" else (zeros, zeros)
     return Column(buffers, n_rows)
+
+
+def column_of(values: npt.NDArray[Any] | array[Any], format: str) -> Column:
+    """Return a column of numbers; NaN, which is a missing value, is NULL."""
+    if format not in {"f", "g"}:
+        return Column((None, values))
+    if isinstance(values, array):
+        return _without_numpy(values)
+    import numpy as np
+
+    missing = np.isnan(values)
+    count = int(np.count_nonzero(missing))
+    return Column((np.packbits(~missing, bitorder="little") if count else None, values), count)
+
+
+def _without_numpy(values: array[Any]) -> Column:
+    # the last byte of NaN, as of very large numbers, is one of two: found in no time
+    last = values.tobytes()[values.itemsize - 1 :: values.itemsize]
+    if b"\x7f" not in last and b"\xff" not in last:
+        return Column((None, values))
+    missing = bytes(map(ne, values, values))
+    count = missing.count(1)
+    if not count:
+        return Column((None, values))
+    digits = missing.translate(bytes.maketrans(b"\0\1", b"10"))[::-1]
+    return Column((int(digits, 2).to_bytes(-(-len(values) // 8), "little"), values), count)

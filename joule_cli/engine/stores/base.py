@@ -61,8 +61,10 @@ class DataStore(ABC):
     """
 
     @abstractmethod
-    def session(self, stream: StoredStream, merge_gap: int) -> WriteSession:
-        """Begin to write; see data_write for `merge_gap`."""
+    def session(
+        self, stream: StoredStream, merge_gap: int, *, missing: bool = False
+    ) -> WriteSession:
+        """Begin to write; see data_write for `merge_gap` and `missing`."""
 
     @abstractmethod
     def read(

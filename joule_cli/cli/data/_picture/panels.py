@@ -146,8 +146,9 @@ def draw_panel(
     axes.yaxis.set_major_formatter(_Values())
     if not any(_has_values(series) for series in panel.series):
         axes.set_yticks([])
-    if not any(series.curves.pieces for series in panel.series):
-        axes.text(0.5, 0.5, "no rows", transform=axes.transAxes, ha="center", color="#666666")
+    nothing = _nothing(panel)
+    if nothing:
+        axes.text(0.5, 0.5, nothing, transform=axes.transAxes, ha="center", color="#666666")
     if legend is None:
         (series,) = panel.series
         units = f" [{panel.units}]" if panel.units else ""
@@ -184,6 +185,16 @@ class _Values(Formatter):
         return numbers(values)
 
 
+def _nothing(panel: Panel) -> str:
+    """Say why there are no curves, if there are none."""
+    import numpy as np
+
+    if not any(series.curves.pieces for series in panel.series):
+        return "no rows"
+    missing = (np.isnan(part).all() for series in panel.series for part in series.values(1))
+    return "no values" if all(missing) else ""
+
+
 def _has_values(series: Series) -> bool:
     import numpy as np
 
@@ -199,8 +210,10 @@ def _draw_series(
 ) -> Line2D:
     import numpy as np
 
-    times = [axis.place(piece.times) for piece in series.curves.pieces]
-    means, lows, highs = (series.values(kind) for kind in range(3))
+    times, means, lows, highs = _runs(
+        [axis.place(piece.times) for piece in series.curves.pieces],
+        *(series.values(kind) for kind in range(3)),
+    )
     decimated = series.curves.level > 1
     # a decimated row stands for the time around it, a stored one for the time that follows
     step: Literal["mid", "post"] | None = None
@@ -230,6 +243,18 @@ def _draw_series(
     _draw_single(axes, times, (means, lows, highs), colour)
     _draw_infinite(axes, times, lows, highs, colour)
     return line
+
+
+def _runs(*columns: Sequence[Values]) -> Iterator[list[Values]]:
+    """Cut the pieces of times, means, minima and maxima where values are missing."""
+    import numpy as np
+
+    runs: list[list[Values]] = []
+    for piece in zip(*columns, strict=True):
+        there = ~np.isnan(piece[2])
+        edges = np.flatnonzero(np.diff(there, prepend=False, append=False))
+        runs += ([part[a:b] for part in piece] for a, b in edges.reshape(-1, 2).tolist())
+    return map(list, zip(*runs, strict=True)) if runs else iter([[], [], [], []])
 
 
 def _joined(parts: Sequence[Values], between: float | None) -> Values:

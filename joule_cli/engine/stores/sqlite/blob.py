@@ -4,7 +4,7 @@
 
     version   u8    1
     coding    u8    RAW or SHUFFLED
-    reserved  u16
+    counts    u16   1 if each row ends with counts, see levels.py, else 0
     crc32     u32   of all that follows
 
     RAW       packed rows
@@ -40,9 +40,14 @@ _HEADER = struct.Struct("<BBHI")
 _contexts = threading.local()
 
 
-def seal(coding: int, body: bytes) -> bytes:
+def seal(coding: int, body: bytes, *, counts: bool) -> bytes:
     """Make a blob."""
-    return _HEADER.pack(_VERSION, coding, 0, zlib.crc32(body)) + body
+    return _HEADER.pack(_VERSION, coding, counts, zlib.crc32(body)) + body
+
+
+def has_counts(blob: bytes) -> bool:
+    """Tell whether the rows of a blob end with counts."""
+    return len(blob) >= _HEADER.size and _HEADER.unpack_from(blob)[2] == 1
 
 
 def unseal(blob: bytes) -> tuple[int, memoryview]:

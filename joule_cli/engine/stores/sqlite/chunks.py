@@ -16,7 +16,8 @@ summary
     One decimated row over the whole chunk, packed; NULL when the levels were dropped.
 
 In table `body`, `fine` has the decimated rows of level 256 for more than 256 rows, `coarse` those
-of level 4096 for more than 4096. Levels between are computed from the next finer one.
+of level 4096 for more than 4096. Levels between are computed from the next finer one. See
+levels.py for the bytes of all three.
 All functions expect to run inside a transaction of the caller.
 """
 
@@ -26,13 +27,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from joule_cli.engine.stores.sqlite.codec import decode, encode
 from joule_cli.engine.stores.sqlite.directory import EARLIEST, Chunk
+from joule_cli.engine.stores.sqlite.levels import decode_level, encode_levels
 from joule_cli.errors import CorruptChunkError
 from joule_cli.model.data_stream import KEEP_ALL
-from joule_cli.series.decimation import decimate, group_counts, regroup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,10 +39,9 @@ if TYPE_CHECKING:
     import apsw
 
     from joule_cli.engine.stores.base import StoredStream
+    from joule_cli.series.decimation import Decimated
     from joule_cli.series.layout import Layout, Rows
 
-#: Levels that are stored besides the summary.
-FINE, COARSE = 256, 4096
 #: Larger chunks make fewer entries to look through, and slower reads of short ranges.
 _TARGET_BYTES = 2 * 1024 * 1024
 
@@ -75,21 +73,6 @@ def encode_chunk(rows: Rows, layout: Layout, *, closed: bool, levels: bool) -> E
     fine, coarse, summary = encode_levels(rows, layout) if levels else (None, None, None)
     ts = rows["timestamp"]
     return Encoded(int(ts[0]), int(ts[-1]), len(rows), closed, encode(rows), fine, coarse, summary)
-
-
-def encode_levels(rows: Rows, layout: Layout) -> tuple[bytes | None, bytes | None, bytes]:
-    """Return `fine`, `coarse` and `summary` of a chunk's rows."""
-    n = len(rows)
-    if n <= FINE:
-        return None, None, decimate(rows, n, layout).tobytes()
-    fine = coarse = decimate(rows, FINE, layout)
-    counts = group_counts(n, FINE)
-    if n > COARSE:
-        step = COARSE // FINE
-        starts = np.arange(0, len(fine), step)
-        coarse, counts = regroup(fine, counts, starts), group_counts(n, COARSE)
-    summary = regroup(coarse, counts, np.zeros(1, np.intp))
-    return encode(fine), encode(coarse) if n > COARSE else None, summary.tobytes()
 
 
 def cut(rows: Rows, layout: Layout, *, closed: bool) -> list[tuple[Rows, bool]]:
@@ -144,27 +127,38 @@ def set_closed(connection: apsw.Connection, stream_id: int, start: int, *, close
 def load_rows(connection: apsw.Connection, chunk: Chunk, stream: StoredStream) -> Rows:
     """Read and decode a chunk's rows."""
     blob = connection.execute("SELECT rows FROM body WHERE id = ?", (chunk.body_id,)).get
-    return decoded(blob, chunk.n_rows, stream.layout, stream, chunk.start)
+    return decoded(blob, chunk.n_rows, stream, chunk.start)
 
 
 def decoded(
     blob: bytes | None,
     n_rows: int,
-    layout: Layout,
     stream: StoredStream,
     start: int,
     bounds: tuple[int | None, int | None] = (None, None),
 ) -> Rows:
-    """Decode the rows, or decimated rows, of the chunk that begins at `start`, inside `bounds`.
+    """Decode the rows of the chunk that begins at `start`, inside `bounds`.
 
     Raises
     ------
     CorruptChunkError
         Tells the stream and the time.
     """
-    try:
+    with _telling_where(stream, start):
         # a body that is missing is one that is cut short
-        return decode(blob or b"", n_rows, layout, *bounds)
+        return decode(blob or b"", n_rows, stream.layout, *bounds)
+
+
+def decoded_level(blob: bytes | None, n_rows: int, stream: StoredStream, start: int) -> Decimated:
+    """Decode decimated rows of the chunk that begins at `start`; raise as `decoded`."""
+    with _telling_where(stream, start):
+        return decode_level(blob or b"", n_rows, stream.layout)
+
+
+@contextmanager
+def _telling_where(stream: StoredStream, start: int) -> Iterator[None]:
+    try:
+        yield
     except CorruptChunkError as exc:
         raise CorruptChunkError(
             f"{exc.message}: stream {stream.name}, rows from {start} on",

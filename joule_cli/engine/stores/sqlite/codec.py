@@ -34,16 +34,16 @@ _MAX_SPAN = 2**62
 _contexts = threading.local()
 
 
-def encode(rows: Rows) -> bytes:
-    """Turn rows into a blob; `decode` gives them back bit for bit."""
+def encode(rows: Rows, *, counts: bool = False) -> bytes:
+    """Turn rows into a blob, marked if they end with counts; `decode` gives them back."""
     if len(rows) < _RAW_BELOW:
-        return seal(RAW, rows.tobytes())
+        return seal(RAW, rows.tobytes(), counts=counts)
     line, residuals = _split_times(rows["timestamp"])
     size, n_bytes = residuals.dtype.itemsize if residuals.size else 0, rows.dtype.itemsize
     planes = np.empty((size + n_bytes - _TIME_BYTES, len(rows)), np.uint8)
     _split_bytes(residuals, planes[:size], 0)
     _split_bytes(np.ascontiguousarray(rows), planes[size:], _TIME_BYTES)
-    return seal(SHUFFLED, line + _compress(planes))
+    return seal(SHUFFLED, line + _compress(planes), counts=counts)
 
 
 def decode(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from joule_cli.engine.stores.sqlite import chunks, directory
+from joule_cli.engine.stores.sqlite.levels import encode_levels
 from joule_cli.pipes.blocks import join_rows
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def _join(connection: apsw.Connection, stream: StoredStream, run: list[directory
 def make_levels(connection: apsw.Connection, stream: StoredStream, chunk: directory.Chunk) -> None:
     """Compute a chunk's levels anew from its rows."""
     rows = chunks.load_rows(connection, chunk, stream)
-    fine, coarse, summary = chunks.encode_levels(rows, stream.layout)
+    fine, coarse, summary = encode_levels(rows, stream.layout)
     _set_levels(connection, stream.id, chunk, fine, coarse, summary)
 
 

@@ -14,11 +14,12 @@ import numpy.typing as npt
 
 from joule_cli.engine.stores.base import Decimation
 from joule_cli.engine.stores.sqlite import chunks, directory
+from joule_cli.engine.stores.sqlite.levels import COARSE, FINE, join_levels, read_summaries
 from joule_cli.engine.stores.sqlite.reading import Cursor, batch_rows, clipped
-from joule_cli.pipes.blocks import join_rows
 from joule_cli.series.decimation import (
     FACTOR,
     Counts,
+    Decimated,
     decimate,
     group_counts,
     level_for,
@@ -131,7 +132,7 @@ def _group_firsts(counts: Counts, closed: Flags, level: int, within: int) -> tup
 class _Source(NamedTuple):
     """Decimated rows of one chunk, at the level asked for or a finer one."""
 
-    rows: Rows
+    level: Decimated
     counts: Counts
     step: int  # that many form a group
 
@@ -211,7 +212,7 @@ class LevelReader:
             source = self._source(connection, entry)
             sources[index] = source
             entries[index] = (*entry[:2], int(source.counts.sum()), *entry[3:])
-            cost += len(source.rows) if source.step > 1 else entry[2]
+            cost += len(source.counts) if source.step > 1 else entry[2]
             if cost > self._most_rows and index + 1 < len(entries):
                 del entries[index + 1 :]
                 last = False
@@ -234,20 +235,20 @@ class LevelReader:
         start, last, n_rows, _, body_id, summary = entry
         if (
             summary is not None
-            and self._level >= chunks.FINE
+            and self._level >= FINE
             and start >= self.cursor.position
             and last < self.cursor.end
         ):
-            coarse = self._level >= chunks.COARSE and n_rows > chunks.COARSE
-            size = chunks.COARSE if coarse else chunks.FINE
+            coarse = self._level >= COARSE and n_rows > COARSE
+            size = COARSE if coarse else FINE
             blob = connection.execute(
                 "SELECT iif(?, coarse, fine) FROM body WHERE id = ?", (coarse, body_id)
             ).get
             counts = group_counts(n_rows, size)
-            rows = chunks.decoded(blob, len(counts), self._layout.decimated, self.stream, start)
-            return _Source(rows, counts, self._level // size)
+            level = chunks.decoded_level(blob, len(counts), self.stream, start)
+            return _Source(level, counts, self._level // size)
         blob = connection.execute("SELECT rows FROM body WHERE id = ?", (body_id,)).get
-        rows = chunks.decoded(blob, n_rows, self._layout, self.stream, start)
+        rows = chunks.decoded(blob, n_rows, self.stream, start)
         rows = clipped(rows, self.cursor.position, self.cursor.end)
         return _Source(
             decimate(rows, self._level, self._layout), group_counts(len(rows), self._level), 1
@@ -262,33 +263,33 @@ class LevelReader:
         firsts: Flags,
     ) -> list[Item]:
         """Put the sources of a batch in a row, join each group, and cut at the breaks."""
-        rows, weights, heads, breaks = [], [], [], []
+        parts, weights, heads, breaks = [], [], [], []
         before = np.concatenate([[self.cursor.after_break], closed[:-1]])
         position = 0
         for index in [*sorted(i for i in sources if i < len(entries)), len(entries)]:
             if position < index:
                 part = slice(position, index)
-                packed = b"".join([e[5] for e in entries[part]])
-                rows.append(np.frombuffer(packed, self._layout.decimated.dtype))
+                summaries = [e[5] for e in entries[part]]
+                parts.append(read_summaries(summaries, counts[part], self._layout))
                 weights.append(counts[part])
                 heads.append(firsts[part])
                 breaks.append(before[part])
             if index < len(entries):
                 source = sources[index]
-                head = np.arange(len(source.rows)) % source.step == 0
+                head = np.arange(len(source.counts)) % source.step == 0
                 head[0] = firsts[index]
-                rows.append(source.rows)
+                parts.append(source.level)
                 weights.append(source.counts)
                 heads.append(head)
                 breaks.append(np.zeros(len(head), np.bool_))
                 breaks[-1][0] = before[index]
             position = index + 1
         starts = np.flatnonzero(np.concatenate(heads))
-        joined = join_rows(rows)
-        if len(starts) < len(joined):
+        joined = join_levels(parts, weights)
+        if len(starts) < len(joined.rows):
             joined = regroup(joined, np.concatenate(weights), starts)
         cuts = np.flatnonzero(np.concatenate(breaks)[starts])
-        return _cut(joined, cuts)
+        return _cut(joined.rows, cuts)
 
 
 def _cut(rows: Rows, cuts: npt.NDArray[np.intp]) -> list[Item]:

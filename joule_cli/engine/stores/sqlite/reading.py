@@ -134,7 +134,7 @@ class RowReader:
         items: list[Item] = []
         joint: list[Rows] = []
         for start, n_rows, blob, bounds, break_before in fetched:
-            rows = chunks.decoded(blob, n_rows, self.stream.layout, self.stream, start, bounds)
+            rows = chunks.decoded(blob, n_rows, self.stream, start, bounds)
             if break_before:
                 _flush(items, joint)
                 items.append(None)

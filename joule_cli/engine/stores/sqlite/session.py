@@ -12,16 +12,15 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from joule_cli.engine.connection import transaction
 from joule_cli.engine.stores.base import Item, StoredStream, WriteSession
 from joule_cli.engine.stores.sqlite import chunks, directory
 from joule_cli.engine.stores.sqlite.editing import break_after
 from joule_cli.engine.stores.sqlite.insertion import insert_into_past, join_before
-from joule_cli.errors import InvalidValuesError, NonMonotonicError, StreamNotFound
+from joule_cli.errors import InvalidValuesError, StreamNotFound
 from joule_cli.model.data_stream import KEEP_NONE
 from joule_cli.pipes.blocks import join_rows
+from joule_cli.pipes.row_checks import refuse_nan, refuse_unordered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,12 +72,19 @@ class SqliteSession(WriteSession):
     """Rows of one producer on their way into the node file."""
 
     def __init__(
-        self, database: Database, stream: StoredStream, merge_gap: int, clock: Callable[[], int]
+        self,
+        database: Database,
+        stream: StoredStream,
+        merge_gap: int,
+        clock: Callable[[], int],
+        *,
+        missing: bool,
     ) -> None:
         self._database = database
         self._stream = stream
         self._merge_gap = merge_gap
         self._clock = clock
+        self._missing = missing
         self._capacity = chunks.capacity(stream.layout)
         self._last: int | None = None  # of the rows stored so far
         self._break_due = False  # a break follows them that is not in the file yet
@@ -86,7 +92,7 @@ class SqliteSession(WriteSession):
 
     async def write(self, items: Sequence[Item]) -> None:
         pieces, leading, trailing = _pieces(items)
-        check_rows(pieces, self._last)
+        check_rows(pieces, self._last, missing=self._missing)
         if self._last is not None and leading:
             self._break_due = True
         if not pieces:
@@ -345,31 +351,20 @@ def _pieces(items: Sequence[Item]) -> tuple[list[Rows], bool, bool]:
     return pieces, bool(items) and items[0] is None, bool(items) and items[-1] is None
 
 
-def check_rows(pieces: Sequence[Rows], last: int | None) -> None:
-    """Refuse rows that no stream may hold, before anything is changed.
+def check_rows(pieces: Sequence[Rows], last: int | None, *, missing: bool) -> None:
+    """Refuse rows that the stream may not hold, before anything is changed.
 
     Raises
     ------
     NonMonotonicError
         Timestamps do not increase strictly from `last` on, across breaks too.
     InvalidValuesError
-        NaN, or the one timestamp after which no instant follows.
+        NaN, unless values may be `missing`, or the one timestamp after which no instant follows.
     """
     for rows in pieces:
-        ts = rows["timestamp"]
-        if last is not None and ts[0] <= last:
-            raise NonMonotonicError(
-                f"Non-monotonic timestamps in new data: {int(ts[0])} follows {last}"
-            )
-        if len(ts) > 1 and not (ts[1:] > ts[:-1]).all():
-            at = int(np.argmax(ts[1:] <= ts[:-1]))
-            raise NonMonotonicError(
-                f"Non-monotonic timestamps in new data: {int(ts[at + 1])} follows {int(ts[at])}"
-            )
-        last = int(ts[-1])
+        refuse_unordered(rows, last)
+        last = int(rows["timestamp"][-1])
         if last == directory.LATEST:
             raise InvalidValuesError(f"the timestamp {last} is out of range")
-        data = rows["data"]
-        if data.dtype.kind == "f" and np.isnan(data).any():
-            at = int(np.argmax(np.isnan(data).any(axis=1)))
-            raise InvalidValuesError(f"Invalid values (NaN) in new data at {int(ts[at])}")
+        if not missing:
+            refuse_nan(rows)

@@ -43,8 +43,10 @@ class SqliteDataStore(DataStore):
         self._database = database
         self._clock = clock
 
-    def session(self, stream: StoredStream, merge_gap: int) -> SqliteSession:
-        return SqliteSession(self._database, stream, merge_gap, self._clock)
+    def session(
+        self, stream: StoredStream, merge_gap: int, *, missing: bool = False
+    ) -> SqliteSession:
+        return SqliteSession(self._database, stream, merge_gap, self._clock, missing=missing)
 
     async def read(
         self, stream: StoredStream, start: int | None, end: int | None
