@@ -5,6 +5,7 @@
 ``@time_bounds``       ``-s/--start -e/--end --last``; the command gets ``bounds: Bounds``
 ``@safe_options``      ``-y/--yes --dry-run``; the command gets ``dry_run: bool``
 ``@progress_option``   ``--progress/--no-progress``, for commands that use `Progress`
+``@naming_options``    ``--map --by-position``; the command gets ``naming: Naming``
 ``DURATION``           click type: µs
 =====================  ==================================================================
 
@@ -29,10 +30,11 @@ import click
 
 from joule_cli.cli._settings import Settings
 from joule_cli.cli._times import read_duration, read_time
-from joule_cli.errors import TimeFormatError
+from joule_cli.errors import ElementNamesError, TimeFormatError
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
+    from joule_cli.series.element_names import Naming
     from joule_cli.series.time import ParsedTime
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -206,6 +208,40 @@ def safe_options(command: F) -> F:
             command
         )
     )
+
+
+def naming_options(command: F) -> F:
+    """Add ``--map`` and ``--by-position``; the command gets them as ``naming``."""
+
+    @click.option(
+        "--map",
+        "renames",
+        multiple=True,
+        metavar="NAME=ELEMENT",
+        help="Write what is called NAME to ELEMENT; may be repeated.",
+    )
+    @click.option(
+        "--by-position", is_flag=True, help="Keep the order of the elements, whatever their names."
+    )
+    @wraps(command)
+    def named(*args: Any, **kwargs: Any) -> Any:
+        kwargs["naming"] = read_naming(kwargs.pop("renames"), by_position=kwargs["by_position"])
+        del kwargs["by_position"]
+        return command(*args, **kwargs)
+
+    return named  # type: ignore[return-value]  # click only sees that it is callable
+
+
+def read_naming(renames: tuple[str, ...], *, by_position: bool) -> Naming:
+    """Read the texts of ``--map``."""
+    from joule_cli.series.element_names import Naming, parse_renames
+
+    if renames and by_position:
+        raise click.UsageError("--map and --by-position exclude each other.")
+    try:
+        return Naming(parse_renames(renames), by_position)
+    except ElementNamesError as exc:
+        raise click.BadParameter(exc.message, param_hint="--map") from exc
 
 
 def progress_option(command: F) -> F:

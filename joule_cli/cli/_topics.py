@@ -141,7 +141,7 @@ may be worded anew, codes stay:
   decimation_error                decimated rows cannot be provided
   disk_full_error                 no space is left; nothing of the change was stored
   duplicate_timestamp_error       a row has the time of one that is stored
-  element_mismatch_error          the elements of source and destination differ
+  element_names_error             columns or elements have other names than those they are for
   empty_picture_error             there is nothing to draw into the file of a picture
   empty_pipe_error                rows were asked for after the last one
   events_present_error            the destination of a copy has events in the range
@@ -191,6 +191,7 @@ may be worded anew, codes stay:
   time_format_error               a time or duration cannot be read, or in two ways
   transfer_cut_error              the connection was lost before the answer was complete
   unanswered_error                a question had to be asked and nobody can answer
+  units_mismatch_error            the elements have other units in the destination
   usage_error                     wrong usage; the status is 2
   verification_error              the rows of a copy are not those of the source
 """

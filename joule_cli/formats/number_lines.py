@@ -45,7 +45,7 @@ def number_lines(
     text = None
     if format_time is None and end == b"\n":
         if precision is None:
-            text = shortest_rows(stamps, data, delimiter)
+            text = shortest_rows(stamps, data, delimiter, missing.encode())
         elif precision == 6:
             text = fixed_rows(stamps, data, delimiter)
     if text is not None:

@@ -18,7 +18,9 @@ _PLACE_LETTERS = 16
 _LINE_END, _COMMA, _POINT, _ZERO = b"\n,.0"
 
 
-def shortest_rows(stamps: Stamps, data: Array, delimiter: bytes) -> bytes | None:
+def shortest_rows(
+    stamps: Stamps, data: Array, delimiter: bytes, missing: bytes = b"nan"
+) -> bytes | None:
     """Write timestamp and values of each row.
 
     Parameters
@@ -29,41 +31,37 @@ def shortest_rows(stamps: Stamps, data: Array, delimiter: bytes) -> bytes | None
         (n, k) of an element type.
     delimiter
         One ASCII character.
+    missing
+        What stands for NaN, at most four letters.
 
     Returns
     -------
     bytes or None
         Whole lines with the numbers of `numbers.shortest`; `None` where a timestamp has not
-        16 digits, a value is negative zero or no finite number.
+        16 digits, or a value is negative zero.
     """
     if not covers(stamps):
         return None
     # out of the rows: what follows takes half the time
     data = np.ascontiguousarray(data)
     if data.dtype.kind != "f":
-        return _lines(stamps, data, None, delimiter)
+        return _lines(stamps, data, delimiter, missing)
     text = trimmed_rows(stamps, data, delimiter)
     if text is not None:
         return text
-    whole = np.rint(data) == data
-    if not np.isfinite(data).all() or (np.signbit(data) & (data == 0)).any():
+    if (np.signbit(data) & (data == 0)).any():
         return None
-    return _lines(stamps, data, whole, delimiter)
+    return _lines(stamps, data, delimiter, missing)
 
 
-def _lines(stamps: Stamps, data: Array, whole: Array | None, delimiter: bytes) -> bytes | None:
+def _lines(stamps: Stamps, data: Array, delimiter: bytes, missing: bytes) -> bytes | None:
     """Write lines with the digits of orjson, which writes arrays of one type only.
 
     Each row begins with a number as long as its timestamp, which is then put over it. No line is
     taken apart or put together.
-
-    Parameters
-    ----------
-    whole
-        (n, k), which floats are whole: they are written with ``.0``, which is removed.
     """
     n, width = data.shape
-    if whole is not None:
+    if data.dtype.kind == "f":
         table = np.empty((n, width + 1), data.dtype)
         table[:, 0] = _PLACE
     else:
@@ -86,14 +84,45 @@ def _lines(stamps: Stamps, data: Array, whole: Array | None, delimiter: bytes) -
     at_any_letter[begins] = digits[:, 0]
     at_any_letter[begins + 8] = digits[:, 1]
     if delimiter != b",":
-        letters -= (letters == _COMMA) * np.uint8(_COMMA - delimiter[0])
+        # wraps where the delimiter comes behind the comma
+        letters -= (letters == _COMMA) * np.uint8((_COMMA - delimiter[0]) % 256)
     letters[ends[:, -1]] = _LINE_END
-    if whole is not None and whole.any():
-        points = ends[:, 1:][whole] - 2
-        # very large ones have an exponent
-        points = points[(letters[points] == _POINT) & (letters[points + 1] == _ZERO)]
-        kept = np.ones(len(text), np.bool_)
-        kept[points] = False
-        kept[points + 1] = False
-        letters = letters[kept]
+    if data.dtype.kind == "f":
+        kept = _correct(letters, ends[:, 1:], data, missing)
+        letters = letters if kept is None else letters[kept]
     return letters[1:].tobytes()
+
+
+def _correct(letters: Array, ends: Array, data: Array, missing: bytes) -> Array | None:
+    """Write words for what is no number, and return which letters are kept, `None` for all.
+
+    orjson writes ``null`` for the first, and ``.0`` behind whole numbers.
+
+    Parameters
+    ----------
+    ends
+        (n, k), where the text of each value ends.
+    """
+    finite = np.isfinite(data)
+    whole = (np.rint(data) == data) & finite
+    everything = finite.all()
+    if everything and not whole.any():
+        return None
+    kept = np.ones(len(letters), np.bool_)
+    points = ends[whole] - 2
+    # very large ones have an exponent
+    points = points[(letters[points] == _POINT) & (letters[points + 1] == _ZERO)]
+    kept[points] = False
+    kept[points + 1] = False
+    if not everything:
+        for chosen, word in (
+            (np.isnan(data), missing),
+            (data == np.inf, b"inf"),
+            (data == -np.inf, b"-inf"),
+        ):
+            places = ends[chosen] - len(b"null")
+            for i, letter in enumerate(word):
+                letters[places + i] = letter
+            for i in range(len(word), len(b"null")):
+                kept[places + i] = False
+    return kept

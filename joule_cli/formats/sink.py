@@ -11,6 +11,7 @@ import zstandard
 from joule_cli.errors import FormatError
 from joule_cli.formats.atomic import AtomicFile
 from joule_cli.formats.base import Place, WriteOptions, os_failure, place_name
+from joule_cli.formats.continued import tail
 
 #: Text is collected up to here before it is compressed and handed to the operating system.
 _BUFFER_BYTES = 1 << 18
@@ -44,9 +45,24 @@ class Sink:
             self._file = self._atomic.open()
             #: Whether rows stand in the file already.
             self.continues = self._atomic.continues
+            if self.continues:
+                self._drop_cut_line()
         else:
             self._file = place
             self.continues = options.append
+
+    def _drop_cut_line(self) -> None:
+        """Remove a last line without an end: what is written now would become a part of it."""
+        assert self._atomic is not None
+        try:
+            length = tail(self._atomic.path, self.name).length
+            if length is not None:
+                self._file.truncate(length)
+        except BaseException as exc:
+            self._discard()
+            if isinstance(exc, OSError):
+                raise os_failure(exc, self.name) from exc
+            raise
 
     def write(self, data: bytes) -> None:
         """Take bytes; they may stay in memory until `flush`."""

@@ -14,6 +14,7 @@ from joule_cli.formats.archive import Archive
 from joule_cli.model import ArchiveLog, ArchiveMessage, DataStream, Event, EventStream
 from joule_cli.ops.archive_importers import find_importer
 from joule_cli.ops.missing import holds_missing
+from joule_cli.ops.rows import reordered
 from joule_cli.ops.streams import (
     Place,
     create_stream,
@@ -22,6 +23,8 @@ from joule_cli.ops.streams import (
     like,
     split_path,
 )
+from joule_cli.ops.targets import match_target
+from joule_cli.series.element_names import Naming
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,6 +112,8 @@ class _Import:
             stored = await create_stream(place, like(stream.model, target.path))
         if stored.layout != stream.model.layout:
             raise ApiError(f"cannot import {stream.model.layout} into a stream of {stored.layout}")
+        names = [element.name for element in stream.model.elements]
+        columns = match_target(names, stored, Naming(), target.path)
         n_rows = self._rows_of(stream)
         note.info(f"importing {n_rows} rows of data into {target.path}")
         missing = await holds_missing(self._node)
@@ -119,6 +124,7 @@ class _Import:
                     await pipe.close_interval()
                     continue
                 rows = await asyncio.to_thread(self._archive.rows, stream, member.name)
+                rows = reordered(rows, columns)
                 if len(rows) and not await self._write(pipe, stored, rows, note):
                     return
         finally:

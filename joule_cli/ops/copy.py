@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from joule_cli.errors import LayoutMismatchError
 from joule_cli.ops.annotations import copy_annotations, missing_annotations
-from joule_cli.ops.errors import ElementMismatchError, OperationError, partial_after
+from joule_cli.ops.errors import OperationError, UnitsMismatchError, partial_after
 from joule_cli.ops.joints import join, joints
 from joule_cli.ops.missing import refuse_missing_rows
 from joule_cli.ops.progress import Meter
-from joule_cli.ops.rows import RowWriter
+from joule_cli.ops.rows import RowWriter, reordered
 from joule_cli.ops.streams import (
     check_bounds,
     create_stream,
@@ -21,7 +21,9 @@ from joule_cli.ops.streams import (
     refuse_same,
     stored_intervals,
 )
+from joule_cli.ops.targets import match_target
 from joule_cli.ops.verify import verify_copy
+from joule_cli.series.element_names import Naming, renamed
 from joule_cli.series.intervals import Interval, clip, difference, intersection, union
 
 if TYPE_CHECKING:
@@ -48,8 +50,10 @@ class CopyOptions:
         For a destination that is created; `None` takes the source's.
     annotations
         Copy the annotations that the destination lacks.
-    accept_elements
-        Write to a destination whose element names or units differ.
+    accept_units
+        Write to a destination whose units differ.
+    naming
+        Which element of the destination gets which of the source.
     verify
         Compare the rows of both streams afterwards.
     """
@@ -60,7 +64,8 @@ class CopyOptions:
     intervals: Sequence[Interval] | None = None
     keep_us: int | None = None
     annotations: bool = True
-    accept_elements: bool = False
+    accept_units: bool = False
+    naming: Naming = field(default_factory=Naming)
     verify: bool = False
 
 
@@ -113,9 +118,11 @@ async def copy_stream(
     StreamNotFound
         There is no source.
     LayoutMismatchError
-        The destination has another datatype or number of elements.
-    ElementMismatchError
-        Its element names or units differ and `CopyOptions.accept_elements` is false.
+        The destination has another datatype.
+    ElementNamesError
+        Its elements are called otherwise.
+    UnitsMismatchError
+        Its units differ and `CopyOptions.accept_units` is false.
     OperationError
         The options contradict each other, or source and destination are one stream.
     MissingValuesError
@@ -130,6 +137,8 @@ async def copy_stream(
     target = work.target
     if target is None:
         model = like(work.source, destination.path, keep_us=options.keep_us)
+        for element, name in zip(model.elements, work.names, strict=True):
+            element.name = name
         target = await create_stream(destination, model)
     span = (work.pieces[0].start, work.pieces[-1].end) if work.pieces else None
     meter = Meter(destination.path, progress, span=span)
@@ -143,7 +152,9 @@ async def copy_stream(
         present = await stored_intervals(destination.node, target)
         others = difference(present, work.wanted) + difference(work.everything, work.wanted)
         runs = _join_pieces(work.wanted, union(others))
-        result.verified_rows = await verify_copy(source, destination, work.source, target, runs)
+        result.verified_rows = await verify_copy(
+            source, destination, work.source, target, runs, work.columns
+        )
     return result
 
 
@@ -151,6 +162,10 @@ async def copy_stream(
 class _Work:
     source: DataStream
     target: DataStream | None
+    #: of the source's elements, in a new destination
+    names: list[str]
+    #: positions of the destination's elements in the source, if not the same
+    columns: list[int] | None
     #: intervals of the whole source, bounds disregarded
     everything: list[Interval]
     #: the parts of them that the destination should have
@@ -171,10 +186,13 @@ async def _prepare(source: Place, destination: Place, options: CopyOptions) -> _
     stream = await source.node.data_stream_get(source.path)
     target = await find_stream(destination)
     refuse_same(source, destination, stream, target)
+    names = [element.name for element in stream.elements]
+    columns = None
     if target is None:
         like(stream, destination.path)  # refuses an impossible path before anything is created
+        names = renamed(names, options.naming.renames, noun="element")
     else:
-        check_target(stream, target, destination.path, options.accept_elements)
+        columns = _match(stream, target, destination.path, options)
     present = await stored_intervals(destination.node, target) if target is not None else []
     start = present[-1].end if options.new and present else options.start
     everything = await stored_intervals(source.node, stream)
@@ -190,27 +208,32 @@ async def _prepare(source: Place, destination: Place, options: CopyOptions) -> _
         )
     runs = _join_pieces(pieces, blocked)
     missing = await refuse_missing_rows(source, destination, stream, runs)
-    return _Work(stream, target, everything, wanted, pieces, runs, annotations, missing)
+    return _Work(
+        stream, target, names, columns, everything, wanted, pieces, runs, annotations, missing
+    )
 
 
-def check_target(source: DataStream, target: DataStream, path: str, accept: bool) -> None:
-    """Refuse a destination that cannot take the rows, or that names them otherwise."""
-    if source.layout != target.layout:
+def _match(
+    source: DataStream, target: DataStream, path: str, options: CopyOptions
+) -> list[int] | None:
+    """Return the positions of the destination's elements in the source, if not the same."""
+    if source.datatype != target.datatype:
         raise LayoutMismatchError(
             f"the destination has the layout {target.layout}, the source {source.layout}",
             object=path,
         )
-    differences = [
-        f"element {index} is {_label(new.name, new.units)}, not {_label(old.name, old.units)}"
-        for index, (old, new) in enumerate(zip(source.elements, target.elements, strict=True))
-        if (old.name, old.units or "") != (new.name, new.units or "")
-    ]
-    if differences and not accept:
-        raise ElementMismatchError(path, differences)
-
-
-def _label(name: str, units: str | None) -> str:
-    return f"{name} [{units}]" if units else name
+    names = [element.name for element in source.elements]
+    columns = match_target(names, target, options.naming, path)
+    differences = []
+    for new, at in zip(target.elements, columns or range(len(names)), strict=True):
+        old = source.elements[at]
+        if (old.units or "") != (new.units or ""):
+            differences.append(
+                f"{new.name} is in {new.units or 'no unit'}, not {old.units or 'no unit'}"
+            )
+    if differences and not options.accept_units:
+        raise UnitsMismatchError(path, differences)
+    return columns
 
 
 def _join_pieces(pieces: Sequence[Interval], blocked: Sequence[Interval]) -> list[Interval]:
@@ -239,7 +262,7 @@ async def _copy_run(
         pipe = await destination.node.data_write(target, missing=work.missing)
         async with RowWriter(pipe, meter) as writer:
             async for rows, ended in reader.blocks():
-                await writer.write(rows)
+                await writer.write(reordered(rows, work.columns))
                 if ended:
                     await writer.end_interval()
 

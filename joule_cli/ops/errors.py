@@ -4,7 +4,7 @@
 
     JouleError
     ├── OperationError              the request cannot be carried out as given
-    │   ├── ElementMismatchError    the destination's elements differ; the caller may accept that
+    │   ├── UnitsMismatchError      the destination's units differ; the caller may accept that
     │   ├── OverlapError            rows are in the way; the caller may replace or skip them
     │   ├── EventsPresentError      events are there already; the caller may choose what to do
     │   └── VerificationError       two streams that should be equal are not
@@ -29,12 +29,12 @@ class OperationError(JouleError):
     """The request contradicts itself, or the streams do not allow it."""
 
 
-class ElementMismatchError(OperationError):
-    """Names or units of the elements differ; `differences` has one sentence for each."""
+class UnitsMismatchError(OperationError):
+    """Elements have other units in the destination; `differences` has one sentence for each."""
 
     def __init__(self, destination: str, differences: Sequence[str]) -> None:
         super().__init__(
-            f"the elements of the destination differ: {'; '.join(differences)}", object=destination
+            f"the units of the destination differ: {'; '.join(differences)}", object=destination
         )
         self.differences = list(differences)
 

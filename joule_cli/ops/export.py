@@ -13,7 +13,7 @@ from joule_cli.ops.errors import OperationError, partial_after
 from joule_cli.ops.progress import Meter
 from joule_cli.ops.rows import block_rows, even_blocks
 from joule_cli.ops.select import Projection
-from joule_cli.ops.streams import check_bounds, stored_intervals
+from joule_cli.ops.streams import check_bounds, require_row, stored_intervals
 from joule_cli.ops.worker import Worker
 from joule_cli.series.intervals import clip, union
 from joule_cli.series.layout import Layout
@@ -112,7 +112,7 @@ async def export_stream(
     StreamNotFound
         There is no such stream.
     OperationError
-        The options contradict each other.
+        The options contradict each other, or the file to continue is not one of the stream.
     FormatError
         The file cannot be written.
     BrokenPipeError
@@ -182,6 +182,8 @@ class _Run:
         self.meter = Meter(path, progress, span=span)
 
     async def everything(self, worker: Worker) -> None:
+        if self._options.after is not None:
+            await require_row(self._node, self._stream, self._path, self._options.after)
         pieces = _pieces(self._options)
         if not pieces:
             await self._open(worker, Layout.parse(self._stream.layout), 1, [])

@@ -15,7 +15,7 @@ from joule_cli.ops.joints import enclosing
 from joule_cli.ops.missing import holds_missing, may_lack_values, refuse_missing
 from joule_cli.ops.progress import Meter
 from joule_cli.ops.reach import reach_back, reach_forward
-from joule_cli.ops.rows import RowWriter, even_blocks
+from joule_cli.ops.rows import RowWriter, even_blocks, reordered
 from joule_cli.ops.streams import (
     check_bounds,
     create_stream,
@@ -24,14 +24,17 @@ from joule_cli.ops.streams import (
     refuse_same,
     stored_intervals,
 )
-from joule_cli.ops.targets import join_inside, refuse_rows_inside, result_type
+from joule_cli.ops.targets import join_inside, match_target, refuse_rows_inside, result_type
 from joule_cli.ops.windows import (
     Kernel,
+    Unit,
     WindowFilter,
     check_window,
+    margins,
     moving_mean,
     running_median,
 )
+from joule_cli.series.element_names import Naming, renamed
 from joule_cli.series.intervals import Interval, difference, intersection
 
 if TYPE_CHECKING:
@@ -51,12 +54,15 @@ class FilterOptions:
 
     Parameters
     ----------
-    window
-        Rows in a window, odd.
+    window, unit
+        Rows in a window, or its length in µs; see `WindowFilter`.
     start, end
         Half-open bounds, µs; rows outside are not used.
     datatype
-        Of the results: ``float32`` or ``float64``; `None` takes the destination's, else float32.
+        Of the results: ``float32`` or ``float64``; `None` takes the destination's, else what holds
+        every value of the source.
+    naming
+        Which element of the destination gets which of the source.
     mode
         What to do when the destination has rows in the source's intervals: ``fail`` raises
         `OverlapError`, ``resume`` computes what is missing, ``replace`` computes everything.
@@ -68,6 +74,8 @@ class FilterOptions:
     end: int | None = None
     datatype: str | None = None
     mode: Literal["fail", "resume", "replace"] = "fail"
+    unit: Unit = "rows"
+    naming: Naming = field(default_factory=Naming)
 
 
 @dataclass(slots=True)
@@ -79,7 +87,7 @@ class FilterResult:
     intervals
         Those of the source that were worked on.
     short
-        Intervals with fewer rows than the window, which have no result.
+        Intervals shorter than the window, which have no result.
     """
 
     created: bool = False
@@ -104,8 +112,7 @@ async def plan_filter(source: Place, destination: Place, options: FilterOptions)
     todo: list[Interval] = []
     short = list(work.short)
     for whole in work.wholes:
-        count = await source.node.data_count(work.source, whole.start, whole.end)
-        (todo if count >= options.window else short).append(whole)
+        (todo if await _has_results(source, work, whole, whole, options) else short).append(whole)
     return FilterPlan(work.target is None, work.datatype, todo, sorted(short))
 
 
@@ -123,9 +130,11 @@ async def filter_stream(
     Raises
     ------
     OperationError
-        The window is not odd and positive, or source and destination are one stream.
+        The window is not positive, or source and destination are one stream.
     LayoutMismatchError
-        The destination has another number of elements, or does not store floats.
+        The destination does not store floats.
+    ElementNamesError
+        Its elements are called otherwise.
     OverlapError
         The destination has rows there and `FilterOptions.mode` is ``fail``.
     MissingValuesError
@@ -138,6 +147,8 @@ async def filter_stream(
     target = work.target
     if target is None:
         model = like(work.source, destination.path, keep_us=KEEP_ALL, datatype=work.datatype)
+        for element, name in zip(model.elements, work.names, strict=True):
+            element.name = name
         target = await create_stream(destination, model)
     span = (work.wholes[0].start, work.wholes[-1].end) if work.wholes else None
     meter = Meter(destination.path, progress, span=span)
@@ -176,6 +187,10 @@ class _Work:
     source: DataStream
     target: DataStream | None
     datatype: str
+    #: of the elements, in a new destination
+    names: list[str]
+    #: positions of the destination's elements in the source, if not the same
+    columns: list[int] | None
     everything: list[Interval]
     #: the source's intervals that something is to be done in
     wholes: list[Interval]
@@ -194,8 +209,14 @@ async def _prepare(source: Place, destination: Place, options: FilterOptions) ->
     stream = await source.node.data_stream_get(source.path)
     target = await find_stream(destination)
     refuse_same(source, destination, stream, target)
-    datatype = result_type(target, len(stream.elements), options.datatype, destination.path)
+    datatype = result_type(target, [stream], options.datatype, destination.path)
     like(stream, destination.path)  # refuses an impossible path
+    names = [element.name for element in stream.elements]
+    columns = None
+    if target is not None:
+        columns = match_target(names, target, options.naming, destination.path)
+    else:
+        names = renamed(names, options.naming.renames, noun="element")
     wholes = await stored_intervals(source.node, stream, options.start, options.end)
     if options.mode == "fail":
         await refuse_rows_inside(destination, target, wholes)
@@ -203,7 +224,7 @@ async def _prepare(source: Place, destination: Place, options: FilterOptions) ->
     if target is not None and options.mode != "fail":
         present = await stored_intervals(destination.node, target)
     missing = await holds_missing(destination.node)
-    work = _Work(stream, target, datatype, wholes, [], [], [], [], missing)
+    work = _Work(stream, target, datatype, names, columns, wholes, [], [], [], [], missing)
     touched = {enclosing(wholes, hit.start) for hit in intersection(wholes, present)}
     begin: Interval | None = None  # of a row of intervals that the destination has nothing of
     last: Interval | None = None
@@ -237,23 +258,36 @@ async def _prepare_touched(
     source: Place, work: _Work, whole: Interval, present: list[Interval], options: FilterOptions
 ) -> None:
     """Find out what is left to do in an interval of which the destination has something."""
-    if await source.node.data_count(work.source, whole.start, whole.end) < options.window:
+    if not await _has_results(source, work, whole, whole, options):
         work.short.append(whole)
         return
     if options.mode == "replace":
         work.tasks.append(_Task(whole, whole, replace=True))
         work.wholes.append(whole)
         return
-    missing = []
-    for part in difference([whole], present[_first_inside(present, whole) :]):
-        # the first and last rows of an interval never have a result
-        edge = part.start == whole.start or part.end == whole.end
-        count = await source.node.data_count(work.source, part.start, part.end)
-        if count > (options.window // 2 if edge else 0):
-            missing.append(_Task(whole, part, replace=False))
+    missing = [
+        _Task(whole, part, replace=False)
+        for part in difference([whole], present[_first_inside(present, whole) :])
+        if await _has_results(source, work, whole, part, options)
+    ]
     if missing:
         work.tasks += missing
         work.wholes.append(whole)
+
+
+async def _has_results(
+    source: Place, work: _Work, whole: Interval, part: Interval, options: FilterOptions
+) -> bool:
+    """Tell whether a part of the interval `whole` has rows whose window lies inside of it."""
+    before, after = margins(options.window, options.unit)
+    low, high = part
+    least = 1
+    if options.unit == "us":
+        low, high = max(low, whole.start + before), min(high, whole.end - after + 1)
+    else:
+        least += before if low == whole.start else 0
+        least += after if high == whole.end else 0
+    return low < high and await source.node.data_count(work.source, low, high) >= least
 
 
 def _first_inside(present: list[Interval], whole: Interval) -> int:
@@ -264,10 +298,15 @@ async def _results(
     source: Place, work: _Work, task: _Task, options: FilterOptions, destination: str
 ) -> AsyncGenerator[tuple[Rows, bool], None]:
     """Compute the results with timestamps inside the part, and where an interval ends."""
-    half = options.window // 2
     limits, part = task.source, task.part
-    start = await reach_back(source.node, work.source, part.start, half, limits.start)
-    end = await reach_forward(source.node, work.source, part.end, half, limits.end)
+    first, last = part
+    before, after = margins(options.window, options.unit)
+    if options.unit == "us":
+        # and a row beyond, which tells that the interval goes on
+        first, last = max(first - before, limits.start), min(last + after, limits.end)
+        before = after = 1
+    start = await reach_back(source.node, work.source, first, before, limits.start)
+    end = await reach_forward(source.node, work.source, last, after, limits.end)
     pipe = await source.node.data_read(work.source, start, end)
     async with pipe, aclosing(even_blocks(pipe)) as blocks:
         kernel: WindowFilter | None = None
@@ -278,8 +317,9 @@ async def _results(
                 pipe.row_layout,
                 work.datatype,
                 destination=destination,
+                unit=options.unit,
             )
-            found = kernel.feed(rows)
+            found = reordered(kernel.feed(rows), work.columns)
             low, high = np.searchsorted(found["timestamp"], part)
             if low < high or ended:
                 yield found[low:high], ended

@@ -27,6 +27,7 @@ from joule_cli.ops.errors import OperationError, partial_after
 from joule_cli.ops.export import write_items
 from joule_cli.ops.progress import Meter
 from joule_cli.ops.select import Projection
+from joule_cli.ops.streams import require_row
 from joule_cli.ops.worker import Worker
 from joule_cli.series.layout import Layout
 
@@ -113,6 +114,8 @@ async def export_live(
     ------
     StreamNotFound, SubscriptionError
         There is no such stream, or it cannot be followed.
+    OperationError
+        The file to continue is not one of the stream.
     FormatError
         The output cannot be written.
     BrokenPipeError
@@ -123,6 +126,8 @@ async def export_live(
     if options.limit is not None and options.limit < 0:
         raise OperationError("the limit cannot be negative")
     stream = await node.data_stream_get(path)
+    if options.after is not None:
+        await require_row(node, stream, path, options.after)
     live = LiveRows(
         node,
         stream,

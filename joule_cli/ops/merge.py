@@ -17,7 +17,7 @@ from joule_cli.ops.missing import holds_missing
 from joule_cli.ops.progress import Meter
 from joule_cli.ops.reach import reach_back, reach_forward
 from joule_cli.ops.resample import Cursor, Method, cover, sample
-from joule_cli.ops.rows import RowWriter, even_blocks, fill_values
+from joule_cli.ops.rows import RowWriter, even_blocks, fill_values, reordered
 from joule_cli.ops.streams import (
     Place,
     check_bounds,
@@ -28,7 +28,8 @@ from joule_cli.ops.streams import (
     split_path,
     stored_intervals,
 )
-from joule_cli.ops.targets import join_inside, refuse_rows_inside, result_type
+from joule_cli.ops.targets import join_inside, match_target, refuse_rows_inside, result_type
+from joule_cli.series.element_names import Naming, renamed
 from joule_cli.series.intervals import Interval, difference, intersection
 from joule_cli.series.layout import Layout
 
@@ -66,7 +67,10 @@ class MergeOptions:
     min_interval
         Leave out pieces of common time shorter than this many µs; they are reported.
     datatype
-        Of the result: ``float32`` or ``float64``; `None` takes the destination's, else float32.
+        Of the result: ``float32`` or ``float64``; `None` takes the destination's, else what holds
+        every value of the sources.
+    naming
+        Which element of the destination gets which of the result.
     resume
         Add only what the destination lacks; without it, rows there are an `OverlapError`.
     """
@@ -77,6 +81,7 @@ class MergeOptions:
     tolerance: int | None = None
     min_interval: int = 0
     datatype: str | None = None
+    naming: Naming = field(default_factory=Naming)
     resume: bool = True
 
 
@@ -152,7 +157,9 @@ async def merge_streams(
     OperationError
         There is no secondary, or a stream is used twice.
     LayoutMismatchError
-        The destination has another number of elements, or does not store floats.
+        The destination does not store floats.
+    ElementNamesError
+        Its elements are called otherwise.
     OverlapError
         The destination has rows there and `MergeOptions.resume` is false.
     PartialError
@@ -181,6 +188,8 @@ class _Work:
     intervals: list[list[Interval]]
     target: DataStream | None
     model: DataStream
+    #: positions of the destination's elements among all, if not the same
+    columns: list[int] | None
     #: common time, which becomes the destination's intervals
     wholes: list[Interval]
     #: the destination's intervals
@@ -207,7 +216,16 @@ async def _prepare(
     for source, stream in zip(inputs, streams, strict=True):
         refuse_same(Place(node, source.path), place, stream, target)
     elements = _elements(inputs, streams)
-    datatype = result_type(target, len(elements), options.datatype, destination)
+    datatype = result_type(target, streams, options.datatype, destination)
+    names = [element.name for element in elements]
+    columns = None
+    if target is not None:
+        columns = match_target(names, target, options.naming, destination)
+        elements = fresh_elements(target.elements)
+    else:
+        names = renamed(names, options.naming.renames, noun="element")
+        elements = [replace(each, name=name) for each, name in zip(elements, names, strict=True)]
+    _refuse_doubles(elements)
     model = DataStream(split_path(destination)[1], "", datatype, elements=elements)
     common = await stored_intervals(node, streams[0], options.start, options.end)
     intervals = []
@@ -229,7 +247,7 @@ async def _prepare(
         if beside and not await node.data_count(streams[0], piece.start, piece.end):
             continue
         pieces.append(piece)
-    return _Work(streams, intervals, target, model, wholes, present, pieces, short)
+    return _Work(streams, intervals, target, model, columns, wholes, present, pieces, short)
 
 
 def _runs(pieces: Sequence[Interval], present: Sequence[Interval]) -> list[list[Interval]]:
@@ -259,13 +277,16 @@ def _elements(inputs: Sequence[MergeInput], streams: Sequence[DataStream]) -> li
             replace(element, name=f"{prefix} {element.name}".strip())
             for element in fresh_elements(stream.elements)
         ]
+    return elements
+
+
+def _refuse_doubles(elements: Sequence[Element]) -> None:
     names = [element.name for element in elements]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise OperationError(
             f"two elements would be called {twice[0]}", hint="give the streams different prefixes"
         )
-    return elements
 
 
 async def _merge_run(
@@ -305,7 +326,7 @@ async def _merge_run(
                         ready = int(np.searchsorted(rest["timestamp"], known, "right"))
                         merged = _side_by_side(rest[:ready], cursors, layout, options, meter.stream)
                         unmatched += ready - len(merged)
-                        await writer.write(merged)
+                        await writer.write(reordered(merged, work.columns))
                         rest = rest[ready:]
     return unmatched
 

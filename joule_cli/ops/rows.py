@@ -11,7 +11,7 @@ import numpy as np
 from joule_cli.errors import InvalidValuesError, JouleError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Sequence
     from types import TracebackType
 
     import numpy.typing as npt
@@ -57,6 +57,16 @@ def _joined(held: list[Rows], pipe: Pipe) -> Rows:
     if len(held) == 1:
         return held[0]
     return np.concatenate(held) if held else np.empty(0, pipe.dtype)
+
+
+def reordered(rows: Rows, columns: Sequence[int] | None) -> Rows:
+    """Return rows with their values in another order; `None` keeps it."""
+    if columns is None:
+        return rows
+    out: Rows = np.empty(len(rows), rows.dtype)
+    out["timestamp"] = rows["timestamp"]
+    out["data"] = rows["data"][:, columns]
+    return out
 
 
 def fill_values(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC
 from typing import TYPE_CHECKING, NamedTuple
 
 from joule_cli.errors import InvalidReference, NameTakenError, StreamNotFound
 from joule_cli.model import DataStream, Element, EventStream
+from joule_cli.model.data_stream import KEEP_ALL
 from joule_cli.ops.errors import OperationError
 from joule_cli.series.intervals import Interval
+from joule_cli.series.time import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,3 +111,25 @@ def check_bounds(start: int | None, end: int | None) -> None:
     """Refuse a range that holds nothing."""
     if start is not None and end is not None and start >= end:
         raise OperationError(f"the start ({start}) must be before the end ({end})")
+
+
+async def require_row(node: Node, stream: DataStream, path: str, last: int) -> None:
+    """Refuse to continue a file whose last row is not in the stream.
+
+    A stream that keeps its rows for some time only may have lost it.
+
+    Raises
+    ------
+    OperationError
+        It is from another stream, or its times were read in another zone than they are from.
+    """
+    info = await node.data_stream_info(stream)
+    if info.start is None or (last < info.start and stream.keep_us != KEEP_ALL):
+        return
+    if await node.data_count(stream, last, last + 1):
+        return
+    raise OperationError(
+        f"the last row of the file, at {format_time(last, 'human', UTC)}, is not in the stream",
+        object=path,
+        hint="name the --tz that the file was made with, or write it anew",
+    )

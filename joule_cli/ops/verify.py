@@ -7,7 +7,7 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from joule_cli.ops.errors import VerificationError
-from joule_cli.ops.rows import even_blocks
+from joule_cli.ops.rows import even_blocks, reordered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from joule_cli.series.intervals import Interval
 
 
-async def checksum(place: Place, stream: DataStream, piece: Interval) -> tuple[int, bytes]:
-    """Return the number of rows in a range and a checksum of their bytes."""
+async def checksum(
+    place: Place, stream: DataStream, piece: Interval, columns: Sequence[int] | None = None
+) -> tuple[int, bytes]:
+    """Return the number of rows in a range and a checksum of their bytes, `columns` in order."""
     digest = hashlib.blake2b()
     count = 0
     reader = await place.node.data_read(stream, piece.start, piece.end)
     async with reader, aclosing(even_blocks(reader)) as blocks:
         async for rows, _ in blocks:
-            digest.update(rows.tobytes())
+            digest.update(reordered(rows, columns).tobytes())
             count += len(rows)
     return count, digest.digest()
 
@@ -35,8 +37,11 @@ async def verify_copy(
     stream: DataStream,
     target: DataStream,
     pieces: Sequence[Interval],
+    columns: Sequence[int] | None,
 ) -> int:
     """Compare the rows in `pieces` and return how many there are.
+
+    `columns` are the positions of the destination's elements in the source, if not the same.
 
     Raises
     ------
@@ -45,7 +50,7 @@ async def verify_copy(
     """
     rows = 0
     for piece in pieces:
-        expected = await checksum(source, stream, piece)
+        expected = await checksum(source, stream, piece, columns)
         found = await checksum(destination, target, piece)
         if expected != found:
             raise VerificationError(destination.path, piece.start, piece.end, expected[0], found[0])

@@ -6,6 +6,7 @@ A name that occurs twice among the columns is chosen as ``NAME#2``, its position
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from joule_cli.errors import ElementNamesError
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
 
 #: Names that an error lists of each side.
 _LISTED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """How the elements of a destination are found; parameters as for `match`."""
+
+    renames: Mapping[str, str] = field(default_factory=dict)
+    by_position: bool = False
 
 
 def parse_renames(texts: Iterable[str]) -> dict[str, str]:
@@ -57,7 +66,7 @@ def match(
     by_position
         The first column goes to the first element, whatever they are called.
     noun
-        What a column is called in errors.
+        What a column is called in errors: ``column``, or ``element`` of another stream.
     leave_out
         The option that takes only some of the columns, as in ``--columns``.
 
@@ -81,15 +90,18 @@ def match(
                 hint=f"{leave_out} chooses the {noun}s to take" if leave_out else None,
             )
         return list(range(len(wanted)))
-    names = _renamed(found, wanted, renames or {}, noun)
+    for new in (renames or {}).values():
+        if new not in wanted:
+            raise _unknown(f"there is no element {new}", new, wanted, "element")
+    names = renamed(found, renames or {}, noun=noun)
     missing = [name for name in dict.fromkeys(wanted) if name not in names]
     extra = [at for at, name in enumerate(names) if name not in wanted]
     if missing or extra:
         parts = [f"the names differ: {_both(found, wanted, noun)}"]
         if missing:
-            parts.append(f"no {noun} for {_listed(missing)}")
+            parts.append(f"nothing for {_listed(missing)}")
         if extra:
-            parts.append(f"no element for {_listed([found[at] for at in extra])}")
+            parts.append(f"no place for {_listed([found[at] for at in extra])}")
         raise ElementNamesError(
             "; ".join(parts), hint=_remedy(found, wanted, missing, extra, noun, leave_out)
         )
@@ -97,24 +109,19 @@ def match(
     return [names.index(name) for name in wanted]
 
 
+def renamed(found: Sequence[str], renames: Mapping[str, str], *, noun: str = "column") -> list[str]:
+    """Return the names that columns have after `renames`; parameters and errors as for `match`."""
+    names = list(found)
+    for old, new in renames.items():
+        names[_position(old, found, noun)] = new
+    return names
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the one of `known` that `name` was probably meant to be."""
     folded = {each.casefold(): each for each in known}
     close = difflib.get_close_matches(name.casefold(), folded, 1)
     return folded[close[0]] if close else None
-
-
-def _renamed(
-    found: Sequence[str], wanted: Sequence[str], renames: Mapping[str, str], noun: str
-) -> list[str]:
-    """Return the names that the columns have after `renames`."""
-    names = list(found)
-    for old, new in renames.items():
-        if new not in wanted:
-            raise _unknown(f"there is no element {new}", new, wanted, "element")
-        at = _position(old, found, noun)
-        names[at] = new
-    return names
 
 
 def _position(name: str, found: Sequence[str], noun: str) -> int:
@@ -179,7 +186,7 @@ def _remedy(
         else:
             ways.append(f"--map {_word(f'{free[0]}={missing[0]}')} if they are the same")
     if len(found) == len(wanted):
-        ways.append(f"--by-position if the {noun}s are in the order of the elements")
+        ways.append("--by-position if the order is the same")
     if extra and not missing and leave_out:
         ways.append(f"{leave_out} with the {noun}s to take")
     return f"use {', or '.join(ways)}" if ways else None
@@ -193,7 +200,8 @@ def _word(text: str) -> str:
 
 
 def _both(found: Sequence[str], wanted: Sequence[str], noun: str) -> str:
-    return f"the {noun}s are {_listed(found)}, the elements {_listed(wanted)}"
+    others = "the elements" if noun == "column" else "those of the destination"
+    return f"the {noun}s are {_listed(found)}, {others} {_listed(wanted)}"
 
 
 def _listed(names: Sequence[str]) -> str:

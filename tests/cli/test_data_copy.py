@@ -90,8 +90,8 @@ def test_what_is_meant_for_a_node_or_a_file_makes_no_stream(data, destination, t
     assert told in result.err
 
 
-def test_elements_that_differ_are_asked_about_everywhere(data):
-    data.ok("stream", "create", "/b/y:float32[p,q]")
+def test_units_that_differ_are_asked_about_everywhere(data):
+    data.ok("stream", "create", "/b/y:float32[x:mV,y:V]")
     refused = data("data", "copy", "/a/x", "/b/y")
     assert refused.status == 1
     assert "--yes" in refused.err
@@ -99,6 +99,44 @@ def test_elements_that_differ_are_asked_about_everywhere(data):
     assert rows(data, "/b/y") == []
     assert data.shell("yes | joule data copy /a/x /b/y").status == 0
     assert len(rows(data, "/b/y")) == 20
+
+
+def test_values_go_to_the_element_of_their_name(data):
+    data.ok("stream", "create", "/b/y:float32[y:V,x:V]")
+    data.ok("data", "copy", "/a/x", "/b/y", "--verify")
+    assert rows(data, "/b/y") == [(time, [y, x]) for time, (x, y) in rows(data, "/a/x")]
+
+
+def test_other_names_are_refused_with_the_remedy(data):
+    data.ok("stream", "create", "/b/y:float32[q:V,p:V]")
+    # an answer to every question is none to this
+    refused = data("data", "copy", "/a/x", "/b/y", "--yes")
+    assert (refused.status, refused.out) == (1, "")
+    assert "the elements are x, y, those of the destination q, p" in refused.err
+    assert "--map x=q" in refused.err
+    assert "--by-position" in refused.err
+    assert rows(data, "/b/y") == []
+    data.ok("data", "copy", "/a/x", "/b/y", "--map", "x=p", "--map", "y=q")
+    assert rows(data, "/b/y") == [(time, [y, x]) for time, (x, y) in rows(data, "/a/x")]
+    data.ok("stream", "create", "/b/z:float32[q:V,p:V]")
+    data.ok("data", "copy", "/a/x", "/b/z", "--by-position")
+    assert rows(data, "/b/z") == rows(data, "/a/x")
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "text"),
+    [
+        (["--map", "x"], 2, "NAME=ELEMENT"),
+        (["--map", "x=a", "--map", "x=b"], 2, "renamed to a and to b"),
+        (["--map", "x=a", "--by-position"], 2, "exclude each other"),
+        (["--map", "z=a"], 1, "there is no element z"),
+    ],
+)
+def test_maps_that_say_nothing(data, options, status, text):
+    refused = data("data", "copy", "/a/x", "/b/y", *options)
+    assert (refused.status, refused.out) == (status, "")
+    assert text in refused.err
+    assert data("stream", "info", "/b/y").status == 1
 
 
 def test_what_cannot_be_copied(data):

@@ -113,3 +113,80 @@ def test_several_streams_do_not_fit_into_one_file(joule, which):
     assert refused.status == 2
     assert "all.csv is one file" in refused.err
     assert not (joule.folder / "all.csv").exists()
+
+
+FORMS = ["csv", "tsv", "txt", "jsonl"]
+
+
+def _whole(data, tmp_path, suffix, *options):
+    """Export everything, and return the file and what it should be again."""
+    file = tmp_path / f"x.{suffix}"
+    data.ok("data", "export", "/a/x", "--to", file, "-q", *options)
+    return file, file.read_bytes()
+
+
+@pytest.mark.parametrize("suffix", FORMS)
+@pytest.mark.parametrize("command", ["read", "export"])
+def test_a_last_line_that_is_cut_is_written_anew(data, tmp_path, suffix, command):
+    file, whole = _whole(data, tmp_path, suffix, "-e", T0 + 2_000_000)
+    start = len(whole.rstrip(b"\n").rpartition(b"\n")[0]) + 1
+    for end in (start + 3, len(whole) - 1):
+        file.write_bytes(whole[:end])
+        target = ["-f", file] if command == "read" else ["--to", file, "-q"]
+        data.ok("data", command, "/a/x", *target, "--resume", "-e", T0 + 2_000_000)
+        assert file.read_bytes() == whole
+
+
+@pytest.mark.parametrize("suffix", FORMS)
+def test_a_file_with_no_whole_line_is_not_touched(data, tmp_path, suffix):
+    file, whole = _whole(data, tmp_path, suffix)
+    file.write_bytes(whole[:5])
+    result = data("data", "export", "/a/x", "--to", file, "--resume")
+    assert (result.status, file.read_bytes()) == (1, whole[:5])
+    assert "no line of it is whole" in result.err
+
+
+BERLIN = ["--time", "iso", "--tz", "Europe/Berlin"]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "made", "asked", "told"),
+    [
+        *((suffix, BERLIN, [], "--time iso --tz +01:00") for suffix in FORMS),
+        *((suffix, [], ["--time", "s"], "--time us") for suffix in FORMS),
+        ("csv", BERLIN, ["--time", "iso"], "--time iso --tz +01:00"),
+        ("csv", ["--time", "iso"], ["--time", "iso", "--tz", "Asia/Tokyo"], "--tz UTC"),
+        ("csv", [], ["--time", "iso"], "--time us"),
+        ("csv", ["--time", "s"], [], "--time s"),
+        ("csv", ["--time", "ns"], [], "--time ns"),
+        ("csv", ["--time", "ms"], ["--time", "%Y-%m-%dT%H:%M:%S"], "--time ms"),
+    ],
+)
+def test_a_file_is_continued_with_its_own_times_only(data, tmp_path, suffix, made, asked, told):
+    file, whole = _whole(data, tmp_path, suffix, *made)
+    result = data("data", "export", "/a/x", "--to", file, "--resume", *asked)
+    assert (result.status, result.out, file.read_bytes()) == (1, "", whole)
+    assert told in result.err
+    data.ok("data", "export", "/a/x", "--to", file, "--resume", "-q", *made)
+    assert file.read_bytes() == whole
+
+
+def test_times_without_a_zone_are_looked_for_in_the_stream(data, tmp_path):
+    form = ["--time", "%Y-%m-%dT%H:%M:%S"]
+    file, whole = _whole(data, tmp_path, "csv", *form, "--tz", "Europe/Berlin")
+    for zone in ("Asia/Tokyo", "UTC"):
+        result = data("data", "export", "/a/x", "--to", file, "--resume", *form, "--tz", zone)
+        assert (result.status, file.read_bytes()) == (1, whole)
+        assert "is not in the stream" in result.err
+    data.ok(
+        *("data", "export", "/a/x", "--to", file, "--resume", "-q", *form),
+        *("--tz", "Europe/Berlin"),
+    )
+    assert file.read_bytes() == whole
+
+
+def test_lines_are_continued_in_their_shape(data, tmp_path):
+    file, whole = _whole(data, tmp_path, "jsonl", "--arrays")
+    result = data("data", "export", "/a/x", "--to", file, "--resume")
+    assert (result.status, file.read_bytes()) == (1, whole)
+    assert "with --arrays" in result.err

@@ -90,11 +90,53 @@ def test_the_median(data):
     assert found[0][1][0] == sorted(r[1][0] for r in source[:5])[2]
 
 
-def test_an_even_window_costs_nothing(data):
+@pytest.mark.parametrize(("window", "status"), [("0", 1), ("4.5", 1), ("2 rows", 1), ("0s", 1)])
+def test_what_is_no_window_costs_nothing(data, window, status):
     data.ok("data", "mean", "/a/x", "/b/m", "-w", "3", "--yes")
     before = rows(data, "/b/m")
-    assert data("data", "mean", "/a/x", "/b/m", "-w", "4", "--yes").status == 1
+    refused = data("data", "mean", "/a/x", "/b/m", "-w", window, "--yes")
+    assert (refused.status, refused.out) == (status, "")
     assert rows(data, "/b/m") == before
+
+
+@pytest.mark.parametrize("window", ["4", "4s", "4000ms"])
+def test_even_windows_and_times(data, window):
+    data.ok("data", "mean", "/a/x", "/b/m", "-w", window, "--yes")
+    source = dict(rows(data, "/a/x"))
+    step = 1_000_000
+    found = rows(data, "/b/m")
+    assert len(found) == (17 if window == "4" else 16)
+    for time, values in found:
+        inside = [source[time + k * step] for k in (-2, -1, 0, 1)]
+        assert values == pytest.approx([sum(column) / 4 for column in zip(*inside, strict=True)])
+    assert "of 4s (float" in data.ok("data", "mean", "/a/x", "/b/n", "-w", "4s", "--dry-run")
+
+
+def test_results_of_float64_are_float64(joule):
+    counts = "".join(f"{at(i)} {37823861.25 + i / 100}\n" for i in range(9))
+    joule("data", "write", "/c", "--create", "float64[energy]", stdin=counts)
+    joule("data", "write", "/u", "--create", "float32[u]", stdin=counts)
+    joule.ok("data", "merge", "-p", "/u", "-s", "/c", "-d", "/m", "--yes", "-q")
+    assert rows(joule, "/m")[0][1][1] == 37823861.25
+    joule.ok("data", "filter", "median", "/c", "/med", "-w", "3", "--yes", "-q")
+    assert [value for _, (value,) in rows(joule, "/med")][:2] == [37823861.26, 37823861.27]
+    joule.ok(
+        *("data", "merge", "-p", "/u", "-s", "/c", "-d", "/m32", "--datatype", "float32"),
+        *("--yes", "-q"),
+    )
+    assert joule("stream", "get", "/m32", "--json").json()["datatype"] == "float32"
+
+
+def test_results_go_to_the_element_of_their_name(data):
+    data.ok("stream", "create", "/b/m:float64[y,x]")
+    data.ok("data", "mean", "/a/x", "/b/m", "-w", "1", "--yes")
+    source = rows(data, "/a/x")
+    assert rows(data, "/b/m") == [(time, [y, x]) for time, (x, y) in source]
+    data.ok("stream", "create", "/b/other:float64[p,q]")
+    refused = data("data", "mean", "/a/x", "/b/other", "-w", "1", "--yes")
+    assert (refused.status, "--by-position" in refused.err) == (1, True)
+    data.ok("data", "mean", "/a/x", "/b/other", "-w", "1", "--yes", "--map", "x=q", "--map", "y=p")
+    assert rows(data, "/b/other") == rows(data, "/b/m")
 
 
 def test_the_question_tells_of_rows_that_are_replaced(data):

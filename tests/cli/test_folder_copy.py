@@ -78,8 +78,22 @@ def test_some_that_fail_are_3_and_the_others_are_copied(data):
     assert rows(data, "/b/deep/y") == rows(data, "/a/deep/y")
 
 
-def test_elements_that_differ_are_asked_about(data):
-    data.ok("stream", "create", "/b/x:float32[p,q]")
+def test_names_decide_unless_the_positions_do(data):
+    data.ok("stream", "create", "/b/x:float32[y:V,x:V]")
+    data.ok("stream", "create", "/c/x:float32[p:V,q:V]")
+    data.ok("folder", "copy", "/a", "/b", "--resume")
+    assert rows(data, "/b/x") == [(time, [y, x]) for time, (x, y) in rows(data, "/a/x")]
+    refused = data("folder", "copy", "/a", "/c", "--resume", "--yes")
+    assert refused.status == 3
+    assert "those of the destination p, q" in refused.err
+    assert "--map belongs to joule data copy" in refused.err
+    assert rows(data, "/c/deep/y") == rows(data, "/a/deep/y")
+    data.ok("folder", "copy", "/a", "/c", "--resume", "--by-position")
+    assert rows(data, "/c/x") == rows(data, "/a/x")
+
+
+def test_units_that_differ_are_asked_about(data):
+    data.ok("stream", "create", "/b/x:float32[x,y]")
     refused = data("folder", "copy", "/a", "/b", "--resume")
     assert refused.status == 3
     assert "--yes" in refused.err

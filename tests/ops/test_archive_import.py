@@ -130,6 +130,22 @@ async def test_another_layout_is_refused(node, configured, tmp_path):
     assert texts(log, "errors") == ["cannot import int16_2 into a stream of float32_2"]
 
 
+async def test_values_go_to_the_element_of_their_name(node, configured, tmp_path):
+    await run(node, configured, write_archive(tmp_path / "a.zip", data=[two_blocks()]))
+    for names, first in ((("e1", "e0"), 10), (("e1", "other"), 20)):
+        model = flow_model()
+        for element, name in zip(model.elements, names, strict=True):
+            element.name = name
+        other = ("flow", model, {f"{T + 1000 + first}.dat": npy([T + 1000 + first], first=first)})
+        log = await run(node, configured, write_archive(tmp_path / "b.zip", data=[other]))
+    assert texts(log, "errors") == [
+        "the names differ: the elements are e1, other, those of the destination e0, e1; "
+        "nothing for e0; no place for other"
+    ]
+    rows = await node.data_read_array(PATH, T + 1000, flatten=True)
+    assert rows[:, 1:].tolist() == [[11, 10]]
+
+
 async def test_rows_that_the_node_refuses(node, configured, tmp_path):
     bad = npy([T + 5, T + 4])
     members = {f"{T}.dat": npy([T]), f"{T + 5}.dat": bad, f"{T + 9}.dat": npy([T + 9])}

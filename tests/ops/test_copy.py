@@ -12,17 +12,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joule_cli.engine.node import EmbeddedNode
-from joule_cli.errors import InvalidReference, LayoutMismatchError, StorageError, StreamNotFound
+from joule_cli.errors import (
+    ElementNamesError,
+    InvalidReference,
+    LayoutMismatchError,
+    StorageError,
+    StreamNotFound,
+)
 from joule_cli.model import Annotation
 from joule_cli.ops import rows as rows_module
 from joule_cli.ops.copy import CopyOptions, copy_stream, plan_copy
 from joule_cli.ops.errors import (
-    ElementMismatchError,
     OperationError,
     PartialError,
+    UnitsMismatchError,
     VerificationError,
 )
 from joule_cli.ops.streams import Place
+from joule_cli.series.element_names import Naming
 from joule_cli.series.intervals import Interval
 from tests.ops.helpers import T0, fill, model, read, rows_at, same
 
@@ -147,12 +154,56 @@ async def test_what_cannot_be_copied_changes_nothing(node, other):
     with pytest.raises(LayoutMismatchError):
         await copy_stream(source, Place(other, "/a/dst"), ALL)
     await other.data_stream_create(model("named", names=("x", "z")), "/a")
-    with pytest.raises(ElementMismatchError) as caught:
+    with pytest.raises(ElementNamesError) as caught:
         await copy_stream(source, Place(other, "/a/named"), ALL)
-    assert caught.value.differences == ["element 1 is z [V], not y [V]"]
-    accepted = await copy_stream(
-        source, Place(other, "/a/named"), CopyOptions(accept_elements=True)
+    assert caught.value.sentence() == (
+        "the names differ: the elements are x, y, those of the destination x, z; nothing for z; "
+        "no place for y: /a/named"
     )
+    assert await other.data_count("/a/named") == 0
+
+
+async def test_values_go_to_the_element_of_their_name(node, other):
+    await fill(node, "/a/src", [range(10), range(20, 30)])
+    rows = await read(node, "/a/src")
+    for name, elements, naming, columns in (
+        ("same", ("y", "x"), Naming(), [1, 0]),
+        ("mapped", ("y", "z"), Naming({"x": "z"}), [1, 0]),
+        ("placed", ("y", "x"), Naming(by_position=True), [0, 1]),
+        ("others", ("a", "b"), Naming(by_position=True), [0, 1]),
+    ):
+        await other.data_stream_create(model(name, names=elements), "/a")
+        options = CopyOptions(naming=naming, verify=True)
+        result = await copy_stream(Place(node, "/a/src"), Place(other, f"/a/{name}"), options)
+        assert (result.rows, result.verified_rows) == (20, 20)
+        found = await read(other, f"/a/{name}")
+        assert found["timestamp"].tolist() == rows["timestamp"].tolist()
+        assert found["data"].tolist() == rows["data"][:, columns].tolist()
+        assert len(await other.data_intervals(f"/a/{name}")) == 2
+
+
+async def test_a_new_destination_has_the_names_that_are_mapped(node, other):
+    await fill(node, "/a/src", [range(10)])
+    source, options = Place(node, "/a/src"), CopyOptions(naming=Naming({"x": "volts"}))
+    for _ in range(2):
+        await copy_stream(source, Place(other, "/a/dst"), options)
+    stream = await other.data_stream_get("/a/dst")
+    assert [each.name for each in stream.elements] == ["volts", "y"]
+    with pytest.raises(ElementNamesError) as caught:
+        await copy_stream(source, Place(other, "/a/new"), CopyOptions(naming=Naming({"X": "v"})))
+    assert (caught.value.message, caught.value.hint) == ("there is no element X", "did you mean x?")
+
+
+async def test_other_units_are_a_decision(node, other):
+    await fill(node, "/a/src", [range(10)])
+    stream = model("dst", names=("y", "x"))
+    stream.elements[0].units = "mV"
+    await other.data_stream_create(stream, "/a")
+    source, destination = Place(node, "/a/src"), Place(other, "/a/dst")
+    with pytest.raises(UnitsMismatchError) as caught:
+        await copy_stream(source, destination, ALL)
+    assert caught.value.differences == ["y is in mV, not V"]
+    accepted = await copy_stream(source, destination, CopyOptions(accept_units=True))
     assert accepted.rows == 10
 
 

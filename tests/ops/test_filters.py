@@ -15,7 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joule_cli.engine.node import EmbeddedNode
-from joule_cli.errors import InvalidValuesError, LayoutMismatchError, StorageError
+from joule_cli.errors import (
+    ElementNamesError,
+    InvalidValuesError,
+    LayoutMismatchError,
+    StorageError,
+)
 from joule_cli.ops import rows as rows_module
 from joule_cli.ops.errors import OperationError, OverlapError, PartialError
 from joule_cli.ops.filters import FilterOptions, filter_stream, plan_filter
@@ -28,14 +33,28 @@ NAIVE = {"mean": statistics.fmean, "median": statistics.median}
 KERNELS = {"mean": moving_mean, "median": running_median}
 
 
-def naive(kind, times, window, layout="float32_2"):
+def naive(kind, times, window, layout="float32_2", unit="rows"):
     """Timestamps and values of one interval, computed row by row."""
-    rows = rows_at(times, layout)
+    return naive_rows(kind, rows_at(times, layout), window, unit)
+
+
+def naive_rows(kind, rows, window, unit="rows"):
     half = window // 2
+    stamps = rows["timestamp"].tolist()
     out = []
-    for at in range(half, len(rows) - half):
-        values = rows["data"][at - half : at + half + 1].astype(float)
-        out.append((int(rows["timestamp"][at]), *(NAIVE[kind](column) for column in values.T)))
+    for at, stamp in enumerate(stamps):
+        if unit == "rows":
+            first, last = at - half, at - half + window
+            if first < 0 or last > len(rows):
+                continue
+            chosen = slice(first, last)
+        else:
+            begin, end = stamp - half, stamp - half + window
+            if begin < stamps[0] or end > stamps[-1] + 1:
+                continue
+            chosen = [begin <= each < end for each in stamps]
+        values = rows["data"][chosen].astype(float)
+        out.append((stamp, *(NAIVE[kind](column) for column in values.T)))
     return out
 
 
@@ -50,27 +69,56 @@ def as_tuples(rows):
         min_size=1,
         max_size=60,
     ),
-    st.integers(0, 8).map(lambda n: 2 * n + 1),
+    st.integers(1, 17),
+    st.sampled_from(["rows", "us"]),
+    st.lists(st.integers(1, 9), min_size=60, max_size=60),
     st.lists(st.integers(0, 20), max_size=10),
 )
-def test_any_blocks_give_the_naive_result(kind, values, window, sizes):
+def test_any_blocks_give_the_naive_result(kind, values, window, unit, steps, sizes):
     rows = np.empty(len(values), Layout("float64", 2).dtype)
-    rows["timestamp"] = np.arange(len(values))
+    rows["timestamp"] = np.cumsum(steps)[: len(values)]
     rows["data"] = values
-    kernel = WindowFilter(KERNELS[kind], window, Layout("float64", 2), "float64", destination="/d")
+    kernel = WindowFilter(
+        KERNELS[kind], window, Layout("float64", 2), "float64", destination="/d", unit=unit
+    )
     cuts = np.minimum(np.cumsum(sizes), len(rows)).astype(int)
     found = np.concatenate([kernel.feed(block) for block in np.split(rows, cuts)])
-    half = window // 2
-    expected = [
-        [NAIVE[kind](rows["data"][at - half : at + half + 1, c]) for c in range(2)]
-        for at in range(half, len(rows) - half)
-    ]
-    assert found["timestamp"].tolist() == list(range(half, len(rows) - half))
+    expected = naive_rows(kind, rows, window, unit)
+    assert found["timestamp"].tolist() == [row[0] for row in expected]
     finite = np.where(np.isfinite(rows["data"]), rows["data"], 0)
     scale = np.abs(finite).max() if kind == "mean" else 0
     np.testing.assert_allclose(
-        found["data"], np.array(expected).reshape(-1, 2), rtol=1e-14, atol=scale * 1e-15
+        found["data"],
+        np.array([row[1:] for row in expected]).reshape(-1, 2),
+        rtol=1e-14,
+        atol=scale * 1e-15,
     )
+
+
+def test_a_time_takes_as_many_rows_as_it_has_steps():
+    rows = np.empty(100, Layout("float64", 1).dtype)
+    rows["timestamp"] = T0 + np.arange(100) * 1000
+    rows["data"][:, 0] = np.arange(100)
+    results = []
+    for window, unit in ((20, "rows"), (20_000, "us"), (21, "rows"), (21_000, "us")):
+        layout = Layout("float64", 1)
+        kernel = WindowFilter(moving_mean, window, layout, "float64", destination="/d", unit=unit)
+        found = kernel.feed(rows)
+        results.append(dict(zip(found["timestamp"].tolist(), found["data"][:, 0], strict=True)))
+    even, even_time, odd, odd_time = results
+    # half a step before the row; of the time, the last is not known to be inside the interval
+    assert even[T0 + 50_000] == 49.5
+    assert even_time == {stamp: value for stamp, value in even.items() if stamp < T0 + 90_000}
+    assert odd[T0 + 50_000] == 50
+    # half a step more on both sides than the rows
+    assert odd_time == dict(list(odd.items())[1:-1])
+
+
+def test_the_median_of_an_even_window_does_not_overflow():
+    values = np.array([[1.7e308], [1.7e308], [-np.inf], [np.inf]])
+    assert running_median(values, 2)[:2, 0].tolist() == [1.7e308, -np.inf]
+    assert np.isnan(running_median(values, 2)[2, 0])
+    assert running_median(np.array([[127], [126]], np.int8), 2).tolist() == [[126.5]]
 
 
 def test_infinities_matter_in_their_windows_only():
@@ -111,12 +159,11 @@ async def test_numbers_too_large_for_the_destination_do_not_become_infinities(no
     rows["data"][10] = [np.inf, 1e300]
     async with await node.data_write(stream) as pipe:
         await pipe.write(rows)
-    options = FilterOptions("mean", 3)
+    options = FilterOptions("mean", 3, datatype="float32")
     with pytest.raises(InvalidValuesError, match="is out of the range of float32"):
         await filter_stream(Place(node, "/a/src"), Place(node, "/a/dst"), options)
-    await filter_stream(
-        Place(node, "/a/src"), Place(node, "/a/d64"), FilterOptions("mean", 3, datatype="float64")
-    )
+    # float64, as its source
+    await filter_stream(Place(node, "/a/src"), Place(node, "/a/d64"), FilterOptions("mean", 3))
     found = await read(node, "/a/d64")
     assert found["data"][8:11, 0].tolist() == [np.inf] * 3
     assert np.isfinite(found["data"][11:]).all()
@@ -147,12 +194,12 @@ async def test_each_interval_on_its_own(node, kind):
     assert (created.datatype, [e.units for e in created.elements]) == ("float64", ["V", "V"])
 
 
-@pytest.mark.parametrize("window", [0, 4, -3])
-async def test_a_window_without_a_middle_is_refused_first(node, window):
+@pytest.mark.parametrize("window", [0, -3])
+async def test_a_window_of_nothing_is_refused_first(node, window):
     await fill(node, "/a/src", [range(10)])
     stream = await fill(node, "/a/dst", [range(10)])
     options = FilterOptions("mean", window, mode="replace")
-    with pytest.raises(OperationError, match="odd"):
+    with pytest.raises(OperationError, match="must be positive"):
         await filter_stream(Place(node, "/a/src"), Place(node, "/a/dst"), options)
     assert await node.data_count(stream) == 10
 
@@ -161,8 +208,8 @@ async def test_destinations_that_cannot_take_the_result(node):
     await fill(node, "/a/src", [range(10)])
     await node.data_stream_create(model("ints", "int32"), "/a")
     await node.data_stream_create(model("wide", names="xyz"), "/a")
-    for name in ("ints", "wide"):
-        with pytest.raises(LayoutMismatchError):
+    for name, error in (("ints", LayoutMismatchError), ("wide", ElementNamesError)):
+        with pytest.raises(error):
             await filter_stream(
                 Place(node, "/a/src"), Place(node, f"/a/{name}"), FilterOptions("mean", 3)
             )
@@ -218,7 +265,7 @@ async def test_a_finished_filter_has_nothing_left(node):
     st.sampled_from(["mean", "median"]),
     st.sampled_from(["resume", "replace"]),
     st.lists(st.integers(1, 40), min_size=1, max_size=4),
-    st.integers(0, 4).map(lambda n: 2 * n + 1),
+    st.tuples(st.integers(1, 9), st.just("rows")) | st.tuples(st.integers(1, 30), st.just("us")),
     st.lists(st.integers(1, 5), max_size=3),
     st.integers(1, 9),
 )
@@ -233,7 +280,7 @@ def test_interrupted_filters_end_with_the_whole_result(
             source, destination = Place(node, "/s/src"), Place(node, "/s/dst")
             if mode == "replace":
                 await fill(node, "/s/dst", [[t + 1 for t in piece[:-1]] for piece in pieces])
-            options = FilterOptions(kind, window, mode=mode)
+            options = FilterOptions(kind, window[0], mode=mode, unit=window[1])
             for left in interruptions:
                 reports = iter(range(left))
 
@@ -244,7 +291,7 @@ def test_interrupted_filters_end_with_the_whole_result(
                 with suppress(PartialError):
                     await filter_stream(source, destination, options, stop)
             await filter_stream(source, destination, options)
-            expected = [naive(kind, piece, window) for piece in pieces]
+            expected = [naive(kind, piece, window[0], unit=window[1]) for piece in pieces]
             found = as_tuples(await read(node, "/s/dst"))
             assert found == [pytest.approx(r, rel=1e-6) for rows in expected for r in rows]
             assert await node.data_intervals("/s/dst") == [
@@ -258,13 +305,14 @@ def test_interrupted_filters_end_with_the_whole_result(
 
 @pytest.mark.parametrize("stop", range(9))
 @pytest.mark.parametrize("kind", ["mean", "median"])
-async def test_a_filter_continues_inside_an_interval(node, monkeypatch, stop, kind):
+@pytest.mark.parametrize(("window", "unit"), [(5, "rows"), (4, "rows"), (16_000_000, "us")])
+async def test_a_filter_continues_inside_an_interval(node, monkeypatch, stop, kind, window, unit):
     monkeypatch.setattr(rows_module, "BLOCK_ROWS", 4)
     # more than a second apart, so that rows before the joint have to be searched for
     piece = range(0, 120_000_000, 3_000_000)
     await fill(node, "/a/src", [piece])
     source, destination = Place(node, "/a/src"), Place(node, "/a/dst")
-    options = FilterOptions(kind, 5, mode="resume")
+    options = FilterOptions(kind, window, mode="resume", unit=unit)
     reports = iter(range(stop))
 
     def fail(progress):
@@ -274,7 +322,7 @@ async def test_a_filter_continues_inside_an_interval(node, monkeypatch, stop, ki
     with pytest.raises(PartialError):
         await filter_stream(source, destination, options, fail)
     await filter_stream(source, destination, options)
-    expected = naive(kind, piece, 5)
+    expected = naive(kind, piece, window, unit=unit)
     assert as_tuples(await read(node, "/a/dst")) == [pytest.approx(r, rel=1e-6) for r in expected]
     assert len(await node.data_intervals("/a/dst")) == 1
 

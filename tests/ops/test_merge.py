@@ -13,11 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joule_cli.engine.node import EmbeddedNode
-from joule_cli.errors import InvalidValuesError, LayoutMismatchError, StorageError
+from joule_cli.errors import ElementNamesError, InvalidValuesError, StorageError
 from joule_cli.ops import rows as rows_module
 from joule_cli.ops.errors import OperationError, OverlapError, PartialError
 from joule_cli.ops.merge import MergeInput, MergeOptions, merge_streams, plan_merge
 from joule_cli.ops.resample import sample
+from joule_cli.series.element_names import Naming
 from tests.ops.helpers import T0, fill, model, read, rows_at
 
 P, S = MergeInput("/a/p"), MergeInput("/a/s")
@@ -34,10 +35,52 @@ async def test_elements_are_named_after_their_streams(node):
         await merge_streams(node, P, [S, S], "/m/e", MergeOptions())
     with pytest.raises(OperationError, match="secondary"):
         await merge_streams(node, P, [], "/m/e", MergeOptions())
-    with pytest.raises(LayoutMismatchError):
+    with pytest.raises(ElementNamesError, match="nothing for t x"):
         await merge_streams(node, P, [S], "/m/d", MergeOptions())
     with pytest.raises(OperationError, match="same stream"):
         await merge_streams(node, P, [S], "/a/s", MergeOptions())
+
+
+async def test_values_go_to_the_element_of_their_name(node):
+    await fill(node, "/a/p", [range(10)])
+    await fill(node, "/a/s", [range(10)], names=("z",))
+    source = await read(node, "/a/p")
+    for name, elements, naming in (
+        ("same", ("s z", "p y", "p x"), Naming()),
+        ("mapped", ("z", "y", "p x"), Naming({"s z": "z", "p y": "y"})),
+    ):
+        await node.data_stream_create(model(name, names=elements), "/m")
+        await merge_streams(node, P, [S], f"/m/{name}", MergeOptions(naming=naming))
+        found = await read(node, f"/m/{name}")
+        assert found["data"][:, 2].tolist() == source["data"][:, 0].tolist()
+        assert found["data"][:, 1].tolist() == source["data"][:, 1].tolist()
+        assert found["data"][:, 0].tolist() == (await read(node, "/a/s"))["data"][:, 0].tolist()
+    await node.data_stream_create(model("other", names=("a", "b", "c")), "/m")
+    with pytest.raises(ElementNamesError):
+        await merge_streams(node, P, [S], "/m/other", MergeOptions())
+    options = MergeOptions(naming=Naming(by_position=True))
+    assert (await merge_streams(node, P, [S], "/m/other", options)).rows == 10
+    await merge_streams(node, P, [S], "/m/new", MergeOptions(naming=Naming({"s z": "z"})))
+    names = [each.name for each in (await node.data_stream_get("/m/new")).elements]
+    assert names == ["p x", "p y", "z"]
+
+
+@pytest.mark.parametrize(
+    ("types", "result"),
+    [
+        (("float32", "int16"), "float32"),
+        (("float32", "float64"), "float64"),
+        (("int32", "uint8"), "float64"),
+        (("uint16", "int64"), "float64"),
+    ],
+)
+async def test_the_result_holds_every_value_of_its_sources(node, types, result):
+    for name, datatype in zip("ps", types, strict=True):
+        await fill(node, f"/a/{name}", [range(10)], datatype)
+    await merge_streams(node, P, [S], "/m/d", MergeOptions())
+    assert (await node.data_stream_get("/m/d")).datatype == result
+    await merge_streams(node, P, [S], "/m/small", MergeOptions(datatype="float32"))
+    assert (await node.data_stream_get("/m/small")).datatype == "float32"
 
 
 async def test_the_last_row_before_a_bound_is_kept(node):
@@ -120,7 +163,7 @@ async def test_infinities_are_merged_and_numbers_that_are_too_large_refused(node
     stream = await node.data_stream_create(model("s", "float64"), "/a")
     async with await node.data_write(stream) as pipe:
         await pipe.write(rows)
-    result = await merge_streams(node, P, [S], "/a/d", MergeOptions())
+    result = await merge_streams(node, P, [S], "/a/d", MergeOptions(datatype="float32"))
     assert (result.rows, result.unmatched) == (7, 1)
     merged = await read(node, "/a/d")
     assert (merged["timestamp"] - T0).tolist() == [0, 5, 10, 20, 25, 30, 35]
@@ -149,7 +192,7 @@ async def test_short_pieces_are_done_or_reported(node):
 async def test_rows_in_the_way_without_resumption(node):
     await fill(node, "/a/p", [range(20)], names=("x",))
     await fill(node, "/a/s", [range(20)], names=("x",))
-    await fill(node, "/a/d", [range(5, 8)])
+    await fill(node, "/a/d", [range(5, 8)], names=("p x", "s x"))
     with pytest.raises(OverlapError):
         await merge_streams(node, P, [S], "/a/d", MergeOptions(resume=False))
     result = await merge_streams(node, P, [S], "/a/d", MergeOptions())

@@ -46,11 +46,10 @@ def test_other_names_are_refused_with_both_lists_and_the_remedy():
     error = refused(["temp", "hum"], ["volts", "amps"])
     assert error.message == (
         "the names differ: the columns are temp, hum, the elements volts, amps; "
-        "no column for volts, amps; no element for temp, hum"
+        "nothing for volts, amps; no place for temp, hum"
     )
     assert error.hint == (
-        "use --map temp=volts if they are the same, "
-        "or --by-position if the columns are in the order of the elements"
+        "use --map temp=volts if they are the same, or --by-position if the order is the same"
     )
 
 
@@ -62,13 +61,13 @@ def test_the_nearest_names_are_offered():
 
 def test_additional_columns_are_refused_with_the_option_that_leaves_them_out():
     error = refused(["a", "b", "c"], ["a", "b"], leave_out="--columns")
-    assert error.message.endswith("the elements a, b; no element for c")
+    assert error.message.endswith("the elements a, b; no place for c")
     assert error.hint == "use --columns with the columns to take"
     assert refused(["a", "b", "c"], ["a", "b"]).hint is None
 
 
 def test_a_missing_column_is_refused():
-    assert refused(["a"], ["a", "b"]).message.endswith("; no column for b")
+    assert refused(["a"], ["a", "b"]).message.endswith("; nothing for b")
 
 
 def test_renamed():

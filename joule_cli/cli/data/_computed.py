@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
 
 from joule_cli.cli._deleting import range_text
 from joule_cli.cli._output import (
@@ -23,8 +26,20 @@ if TYPE_CHECKING:
 
     from joule_cli.series.intervals import Interval
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 #: Intervals of a question before it only counts the rest.
 _LISTED = 10
+
+
+def result_type_option(command: F) -> F:
+    """Add ``--datatype``."""
+    return click.option(
+        "--datatype",
+        type=click.Choice(["float32", "float64"]),
+        help="Of the results; by default the destination's, else float64 where float32 would "
+        "lose digits of the sources.",
+    )(command)
 
 
 def interval_details(intervals: Sequence[Interval]) -> list[str]:

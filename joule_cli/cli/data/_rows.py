@@ -15,6 +15,7 @@ from joule_cli.errors import FormatError, LayoutMismatchError, TimeFormatError
 
 if TYPE_CHECKING:
     from joule_cli.formats import ReadOptions, StreamHead, WriteOptions
+    from joule_cli.formats.base import Place
     from joule_cli.series.intervals import Interval
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -157,10 +158,19 @@ def file_format(file: str | None, chosen: str | None) -> str:
 
 
 def last_in_file(file: str, format: str, form: dict[str, Any]) -> tuple[int | None, ReaderShape]:
-    """Return the last timestamp in a file that is to be continued, and the shape of its rows."""
+    """Return the last timestamp in a file that is to be continued, and the shape of its rows.
+
+    A last line without its end counts for nothing, since it may be cut.
+
+    Raises
+    ------
+    FormatError
+        The rows that are to follow would not look like those in the file.
+    """
     import os
 
-    from joule_cli.formats import open_reader
+    from joule_cli.formats import FORMATS
+    from joule_cli.formats.continued import beginning, tail
 
     try:
         if os.stat(file).st_size == 0:  # noqa: PTH116  (stat of a name, without a Path)
@@ -169,7 +179,54 @@ def last_in_file(file: str, format: str, form: dict[str, Any]) -> tuple[int | No
         return None, None
     except OSError as exc:
         raise FormatError((exc.strerror or str(exc)).lower(), file=file) from exc
-    with open_reader(file, format, _read_back(form)) as reader:
+    if FORMATS[format].binary or not FORMATS[format].appendable:
+        return _last_row(file, format, form)
+    found = tail(file)
+    if found.length is None:
+        return _checked(file, file, format, form, found.line)
+    with beginning(file, found.length) as whole:
+        return _checked(file, whole, format, form, found.line)
+
+
+def _checked(
+    file: str, place: Place, format: str, form: dict[str, Any], line: bytes
+) -> tuple[int | None, ReaderShape]:
+    """Read a file of lines whose last one is `line`, and compare it with what is to follow."""
+    from joule_cli.formats.continued import TIME_UNITS, time_options, time_text
+
+    delimiter = form["delimiter"]
+    text = time_text(line, format, None if delimiter is None else read_delimiter(delimiter))
+    told = time_options(text)
+    asked = current().time or "us"
+    mismatch = FormatError(
+        f"its times look like {text}, those that are to follow do not",
+        file=file,
+        hint=f"repeat the command with {told}" if told else "name the --time of the file",
+    )
+    other = told is not None and told.split()[1] != asked
+    if other and asked in TIME_UNITS:
+        # the number would be read in the wrong unit
+        raise mismatch
+    try:
+        last, shape = _last_row(place, format, form)
+    except FormatError as exc:
+        raise (mismatch if other else exc) from exc
+    write = _time_writer()
+    if last is not None and text != (str(last) if write is None else write(last)):
+        raise mismatch
+    if format == "jsonl" and last is not None and line.startswith(b"[") != form["arrays"]:
+        raise FormatError(
+            "its lines are arrays" if line.startswith(b"[") else "its lines are objects",
+            file=file,
+            hint=f"repeat the command with{'' if line.startswith(b'[') else 'out'} --arrays",
+        )
+    return last, shape
+
+
+def _last_row(place: Place, format: str, form: dict[str, Any]) -> tuple[int | None, ReaderShape]:
+    from joule_cli.formats import open_reader
+
+    with open_reader(place, format, _read_back(form)) as reader:
         return reader.last_timestamp(), (reader.head.layout.width, _names(reader.head))
 
 
@@ -186,7 +243,7 @@ def _read_back(form: dict[str, Any]) -> ReadOptions:
     return ReadOptions(
         delimiter=None if delimiter is None else read_delimiter(delimiter),
         interval_column="interval" if form["interval_column"] else None,
-        time_format=settings.time or "us",
+        time_format="iso" if settings.time == "human" else settings.time or "us",
         tz=input_zone(settings),
     )
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from joule_cli.cli._lazy import command
-from joule_cli.cli._options import Bounds, progress_option, safe_options, time_bounds
+from joule_cli.cli._options import (
+    Bounds,
+    naming_options,
+    progress_option,
+    safe_options,
+    time_bounds,
+)
 from joule_cli.cli._output import (
     Column,
     count_text,
@@ -35,6 +41,7 @@ if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.ops.copy import CopyOptions, CopyResult
     from joule_cli.ops.streams import Place
+    from joule_cli.series.element_names import Naming
     from joule_cli.series.intervals import Interval
 
 _COLUMNS = (
@@ -56,6 +63,7 @@ class _Choices(NamedTuple):
     keep_us: int | None
     annotations: bool
     verify: bool
+    naming: Naming
 
     async def resolve(self, node: Node, path: str) -> CopyOptions:
         from joule_cli.ops.copy import CopyOptions
@@ -68,7 +76,8 @@ class _Choices(NamedTuple):
             intervals=self.intervals,
             keep_us=self.keep_us,
             annotations=self.annotations,
-            accept_elements=current().yes,
+            accept_units=current().yes,
+            naming=self.naming,
             verify=self.verify,
         )
 
@@ -80,6 +89,7 @@ class _Choices(NamedTuple):
         "joule data copy /house/mains backup:/house/mains --new",
         "joule data copy '/house/**' /archive/house --yes",
         "joule data copy meter:/mains local:/mains --last 1d",
+        "joule data copy /old/mains /house/mains --map 'Element 0=volts'",
     ],
 )
 @click.argument("source")
@@ -92,6 +102,7 @@ class _Choices(NamedTuple):
     "--keep", metavar="D|source", help="How long a new destination keeps rows; all and none too."
 )
 @click.option("--intervals", metavar="FILE", help="Copy only inside these (data intervals --csv).")
+@naming_options
 @click.option("--verify", is_flag=True, help="Compare all rows afterwards.")
 @safe_options
 @progress_option
@@ -105,10 +116,12 @@ def copy(
     keep: str | None,
     intervals: str | None,
     verify: bool,
+    naming: Naming,
     dry_run: bool,
 ) -> None:
     """Copy the rows that the destination lacks, with their annotations.
 
+    Values go to the element of the same name, in any order of the elements.
     Repeat it to continue after an interruption. NODE:/path is on another node, local:/path in your
     own file, and /path on the node that is used anyway. A pattern copies into the folder
     DESTINATION and keeps the folders below its first wildcard; so does a DESTINATION that ends with
@@ -120,7 +133,7 @@ def copy(
         raise OperationError("only new rows or rows from a start time, not both")
     ends = read_ends(source, destination, destination_node)
     choices = _Choices(
-        bounds, new, read_interval_file(intervals), _keep(keep), not no_annotations, verify
+        bounds, new, read_interval_file(intervals), _keep(keep), not no_annotations, verify, naming
     )
     run(lambda: _copy(*ends, choices, dry_run, stdin_is_data=intervals == "-"))
 
@@ -205,22 +218,22 @@ async def _places(
 async def copy_asking(
     old: Place, new: Place, options: CopyOptions, *, stdin_is_data: bool = False
 ) -> CopyResult | None:
-    """Copy a stream; ask if the elements differ, and return `None` if the answer is no."""
+    """Copy a stream; ask if the units differ, and return `None` if the answer is no."""
     from dataclasses import replace
 
     from joule_cli.ops.copy import copy_stream
-    from joule_cli.ops.errors import ElementMismatchError
+    from joule_cli.ops.errors import UnitsMismatchError
 
     try:
         with watched("copying") as watch:
             return await copy_stream(old, new, options, watch)
-    except ElementMismatchError as exc:
+    except UnitsMismatchError as exc:
         details = "\n".join(f"  {difference}" for difference in exc.differences)
-        question = f"The elements of {new.path} differ; copy to it all the same?"
+        question = f"The units of {new.path} differ; copy to it all the same?"
         if not confirm(question, details=details, always=True, stdin_is_data=stdin_is_data):
             return None
     with watched("copying") as watch:
-        return await copy_stream(old, new, replace(options, accept_elements=True), watch)
+        return await copy_stream(old, new, replace(options, accept_units=True), watch)
 
 
 def copy_record(old: Place, new: Place, result: CopyResult) -> dict[str, Any]:
@@ -261,7 +274,7 @@ async def _plan(old: Place, new: Place, choices: _Choices) -> dict[str, Any]:
     from joule_cli.ops.copy import plan_copy
 
     options = await choices.resolve(*old)
-    plan = await plan_copy(old, new, replace(options, accept_elements=True))
+    plan = await plan_copy(old, new, replace(options, accept_units=True))
     return {
         "source": old.path,
         "destination": new.path,

@@ -9,23 +9,53 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 
 from joule_cli.cli._lazy import command, group
-from joule_cli.cli._options import STREAM, progress_option, read_bounds, safe_options
+from joule_cli.cli._options import (
+    STREAM,
+    naming_options,
+    progress_option,
+    read_bounds,
+    safe_options,
+)
 from joule_cli.cli._output import count_text
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import with_node
+from joule_cli.cli._times import read_duration
 from joule_cli.cli._transfer import pairs, path_of, watched
-from joule_cli.cli.data._computed import emit_plan, emit_result, interval_details
+from joule_cli.cli.data._computed import (
+    emit_plan,
+    emit_result,
+    interval_details,
+    result_type_option,
+)
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.ops.errors import OverlapError
     from joule_cli.ops.filters import FilterOptions, FilterPlan
     from joule_cli.ops.streams import Place
+    from joule_cli.ops.windows import Unit
+    from joule_cli.series.element_names import Naming
 
 F = TypeVar("F", bound=Callable[..., Any])
 Ref = str | int
 _Kind = Literal["mean", "median"]
 _Mode = Literal["resume", "replace"]
+
+
+class _Window(click.ParamType[tuple[int, str]]):
+    """A number of rows, or a duration in µs, each with its unit."""
+
+    name = "window"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, str]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return int(value), "rows"
+        except ValueError:
+            return read_duration(value, "--window"), "us"
 
 
 def _options(command: F) -> F:
@@ -35,10 +65,12 @@ def _options(command: F) -> F:
         click.option(
             "-w",
             "--window",
-            type=int,
+            type=_Window(),
             required=True,
-            metavar="N",
-            help="Rows in a window, an odd number.",
+            metavar="N|D",
+            help="Rows in a window, or its length as in 20ms. An even number of rows has one more "
+            "before the row that gets the result than behind it, so that the middle of the window "
+            "is half a step earlier; so has a time that is an even number of steps.",
         ),
         click.option("--start", metavar="T", help="Begin at this time (joule help times)."),
         click.option("--end", metavar="T", help="End before this time."),
@@ -51,11 +83,8 @@ def _options(command: F) -> F:
             flag_value="replace",
             help="Replace the destination's rows; the default, after a question.",
         ),
-        click.option(
-            "--datatype",
-            type=click.Choice(["float32", "float64"]),
-            help="Of the results; by default the destination's, else float32.",
-        ),
+        result_type_option,
+        naming_options,
     )
     for decorator in reversed(decorators):
         command = decorator(command)
@@ -64,7 +93,7 @@ def _options(command: F) -> F:
 
 def _examples(kind: str) -> list[str]:
     line = f"joule data {kind} /house/mains /house/smooth -w 15"
-    return [line, f"{line} --resume --yes"]
+    return [line, f"{line} --resume --yes", line.replace("-w 15", "-w 20ms")]
 
 
 @command("mean", examples=_examples("mean"))
@@ -75,7 +104,8 @@ def _examples(kind: str) -> list[str]:
 async def mean(node: Node, /, source: Ref, destination: Ref, **options: Any) -> None:
     """Write the moving average of a stream to another one.
 
-    Each interval is filtered on its own and gives N-1 rows less than it has.
+    Each interval is filtered on its own. Rows whose window reaches beyond it have no result, so
+    that it gives N-1 rows less than it has. A window leaves missing values out.
     """
     await _filter(node, source, destination, "mean", **options)
 
@@ -88,7 +118,8 @@ async def mean(node: Node, /, source: Ref, destination: Ref, **options: Any) -> 
 async def median(node: Node, /, source: Ref, destination: Ref, **options: Any) -> None:
     """Write the running median of a stream to another one.
 
-    Each interval is filtered on its own and gives N-1 rows less than it has.
+    Each interval is filtered on its own. Rows whose window reaches beyond it have no result, so
+    that it gives N-1 rows less than it has. A window leaves missing values out.
     """
     await _filter(node, source, destination, "median", **options)
 
@@ -108,11 +139,12 @@ async def _filter(
     destination: Ref,
     kind: _Kind,
     *,
-    window: int,
+    window: tuple[int, Unit],
     start: str | None,
     end: str | None,
     mode: _Mode | None,
     datatype: str | None,
+    naming: Naming,
     dry_run: bool,
 ) -> None:
     from joule_cli.ops.filters import FilterOptions, filter_stream
@@ -120,12 +152,15 @@ async def _filter(
     from joule_cli.ops.windows import check_window
 
     # before any request
-    check_window(window)
+    check_window(window[0])
     bounds = read_bounds(start, end)
     old = Place(node, await path_of(node, source))
     new = Place(node, await path_of(node, destination))
     low, high = await bounds.resolve(node, old.path)
-    options = FilterOptions(kind, window, low, high, datatype, mode or "fail")
+    size, unit = window
+    options = FilterOptions(
+        kind, size, low, high, datatype, mode=mode or "fail", unit=unit, naming=naming
+    )
     options, plan, in_the_way = await _plan(old, new, options)
     rows = 0 if in_the_way is None else in_the_way.rows
     details = _details(old, new, options, plan, rows)
@@ -180,11 +215,17 @@ async def _plan(
     return options, await plan_filter(old, new, options), in_the_way
 
 
-def _details(old: Place, new: Place, options: FilterOptions, plan: FilterPlan, rows: int) -> str:
+def _details(
+    old: Place, new: Place, options: FilterOptions, plan: FilterPlan, rows: int
+) -> str:
+    from joule_cli.series.duration import format_duration
+
+    size = options.window
+    window = f"{size} rows" if options.unit == "rows" else format_duration(size)
     lines = [
         f"  source:      {old.path}",
         f"  destination: {new.path}{' (new)' if plan.creates else ''}",
-        f"  filter:      {options.kind} of {options.window} rows ({plan.datatype})",
+        f"  filter:      {options.kind} of {window} ({plan.datatype})",
     ]
     if rows:
         lines.append(f"  replaced:    {count_text(rows, 'row')} of the destination")

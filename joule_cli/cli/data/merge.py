@@ -9,6 +9,7 @@ import click
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import (
     DURATION,
+    naming_options,
     progress_option,
     read_bounds,
     read_reference,
@@ -18,13 +19,19 @@ from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._references import expand_streams
 from joule_cli.cli._run import with_node
 from joule_cli.cli._transfer import pairs, watched
-from joule_cli.cli.data._computed import emit_plan, emit_result, interval_details
+from joule_cli.cli.data._computed import (
+    emit_plan,
+    emit_result,
+    interval_details,
+    result_type_option,
+)
 from joule_cli.errors import StreamNotFound
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.ops.merge import MergeInput, MergePlan
     from joule_cli.ops.resample import Method
+    from joule_cli.series.element_names import Naming
 
 
 @command(
@@ -70,6 +77,8 @@ if TYPE_CHECKING:
     default=True,
     help="Add what the destination lacks; else refuse one with rows there.",
 )
+@result_type_option
+@naming_options
 @safe_options
 @progress_option
 @with_node
@@ -84,11 +93,15 @@ async def merge(
     tolerance: int | None,
     min_interval: int,
     resume: bool,
+    datatype: str | None,
+    naming: Naming,
     dry_run: bool,
 ) -> None:
     """Put the values of other streams beside the rows of one.
 
-    Names of elements begin with PREFIX, by default the name of their stream.
+    Names of elements begin with PREFIX, by default the name of their stream. In a destination that
+    exists, values go to the element of that name, in any order of the elements. Where a value is
+    missing, so is what is made of it.
     """
     from joule_cli.ops.merge import MergeOptions, merge_streams, plan_merge
 
@@ -104,6 +117,8 @@ async def merge(
         interpolate=interpolate,
         tolerance=tolerance,
         min_interval=min_interval,
+        datatype=datatype,
+        naming=naming,
         resume=resume,
     )
     plan = await plan_merge(node, first, others, target, options)

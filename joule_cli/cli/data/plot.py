@@ -84,7 +84,7 @@ async def plot(
     """Draw the values of streams over time.
 
     Each element has a curve that reaches from the minimum to the maximum of the rows at a time;
-    where the stream has a gap, so has the curve.
+    where the stream has a gap, or values are missing, so has the curve.
 
     In a terminal it is drawn with characters. With --live it is drawn again as rows come, until
     Ctrl-C: the last D of --last, or everything since --start; by default the last 5 minutes.

@@ -39,9 +39,9 @@ def query(sql: str | None, file: str | None, tables: bool) -> None:
     """Run a query in SQL and print its rows.
 
     Every stream is a table named by its path, in double quotes. Data streams have the column time
-    and one for each element; event streams have id, start, end, content and one for each field.
-    The table annotations has the notes on data streams. SQL - is read from standard input;
-    without any SQL the tables are listed.
+    and one for each element, in which missing values are NULL; event streams have id, start, end,
+    content and one for each field. The table annotations has the notes on data streams. SQL - is
+    read from standard input; without any SQL the tables are listed.
 
     All of a query sees the same state of the node, and nothing can be changed. Times without a
     zone are local, or those of --tz.

@@ -24,7 +24,7 @@ from joule_cli.cli._settings import current
 from joule_cli.cli._transfer import EndRef, explain, open_ends, pairs, read_ends, watched
 from joule_cli.cli.data.copy import copy_asking, copy_record, copy_sentence
 from joule_cli.cli.event import copy as event_copy
-from joule_cli.errors import TimeFormatError
+from joule_cli.errors import ElementNamesError, TimeFormatError
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -63,6 +63,9 @@ _COLUMNS = (
 @click.option("--include", multiple=True, metavar="GLOB", help="Copy only these streams.")
 @click.option("--exclude", multiple=True, metavar="GLOB", help="Leave these streams out.")
 @click.option("--no-annotations", is_flag=True, help="Leave the annotations out.")
+@click.option(
+    "--by-position", is_flag=True, help="Keep the order of the elements, whatever their names."
+)
 @safe_options
 @progress_option
 def copy(
@@ -74,6 +77,7 @@ def copy(
     include: tuple[str, ...],
     exclude: tuple[str, ...],
     no_annotations: bool,
+    by_position: bool,
     dry_run: bool,
 ) -> None:
     """Copy the content of a folder into another one.
@@ -85,13 +89,18 @@ def copy(
     """
     from joule_cli.ops.copy import CopyOptions
     from joule_cli.ops.tree import TreeOptions
+    from joule_cli.series.element_names import Naming
 
     sides = (bounds.start, bounds.end)
     if any(side is not None and side.needs_stream for side in sides):
         raise TimeFormatError("[start] and [end] of a stream are no times for a whole folder")
     low, high = (None if side is None else side.timestamp for side in sides)
     single = CopyOptions(
-        start=low, end=high, annotations=not no_annotations, accept_elements=current().yes
+        start=low,
+        end=high,
+        annotations=not no_annotations,
+        accept_units=current().yes,
+        naming=Naming(by_position=by_position),
     )
     options = TreeOptions(single, resume, include, exclude)
     ends = read_ends(source, destination, destination_node)
@@ -168,7 +177,7 @@ class _Run:
         self.amounts: Counter[str] = Counter()
         self.failed = 0
         self.partial = False
-        #: streams whose elements differ: whoever runs the command is asked
+        #: streams whose units differ: whoever runs the command is asked
         self.differing: list[Outcome] = []
         self.writer: ListWriter | None = None
 
@@ -206,10 +215,10 @@ class _Run:
 
     def _finished(self, outcome: Outcome) -> None:
         from joule_cli.ops.copy import CopyResult
-        from joule_cli.ops.errors import ElementMismatchError, PartialError
+        from joule_cli.ops.errors import PartialError, UnitsMismatchError
         from joule_cli.ops.event_copy import EventCopyResult
 
-        if isinstance(outcome.error, ElementMismatchError):
+        if isinstance(outcome.error, UnitsMismatchError):
             self.differing.append(outcome)
         elif outcome.error is not None:
             if isinstance(outcome.error, PartialError):
@@ -268,6 +277,8 @@ class _Run:
             self.partial = True
         if error.object is None:
             error.object = outcome.source
+        if isinstance(error, ElementNamesError) and error.hint:
+            error.hint += "; --map belongs to joule data copy"
         report(error, current())
         if self.writer is not None:
             record = _record(outcome) | {"error": error.code}
