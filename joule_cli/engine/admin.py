@@ -118,10 +118,17 @@ class Administration:
 
         return await self._database.outside(run)
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the node has no file yet, and so holds nothing."""
+        return not self._path.exists()
+
     async def restore(
         self, source: Path, progress: Callable[[int, int], None] = lambda done, total: None
     ) -> None:
         """Replace the content of the node by that of a backup, in one transaction.
+
+        The folder of the node is made if it is missing.
 
         Parameters
         ----------
@@ -133,6 +140,8 @@ class Administration:
         IncompatibleFileError
             `source` is not a sound node file; nothing was changed.
         """
+        with converted_errors(str(self._path)):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._node.producers.exclusive():
             await self._database.maintain(lambda c: _restore(source, c, progress))
             await space.release(self._database)

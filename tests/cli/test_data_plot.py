@@ -135,10 +135,11 @@ def test_the_points(data):
 
 
 def test_nothing_to_draw(data):
-    assert data.ok("data", "plot", "/a/empty") == "No rows in /a/empty\n"
+    assert data.ok("data", "plot", "/a/empty") == "/a/empty: the stream has no rows\n"
     assert data("data", "plot", "/a/empty", "--json").json()["data"] == []
     result = data("data", "plot", "/a/none")
-    assert (result.status, result.err) == (1, "Error: stream does not exist: /a/none\n")
+    assert result.status == 1
+    assert result.err == "Error: stream does not exist: /a/none\nDid you mean /a/one?\n"
     assert data("data", "plot", "/a/sine", "--width", "3").status == 2
 
 
@@ -203,13 +204,49 @@ def test_a_picture_goes_to_standard_output_but_to_no_terminal(data):
     assert "not written to a terminal" in shown.out
 
 
+@pytest.mark.parametrize("more", [(), ("--png", "x.png"), ("--ascii",)])
+def test_no_rows_in_the_range_names_range_and_extent(data, more):
+    result = data("data", "plot", "/a/one", "--start", "2000-01-01", "--end", "2000-01-02", *more)
+    assert result.status == ("--png" in more)
+    assert (
+        "there are no rows from 2000-01-01 00:00:00+00:00 to 2000-01-02 00:00:00+00:00; "
+        "those of the stream are from 2023-11-14 22:13:20+00:00 to 2023-11-14 22:13:20+00:00"
+    ) in result.out + result.err
+    assert not (data.folder / "x.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "file", "advice"),
+    [
+        ("--png", "x.jpg", "the suffix is .png"),
+        ("--png", "x.JPEG", "the suffix is .png"),
+        ("--png", "x.svg", "use --svg"),
+        ("--png", "x.pdf", "the suffix is .png"),
+        ("--svg", "x.png", "use --png"),
+        ("--svg", "x.pdf", "the suffix is .svg"),
+    ],
+)
+def test_a_picture_is_what_its_suffix_says(data, option, file, advice):
+    result = data("data", "plot", "/a/one", option, file)
+    assert (result.status, result.out) == (2, "")
+    assert f"{option} cannot write {file}; {advice}." in result.err
+    assert not (data.folder / file).exists()
+
+
+@pytest.mark.parametrize("file", ["x.PNG", "march.2024", "plot"])
+def test_other_names_are_taken_as_they_are(data, file):
+    data.ok("data", "plot", "/a/one", "--png", file)
+    assert (data.folder / file).read_bytes().startswith(b"\x89PNG")
+    (data.folder / file).unlink()
+
+
 def test_a_picture_is_complete_or_not_there(data):
     file = data.folder / "kept.png"
     file.write_text("old")
     result = data("data", "plot", "/a/one", "--png", file, "--no-clobber")
     assert (result.status, result.err) == (1, f"Error: {file}: the file exists already\n")
     result = data("data", "plot", "/a/empty", "--png", file)
-    assert (result.status, result.err) == (1, "Error: there are no rows to draw: /a/empty\n")
+    assert (result.status, result.err) == (1, "Error: the stream has no rows: /a/empty\n")
     assert file.read_text() == "old"
     result = data("data", "plot", "/a/one", "--png", data.folder / "none" / "x.png")
     assert result.status == 1

@@ -71,6 +71,8 @@ class Curves:
         Stored rows for each row here.
     span
         First and last time of the axis, µs.
+    asked
+        The bounds that were asked for.
     """
 
     path: str
@@ -78,6 +80,7 @@ class Curves:
     level: int
     pieces: list[Piece]
     span: tuple[int, int]
+    asked: tuple[int | None, int | None] = (None, None)
 
     def points(self, index: int) -> list[list[Point]]:
         """Return the curve of one element."""
@@ -156,6 +159,7 @@ async def read_curves(
         level=pipe.decimation_level,
         pieces=pieces,
         span=(first if start is None else start, last if end is None else end - 1),
+        asked=bounds,
     )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from joule_cli.cli import _render
 from joule_cli.cli._output import count_text, emit_text, show_time
+from joule_cli.cli._ranges import bounds_text
 from joule_cli.cli.data._curves import Curves, Piece, draw_element, read_curves, time_labels
 from joule_cli.cli.data._follow import refuse_unkept
 from joule_cli.ops.live import LiveRows
@@ -191,9 +192,15 @@ async def watch(node: Node, view: LiveView, *, duration_s: float | None, reconne
     finally:
         following.cancel()
         await asyncio.wait({following})
-    emit_text("\n".join(view.lines(*_size())) if view.drawn else f"No rows in {view.path}")
+    emit_text("\n".join(view.lines(*_size())) if view.drawn else _nothing(view, last))
     if not following.cancelled():
         following.result()
+
+
+def _nothing(view: LiveView, last: int | None) -> str:
+    there = "has none" if last is None else f"ends at {show_time(last)}"
+    since = bounds_text(view.start, None)
+    return f"{_render.one_line(view.path)}: there are no rows{since}; the stream {there}"
 
 
 def _size() -> tuple[int, int]:

@@ -18,6 +18,7 @@ from joule_cli.cli._output import (
     emit_text,
     output_format,
 )
+from joule_cli.cli._ranges import no_rows
 from joule_cli.cli._references import expand_streams, find_stream, is_pattern
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
@@ -122,7 +123,8 @@ async def plot(
         if curves.pieces:
             emit_text("\n".join(draw(curves, columns, height, style)))
         else:
-            emit_text(f"No rows in {curves.path}")
+            nothing = await no_rows(node, curves.path, *curves.asked)
+            emit_text(f"{_render.one_line(curves.path)}: {nothing}")
 
 
 def _width() -> int:

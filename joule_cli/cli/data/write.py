@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from joule_cli.cli._deleting import bounds_text
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import (
     DURATION,
@@ -30,6 +29,7 @@ from joule_cli.cli._output import (
     warn,
 )
 from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._ranges import bounds_text
 from joule_cli.cli._references import find_stream
 from joule_cli.cli._render import one_line
 from joule_cli.cli._run import is_terminal, with_node
