@@ -209,6 +209,24 @@ def width() -> int:
     return ENDLESS
 
 
+def height() -> int | None:
+    """Return the lines of the terminal; `None` where there is none."""
+    if not is_terminal(sys.stdout):
+        return None
+    if os.environ.get("LINES", "").isdigit() and int(os.environ["LINES"]) > 0:
+        return int(os.environ["LINES"])
+    return os.get_terminal_size(sys.stdout.fileno()).lines or 24
+
+
+def cut(text: str, columns: int, *, end: bool = True) -> str:
+    """Return at most so many columns of a text: its beginning, or without `end` its tail."""
+    if len(text) <= columns:
+        return text
+    mark = symbol("…", "")
+    kept = max(columns - len(mark), 0)
+    return (text[:kept] + mark if end else mark + text[len(text) - kept :])[:columns]
+
+
 @dataclass(slots=True)
 class Branch:
     """A line of a tree and the lines below it."""

@@ -81,9 +81,70 @@ def test_the_width_of_the_terminal(data):
     assert max(len(line) for line in shown.splitlines()[2:]) == 60
 
 
+@pytest.fixture(scope="module")
+def wide(data):
+    """A stream of twelve elements, and one with a long path."""
+    rows = "".join(
+        f"{T0 + i * SECOND} {' '.join(str(i * k) for k in range(12))}\n" for i in range(200)
+    )
+    names = ",".join(f"channel {k}:V" for k in range(12))
+    data("data", "write", "/b/twelve", "--create", f"float64[{names}]", stdin=rows)
+    path = "/b/a folder with a long name/and another one in it/measured"
+    data("data", "write", path, "--create", "float64_12", stdin=rows)
+    return data
+
+
+WINDOWS = [(24, 80), (50, 132), (120, 200), (12, 40), (8, 30), (7, 20), (5, 80), (3, 10), (2, 5)]
+
+
+@pytest.mark.parametrize(("rows", "columns"), WINDOWS)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("/b/twelve",),
+        ("/b/twelve", "-i", "0-2"),
+        ("/b/twelve", "-i", "0"),
+        ("/b/**", "-i", "0,1"),
+        ("/a/*", "-i", "0"),
+        ("/b/twelve", "--ascii"),
+    ],
+)
+def test_a_drawing_fits_the_window(wide, words, rows, columns):
+    shown = wide.terminal("data", "plot", *words, rows=rows, columns=columns)
+    assert shown.status == 0
+    lines = shown.out.splitlines()
+    sentences = [line for line in lines if "no rows" in line]
+    assert all(len(line) <= columns for line in lines if line not in sentences)
+    # a line stays free for the next command
+    taken = len(lines) + sum((len(line) - 1) // columns for line in sentences)
+    assert sentences or taken <= max(rows - 1, 1)
+
+
+def test_what_does_not_fit_is_counted(wide):
+    lines = wide.terminal("data", "plot", "/b/twelve").out.splitlines()
+    assert sum(line.startswith("channel") for line in lines) == 3
+    assert lines[-1] == "3 of 12 curves, see -i and --height"
+    tall = wide.terminal("data", "plot", "/b/twelve", rows=150).out
+    assert sum(line.startswith("channel") for line in tall.splitlines()) == 12
+    assert "of 12 curves" not in tall
+    # away from a terminal, and with a height, there is no window
+    for out in (
+        wide.ok("data", "plot", "/b/twelve"),
+        wide.terminal("data", "plot", "/b/twelve", "--height", "2").out,
+    ):
+        assert sum(line.startswith("channel") for line in out.splitlines()) == 12
+
+
+def test_one_curve_fills_no_more_than_it_needs(wide):
+    shown = wide.terminal("data", "plot", "/b/twelve", "-i", "3", rows=60).out
+    assert len(curve(shown)) == 16
+
+
 @pytest.mark.parametrize("path", ["/a/one", "/a/huge"])
 def test_extreme_rows(data, path):
     assert len(curve(data.ok("data", "plot", path))) == 16
+    for height in (2, 3, 4, 5, 8, 9):
+        assert len(curve(data.ok("data", "plot", path, "--height", height))) == height
 
 
 def test_infinities_reach_to_the_edge(data):

@@ -165,7 +165,7 @@ def test_the_size_of_the_terminal_is_followed(stream):
         # there is no room for the second
         assert max(map(len, lines[1:])) == 60
         assert "w [A]" not in lines
-        assert lines[0].endswith("(1 of 2 elements, see -i)")
+        assert lines[1] == "(1 of 2 elements, see -i)"
         assert screen.end() == 0
 
 
