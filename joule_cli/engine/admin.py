@@ -12,8 +12,9 @@ import apsw
 
 from joule_cli.engine import metadata, space
 from joule_cli.engine.check import Report, check
-from joule_cli.engine.connection import converted_errors, make_private
-from joule_cli.engine.migrations import file_version, migrate
+from joule_cli.engine.connection import converted_errors, make_folder, make_private
+from joule_cli.engine.migrations import migrate
+from joule_cli.engine.schema import distrust, own_version
 from joule_cli.errors import IncompatibleFileError, StorageError
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class Administration:
                 total = connection.pragma("page_count") * connection.pragma("page_size")
                 if target.exists() and target.samefile(self._path):
                     raise StorageError("a node cannot be backed up to its own file")
-                target.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(target.parent)
                 part.unlink(missing_ok=True)
                 try:
                     make_private(part)
@@ -141,7 +142,7 @@ class Administration:
             `source` is not a sound node file; nothing was changed.
         """
         with converted_errors(str(self._path)):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(self._path.parent)
         with self._node.producers.exclusive():
             await self._database.maintain(lambda c: _restore(source, c, progress))
             await space.release(self._database)
@@ -206,7 +207,8 @@ def _restore(
         try:
             if origin.pragma("quick_check") != "ok":
                 raise IncompatibleFileError("the backup is damaged", object=str(source))
-            if file_version(origin, str(source)) == 0:
+            distrust(origin)
+            if own_version(origin, str(source)) == 0:
                 raise IncompatibleFileError("the file is not a node", object=str(source))
             # page by page into the open file, so that other processes see all of it or nothing
             with connection.backup("main", origin, "main") as copy:
