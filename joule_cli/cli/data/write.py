@@ -36,7 +36,7 @@ from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._times import read_time
 from joule_cli.cli.data._input import ROW_FORMATS, how_far, input_zone, opened, path_of
-from joule_cli.errors import ConflictError, StreamNotFound
+from joule_cli.errors import StreamNotFound
 from joule_cli.model import DataStream, Element
 from joule_cli.model.data_stream import DATATYPES, KEEP_ALL
 
@@ -205,11 +205,10 @@ async def _find(node: Node, stream: Ref, model: DataStream | None) -> DataStream
         if model is None or isinstance(stream, int):
             raise
         return None
-    if model is not None and existing.layout != model.layout:
-        raise ConflictError(
-            f"the stream exists with the layout {existing.layout}, not {model.layout}",
-            object=str(stream),
-        )
+    if model is not None:
+        from joule_cli.ops.streams import require_layout
+
+        require_layout(existing, model, str(stream))
     return existing
 
 
