@@ -34,7 +34,7 @@ _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
 
 
 class _OpensFile(Protocol):
-    def __call__(self, name: str, path: Path) -> Node: ...
+    def __call__(self, name: str, path: Path, *, new_folder: bool) -> Node: ...
 
 
 class _Connects(Protocol):
@@ -171,7 +171,8 @@ def open_entry(
     environ = os.environ if environ is None else environ
     path = file_of(entry, environ)
     if path is not None:
-        return _embedded(entry.name or path.stem or LOCAL, path)
+        name = entry.name or path.stem or LOCAL
+        return _embedded(name, path, new_folder=_makes_folder(path, environ))
     implementation = cast("_Connects", _implementation(_scheme(entry.url)))
     limit = {} if timeout_s is None else {"timeout_s": timeout_s}
     return implementation(
@@ -365,8 +366,19 @@ def _absolute(path: str | Path) -> Path:
     return Path(f"/{text.lstrip('/')}")
 
 
-def _embedded(name: str, path: Path) -> Node:
-    return cast("_OpensFile", _implementation("file"))(name, path)
+def _makes_folder(path: Path, environ: Mapping[str, str]) -> bool:
+    """Whether the folder of a node file is a place of this program, made when it is needed."""
+    try:
+        if path != default_path(environ):
+            return False
+    except ConfigurationError:
+        return False
+    # what was typed must exist but for its last part
+    return not environ.get("JOULE_DATA_DIR") or path.parent.parent.is_dir()
+
+
+def _embedded(name: str, path: Path, *, new_folder: bool) -> Node:
+    return cast("_OpensFile", _implementation("file"))(name, path, new_folder=new_folder)
 
 
 def _implementation(scheme: str) -> object:

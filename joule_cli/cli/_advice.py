@@ -64,19 +64,24 @@ def advice(
     otherwise
         What else can be done about it, if the reference does not name something else.
     """
-    other = other_kind(root, reference)
+    other = other_kind(root, reference, kind)
     if other is not None:
         return other
     near = None if isinstance(reference, int) else question(_near(root, reference, kind))
     return f"{near} Or {otherwise}" if near and otherwise else near or otherwise
 
 
-def other_kind(root: Folder, reference: str | int) -> str | None:
-    """Return a hint if a reference names a stream of the other kind than was meant, or a folder."""
-    for path, _ in match_streams(root.events("/"), reference):
-        return f"{path} is an event stream, see joule event"
-    for path, _ in match_streams(root.streams("/"), reference):
-        return f"{path} is a data stream, see joule data"
+def other_kind(root: Folder, reference: str | int, meant: Kind) -> str | None:
+    """Return a hint if a reference names a stream of another kind than was meant, or a folder.
+
+    One of the kind that was meant may be there by now, when another program has created it.
+    """
+    if meant != "event stream":
+        for path, _ in match_streams(root.events("/"), reference):
+            return f"{path} is an event stream, see joule event"
+    if meant != "data stream":
+        for path, _ in match_streams(root.streams("/"), reference):
+            return f"{path} is a data stream, see joule data"
     for path, _ in root.walk("/"):
         if path == reference:
             return f"{path} is a folder; what is below it is '{path.rstrip('/')}/**'"

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from joule_cli.cli import _render
-from joule_cli.cli._output import Column, count_text, emit_list, emit_ok, show_time
+from joule_cli.cli._output import Column, count_text, emit_list, emit_ok
 from joule_cli.cli._progress import counted, working
 from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._ranges import range_text
 from joule_cli.cli._run import for_each
 
 if TYPE_CHECKING:
@@ -92,20 +93,6 @@ def contents_text(records: Iterable[Record]) -> str:
         parts.append(count_text(held["event_streams"], "event stream"))
         parts.append(count_text(held["events"], "event"))
     return ", ".join(parts or ["no streams"]) + range_text(held["start"], held["end"])
-
-
-def range_text(start: int | None, end: int | None) -> str:
-    """Return a range of time, or an instant, to be put behind a number; nothing if not known."""
-    first, last = show_time(start), show_time(end)
-    if first is None or first == last or last is None:
-        return f", {first or last}" if first or last else ""
-    return f", {first} to {last}"
-
-
-def bounds_text(start: int | None, end: int | None) -> str:
-    """Return the bounds that were asked for, to be put behind a number; nothing without any."""
-    sides = (("from", start), ("before" if start is None else "to", end))
-    return "".join(f" {word} {show_time(side)}" for word, side in sides if side is not None)
 
 
 def show_doomed(records: Sequence[Record]) -> None:

@@ -25,7 +25,10 @@ _LONGEST_TIME, _LEAST_PROSE = 32, 12
 #: Columns of the longest word that is kept whole; paths, addresses and JSON may be longer.
 _LONGEST_WORD = 24
 #: What lines between columns cost each, with one more at the edge, and what blanks cost.
-_LINE, _BLANKS = 3, 2
+LINE, BLANKS = 3, 2
+
+#: Columns where nothing is too wide.
+ENDLESS = 100_000
 
 _COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
@@ -102,10 +105,10 @@ def table(
     names = list(headings or [""] * len(right))
     lines, room = [names, *rows], width()
     boxed = True
-    fixed = _kept_widths(lines) or _word_widths(lines, room - _LINE * len(names) - 1)
+    fixed = _kept_widths(lines) or _word_widths(lines, room - LINE * len(names) - 1)
     if fixed is None:
         boxed = False
-        fixed = _word_widths(lines, room - _BLANKS * (len(names) - 1))
+        fixed = _word_widths(lines, room - BLANKS * (len(names) - 1))
     if fixed is None:
         _records(headings, rows, settings)
         return
@@ -117,7 +120,7 @@ def table(
     drawn = Table(
         box=lined if boxed else None,
         pad_edge=boxed,
-        padding=(0, 1) if boxed else (0, _BLANKS, 0, 0),
+        padding=(0, 1) if boxed else (0, BLANKS, 0, 0),
         show_header=headings is not None,
         header_style="bold",
     )
@@ -139,7 +142,7 @@ def _kept_widths(lines: Sequence[Sequence[str]]) -> list[int | None] | None:
     widths = [max(len(cell) for cell in column) for column in zip(*lines, strict=True)]
     kept = [n if n <= _LONGEST_TIME else None for n in widths]
     needed = sum(_LEAST_PROSE if n is None else n for n in kept)
-    return kept if needed + _LINE * len(kept) + 1 <= width() else None
+    return kept if needed + LINE * len(kept) + 1 <= width() else None
 
 
 def _word_widths(lines: Sequence[Sequence[str]], room: int) -> list[int] | None:
@@ -164,7 +167,7 @@ def _records(
     headings: Sequence[str] | None, rows: Sequence[Sequence[str]], settings: Settings
 ) -> None:
     """Write the cells of each row below each other, with their names before them."""
-    indent = max(map(len, headings), default=0) + _BLANKS if headings is not None else 0
+    indent = max(map(len, headings), default=0) + BLANKS if headings is not None else 0
     dash = symbol("\N{EM DASH}", "-")
     for number, row in enumerate(rows):
         if number:
@@ -203,7 +206,25 @@ def width() -> int:
         return int(os.environ["COLUMNS"])
     if is_terminal(sys.stdout):
         return os.get_terminal_size(sys.stdout.fileno()).columns or 80
-    return 100_000
+    return ENDLESS
+
+
+def height() -> int | None:
+    """Return the lines of the terminal; `None` where there is none."""
+    if not is_terminal(sys.stdout):
+        return None
+    if os.environ.get("LINES", "").isdigit() and int(os.environ["LINES"]) > 0:
+        return int(os.environ["LINES"])
+    return os.get_terminal_size(sys.stdout.fileno()).lines or 24
+
+
+def cut(text: str, columns: int, *, end: bool = True) -> str:
+    """Return at most so many columns of a text: its beginning, or without `end` its tail."""
+    if len(text) <= columns:
+        return text
+    mark = symbol("…", "")
+    kept = max(columns - len(mark), 0)
+    return (text[:kept] + mark if end else mark + text[len(text) - kept :])[:columns]
 
 
 @dataclass(slots=True)

@@ -176,7 +176,7 @@ async def authorize(node: Node, url: str | None, user: str | None) -> None:
     import os
 
     from joule_cli.api.registry import NodeEntry, Registry
-    from joule_cli.cli.node import is_default, tell_new_default
+    from joule_cli.cli.node import is_default, refuse_local, tell_new_default
     from joule_cli.daemon import peers
 
     masters = peers(node)
@@ -188,6 +188,7 @@ async def authorize(node: Node, url: str | None, user: str | None) -> None:
     try:
         served = await _info_of(entry)
         await _require_same(node, served.uuid, address)
+        refuse_local(served.name, "serve the node under another name, see --name")
     except BaseException:
         # nobody else knows the key yet
         await node.master_delete("user", name)
@@ -282,9 +283,12 @@ async def _agreed(node: Node, question: str, *, dry_run: bool) -> list[dict[str,
     """Show what is lost, ask, and return it; `None` for a dry run."""
     from joule_cli.cli._deleting import doomed_lines, gather_doomed, show_doomed
     from joule_cli.cli._prompt import confirm_or_leave
+    from joule_cli.daemon import administration
 
-    root = await node.folder_root()
-    records = await gather_doomed(node, list(root.streams("/")), list(root.events("/")))
+    records: list[dict[str, Any]] = []
+    if not administration(node).is_new:
+        root = await node.folder_root()
+        records = await gather_doomed(node, list(root.streams("/")), list(root.events("/")))
     if dry_run:
         show_doomed(records)
         return None

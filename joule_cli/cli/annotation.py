@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from joule_cli.cli._deleting import range_text, telling
+from joule_cli.cli._deleting import telling
 from joule_cli.cli._lazy import group
 from joule_cli.cli._options import (
     STREAM,
@@ -28,6 +28,7 @@ from joule_cli.cli._output import (
     show_time,
 )
 from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._ranges import range_text
 from joule_cli.cli._references import expand_streams
 from joule_cli.cli._render import one_line
 from joule_cli.cli._run import for_each, with_node

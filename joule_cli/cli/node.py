@@ -28,7 +28,7 @@ from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._run import for_each, is_terminal, open_node, run, with_node
 from joule_cli.cli._secrets import ask_secret, given_openly, read_secret
 from joule_cli.cli._settings import current
-from joule_cli.errors import AuthorizationError, JouleError
+from joule_cli.errors import AuthorizationError, ConfigurationError, JouleError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -157,6 +157,7 @@ def add(
         raise click.UsageError("KEY and --key-file exclude each other.")
     if key is not None:
         given_openly(key, "use --key-file, JOULE_API_KEY, or the question for it")
+    refuse_local(name)
     registry = _registry()
     old = next((entry for entry in registry.nodes() if entry.name == name), None)
     given = key if key_file is None else read_secret(key_file)
@@ -179,6 +180,16 @@ def add(
     emit_ok(f"Added node [{name}]", value)
     if not make_default:
         tell_new_default(registry, before)
+
+
+def refuse_local(name: str, hint: str = "choose another name") -> None:
+    """Refuse to store a node under the name of the node in the default file."""
+    from joule_cli.api.registry import LOCAL
+
+    if name == LOCAL:
+        raise ConfigurationError(
+            "local is always the node in your own file", object=name, hint=hint
+        )
 
 
 def is_default(registry: Registry, name: str) -> bool:
@@ -341,6 +352,7 @@ def default(name: str | None) -> None:
 @click.argument("new")
 def rename(name: str, new: str) -> None:
     """Give a stored node another name."""
+    refuse_local(new)
     _registry().rename(name, new)
     emit_ok(f"{name} is now {new}", {"name": new})
 

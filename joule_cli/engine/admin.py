@@ -10,8 +10,9 @@ import apsw
 
 from joule_cli.engine import metadata, space
 from joule_cli.engine.check import Report, check
-from joule_cli.engine.connection import converted_errors
-from joule_cli.engine.migrations import file_version, migrate
+from joule_cli.engine.connection import converted_errors, make_folder
+from joule_cli.engine.migrations import migrate
+from joule_cli.engine.schema import distrust, own_version
 from joule_cli.errors import IncompatibleFileError, StorageError
 from joule_cli.part_file import PartFile
 
@@ -106,7 +107,7 @@ class Administration:
                 total = connection.pragma("page_count") * connection.pragma("page_size")
                 if target.exists() and target.samefile(self._path):
                     raise StorageError("a node cannot be backed up to its own file")
-                target.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(target.parent)
                 part = PartFile(target.resolve(), mode=0o600)
                 try:
                     connection.set_progress_handler(look, _STEPS)
@@ -120,10 +121,17 @@ class Administration:
 
         return await self._database.outside(run)
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the node has no file yet, and so holds nothing."""
+        return not self._path.exists()
+
     async def restore(
         self, source: Path, progress: Callable[[int, int], None] = lambda done, total: None
     ) -> None:
         """Replace the content of the node by that of a backup, in one transaction.
+
+        The folder of the node is made if it is missing.
 
         Parameters
         ----------
@@ -135,6 +143,8 @@ class Administration:
         IncompatibleFileError
             `source` is not a sound node file; nothing was changed.
         """
+        with converted_errors(str(self._path)):
+            make_folder(self._path.parent)
         with self._node.producers.exclusive():
             await self._database.maintain(lambda c: _restore(source, c, progress))
             await space.release(self._database)
@@ -199,7 +209,8 @@ def _restore(
         try:
             if origin.pragma("quick_check") != "ok":
                 raise IncompatibleFileError("the backup is damaged", object=str(source))
-            if file_version(origin, str(source)) == 0:
+            distrust(origin)
+            if own_version(origin, str(source)) == 0:
                 raise IncompatibleFileError("the file is not a node", object=str(source))
             # page by page into the open file, so that other processes see all of it or nothing
             with connection.backup("main", origin, "main") as copy:

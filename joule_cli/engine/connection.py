@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from joule_cli.engine.migrations import file_version, migrate
+from joule_cli.engine.migrations import migrate
+from joule_cli.engine.schema import distrust, own_version
 from joule_cli.errors import (
     ApiError,
     CorruptChunkError,
@@ -92,8 +93,9 @@ def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -
     _require_sqlite()
     text = str(path)
     with converted_errors(text):
-        if create and not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+        new = create and not path.exists()
+        if new:
+            make_folder(path.parent)
             _refuse_network(path)
             _make(path)
         if path.is_dir():
@@ -106,7 +108,9 @@ def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -
         try:
             connection.set_busy_handler(waiter or Waiter(text))
             # before the first change: the file may be another application's
-            version = file_version(connection, text)
+            version = own_version(connection, text)
+            if not new:
+                _refuse_empty(version, text)
             if writable:
                 if version == 0:
                     _format(connection)
@@ -122,6 +126,16 @@ def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -
             connection.close()
             raise
     return connection
+
+
+def _refuse_empty(version: int, path: str) -> None:
+    """Refuse to take a file for a new node that may be all that is left of an old one."""
+    if version == 0:
+        raise IncompatibleFileError(
+            "the file is empty, not a node",
+            object=path,
+            hint="remove it, then restore a backup or begin a new node",
+        )
 
 
 def _make(path: Path) -> None:
@@ -157,12 +171,39 @@ def _make_private(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder for private files with everything above it, closed to others."""
+    if not path.parent.exists():
+        make_folder(path.parent)
+    with suppress(FileExistsError):
+        path.mkdir(mode=0o700)
+
+
+def open_lock(path: Path) -> int:
+    """Open the lock file beside a node file; it can be locked by whom the node can be written by.
+
+    One who only reads the node could keep its writers out.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    descriptor = os.open(f"{path}-lock", flags, 0o600)
+    with suppress(OSError):
+        node, lock = path.stat(), os.fstat(descriptor)
+        mode = 0o600
+        mode |= 0o060 if node.st_mode & stat.S_IWGRP else 0
+        mode |= 0o006 if node.st_mode & stat.S_IWOTH else 0
+        if os.geteuid() == 0:
+            os.fchown(descriptor, node.st_uid, node.st_gid)
+        if os.geteuid() in {0, lock.st_uid} and stat.S_IMODE(lock.st_mode) != mode:
+            os.fchmod(descriptor, mode)
+    return descriptor
+
+
 def close_to_others(path: Path) -> None:
     """Take the rights of all but owner and group from a node file and what SQLite keeps beside it.
 
     The file begins private; its owner may share it with a group, but not a key with everybody.
     """
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in ("", "-wal", "-shm", "-lock"):
         file = Path(f"{path}{suffix}")
         with suppress(FileNotFoundError):
             mode = stat.S_IMODE(file.stat().st_mode)
@@ -187,6 +228,7 @@ class FixedConnection(apsw.Connection):
 
 def _connect(path: Path, flags: int) -> apsw.Connection:
     connection = apsw.Connection(str(path), flags=flags, statementcachesize=200)
+    distrust(connection)
     if flags & apsw.SQLITE_OPEN_READONLY:
         try:
             connection.pragma("schema_version")
@@ -197,6 +239,7 @@ def _connect(path: Path, flags: int) -> apsw.Connection:
             # without a log nobody has the file open, and here none can be made to coordinate with
             uri = f"{path.absolute().as_uri()}?immutable=1"
             connection = FixedConnection(uri, flags=flags | apsw.SQLITE_OPEN_URI)
+            distrust(connection)
     return connection
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -38,11 +39,19 @@ class Database:
     connection of their own for the time of the call. Writes of this process run one after the
     other in the order of the calls; a write is durable when `write` returns. The file is made by
     the first write; until then reads see an empty node.
+
+    Parameters
+    ----------
+    create
+        Whether the first write makes the file.
+    new_folder
+        Whether reads see an empty node also while the folder of the file does not exist.
     """
 
-    def __init__(self, path: Path, *, create: bool = True) -> None:
+    def __init__(self, path: Path, *, create: bool = True, new_folder: bool = True) -> None:
         self.path = path
         self._create = create
+        self._new_folder = new_folder
         self._waiter = Waiter(str(path))
         self._readers = ThreadPoolExecutor(_READERS, "joule-read")
         self._workers = ThreadPoolExecutor(_READERS, "joule-work")
@@ -156,6 +165,11 @@ class Database:
             return open_connection(self.path, create=False, waiter=self._waiter)
         if not self._create:
             raise StorageError("the file does not exist", object=str(self.path))
+        if not self._new_folder and not self.path.parent.is_dir():
+            missing = FileNotFoundError(errno.ENOENT, "", str(self.path))
+            raise StorageError(
+                "the folder of the node does not exist", object=str(self.path)
+            ) from missing
         return empty_connection()
 
     def _writing(self) -> apsw.Connection:

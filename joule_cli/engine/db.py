@@ -47,6 +47,8 @@ class EmbeddedDb(EngineState, DbActions):
         info = await self.db_connection_info()
         if not self.database.path.exists():
             raise StorageError("the file does not exist", object=info.database)
+        # refuses what is no node, whose schema could run programs of its own
+        await self.database.outside(lambda _: None)
         return create_engine(info.to_dsn())
 
     async def db_query(self, sql: str, tz: str | None = None) -> QueryResult:

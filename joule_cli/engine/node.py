@@ -58,6 +58,9 @@ class EmbeddedNode(
 
     Parameters
     ----------
+    new_folder
+        Whether it may be read before the folder of the file exists. Where somebody has typed the
+        path, a mistake in it would look like a node that has lost everything.
     clock
         Gives the present time in µs, for `updated_at` and for `keep`.
     """
@@ -68,11 +71,12 @@ class EmbeddedNode(
         path: Path,
         *,
         create: bool = True,
+        new_folder: bool = True,
         clock: Callable[[], int] = time_now,
     ) -> None:
         super().__init__(name, f"file:{path}")
         self.path = path
-        self.database = Database(path, create=create)
+        self.database = Database(path, create=create, new_folder=new_folder)
         self.producers = Producers(path)
         self._clock = clock
 

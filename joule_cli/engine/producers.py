@@ -10,7 +10,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from joule_cli.engine.connection import converted_errors
+from joule_cli.engine.connection import converted_errors, open_lock
 from joule_cli.errors import StorageError, StreamInUseError
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Producers:
     """
 
     def __init__(self, path: Path) -> None:
+        self._node = path
         self._path = f"{path}-lock"
         self._guard = threading.Lock()
         self._held: dict[int, str] = {}
@@ -125,8 +126,7 @@ class Producers:
         if self._closed:
             raise StorageError("the node is closed", object=self._path)
         if self._locking is None:
-            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-            self._locking = os.open(self._path, flags, 0o666)
+            self._locking = open_lock(self._node)
         try:
             _control(self._locking, _SET, kind, byte, 1)
         except OSError as exc:
@@ -147,7 +147,8 @@ class Producers:
             if self._probing is None:
                 try:
                     self._probing = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-                except FileNotFoundError:
+                except (FileNotFoundError, PermissionError):
+                    # those who may only read the node are not told who writes
                     return frozenset()
             found: set[int] = set()
             ranges = [(start, end)]

@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from joule_cli.engine.connection import converted_errors
+from joule_cli.engine.connection import converted_errors, make_folder, open_lock
 from joule_cli.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -28,11 +28,10 @@ def only_server(path: Path) -> Iterator[None]:
     ConflictError
         Another process serves the file.
     """
-    # whatever name the file is called by
-    lock = f"{path.resolve()}-lock"
     with converted_errors(str(path)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        make_folder(path.parent)
+        # whatever name the file is called by
+        descriptor = open_lock(path.resolve())
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

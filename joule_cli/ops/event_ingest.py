@@ -9,9 +9,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from joule_cli.errors import FormatError, JouleError
+from joule_cli.errors import FormatError, JouleError, NameTakenError
 from joule_cli.ops.errors import PartialError
 from joule_cli.ops.progress import Progress
+from joule_cli.ops.streams import Place, find_event_stream, require_fields
 from joule_cli.ops.worker import Worker, read_ahead, with_share
 
 if TYPE_CHECKING:
@@ -56,7 +57,14 @@ class EventTarget:
         """Return the stream, which exists from now on."""
         if self.stream is None:
             assert self.model is not None
-            self.stream = await self.node.event_stream_create(self.model, self.folder)
+            try:
+                self.stream = await self.node.event_stream_create(self.model, self.folder)
+            except NameTakenError:
+                # another program has created it meanwhile, unless it is something else
+                self.stream = await find_event_stream(Place(self.node, self.path))
+                if self.stream is None:
+                    raise
+                require_fields(self.stream, self.model.event_fields, self.path)
         return self.stream
 
     async def write(self, events: Sequence[Event]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC
 from typing import TYPE_CHECKING, NamedTuple
 
-from joule_cli.errors import InvalidReference, NameTakenError, StreamNotFound
+from joule_cli.errors import ConflictError, InvalidReference, NameTakenError, StreamNotFound
 from joule_cli.model import DataStream, Element, EventStream
 from joule_cli.model.data_stream import KEEP_ALL
 from joule_cli.ops.errors import OperationError
@@ -86,6 +86,40 @@ def like(
 async def create_stream(place: Place, model: DataStream) -> DataStream:
     """Create `model` at `place` and return it as stored."""
     return await place.node.data_stream_create(model, split_path(place.path)[0])
+
+
+async def create_or_use(place: Place, model: DataStream) -> DataStream:
+    """Create `model` at `place`, or return the stream that another program has created meanwhile.
+
+    Raises
+    ------
+    NameTakenError
+        Something else has got the name.
+    ConflictError
+        The stream has another layout.
+    """
+    try:
+        return await create_stream(place, model)
+    except NameTakenError:
+        existing = await find_stream(place)
+        if existing is None:
+            raise
+        require_layout(existing, model, place.path)
+        return existing
+
+
+def require_layout(existing: DataStream, model: DataStream, path: str) -> None:
+    """Refuse to use a stream in place of a new one of another layout."""
+    if existing.layout != model.layout:
+        raise ConflictError(
+            f"the stream exists with the layout {existing.layout}, not {model.layout}", object=path
+        )
+
+
+def require_fields(existing: EventStream, declared: dict[str, str], path: str) -> None:
+    """Refuse to use an event stream in place of a new one with other fields."""
+    if declared and declared != existing.event_fields:
+        raise ConflictError("the event stream exists with other fields", object=path)
 
 
 def refuse_same(

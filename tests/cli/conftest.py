@@ -240,3 +240,24 @@ def write_rows(joule, path, timestamps, gap_before=()):
                     await pipe.write([[timestamp, *range(number, number + width)]])
 
     asyncio.run(write())
+
+
+def at_once(joule, words, inputs):
+    """Start a program per input, give each its input when all are running, and return them."""
+    children = [
+        subprocess.Popen(
+            [*PROGRAM, *words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            env=joule.environment(),
+            cwd=joule.folder,
+        )
+        for _ in inputs
+    ]
+    for child, text in zip(children, inputs, strict=True):
+        child.stdin.write(text)
+        child.stdin.close()
+        child.stdin = None
+    return [(*child.communicate(timeout=60), child.returncode) for child in children]

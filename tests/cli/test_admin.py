@@ -56,6 +56,17 @@ def test_backup_erase_restore(used):
     assert used.ok("stream", "list", "--columns", "rows", "--no-header").strip() == "100"
 
 
+def test_restore_makes_the_folder_that_it_needs(used):
+    used.ok("admin", "backup", "copy.db")
+    used.ok("--url", "file:new/lab/node.db", "admin", "restore", "copy.db", "--yes")
+    assert used.ok("--url", "file:new/lab/node.db", "stream", "list") == "/a/x\n"
+    made = used.folder / "data" / "of" / "mine"
+    used.ok("admin", "restore", "copy.db", "--yes", env={"JOULE_DATA_DIR": str(made)})
+    assert used.ok("stream", "list", env={"JOULE_DATA_DIR": str(made)}) == "/a/x\n"
+    refused = used("--url", "file:other/node.db", "admin", "restore", "copy.db")
+    assert (refused.status, (used.folder / "other").exists()) == (1, False)
+
+
 def test_restore_refuses_what_is_no_node(used):
     (used.folder / "junk.db").write_bytes(b"junk" * 2000)
     assert used("admin", "restore", "junk.db", "--yes").status == 1

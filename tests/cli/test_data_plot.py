@@ -81,9 +81,70 @@ def test_the_width_of_the_terminal(data):
     assert max(len(line) for line in shown.splitlines()[2:]) == 60
 
 
+@pytest.fixture(scope="module")
+def wide(data):
+    """A stream of twelve elements, and one with a long path."""
+    rows = "".join(
+        f"{T0 + i * SECOND} {' '.join(str(i * k) for k in range(12))}\n" for i in range(200)
+    )
+    names = ",".join(f"channel {k}:V" for k in range(12))
+    data("data", "write", "/b/twelve", "--create", f"float64[{names}]", stdin=rows)
+    path = "/b/a folder with a long name/and another one in it/measured"
+    data("data", "write", path, "--create", "float64_12", stdin=rows)
+    return data
+
+
+WINDOWS = [(24, 80), (50, 132), (120, 200), (12, 40), (8, 30), (7, 20), (5, 80), (3, 10), (2, 5)]
+
+
+@pytest.mark.parametrize(("rows", "columns"), WINDOWS)
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("/b/twelve",),
+        ("/b/twelve", "-i", "0-2"),
+        ("/b/twelve", "-i", "0"),
+        ("/b/**", "-i", "0,1"),
+        ("/a/*", "-i", "0"),
+        ("/b/twelve", "--ascii"),
+    ],
+)
+def test_a_drawing_fits_the_window(wide, words, rows, columns):
+    shown = wide.terminal("data", "plot", *words, rows=rows, columns=columns)
+    assert shown.status == 0
+    lines = shown.out.splitlines()
+    sentences = [line for line in lines if "no rows" in line]
+    assert all(len(line) <= columns for line in lines if line not in sentences)
+    # a line stays free for the next command
+    taken = len(lines) + sum((len(line) - 1) // columns for line in sentences)
+    assert sentences or taken <= max(rows - 1, 1)
+
+
+def test_what_does_not_fit_is_counted(wide):
+    lines = wide.terminal("data", "plot", "/b/twelve").out.splitlines()
+    assert sum(line.startswith("channel") for line in lines) == 3
+    assert lines[-1] == "3 of 12 curves, see -i and --height"
+    tall = wide.terminal("data", "plot", "/b/twelve", rows=150).out
+    assert sum(line.startswith("channel") for line in tall.splitlines()) == 12
+    assert "of 12 curves" not in tall
+    # away from a terminal, and with a height, there is no window
+    for out in (
+        wide.ok("data", "plot", "/b/twelve"),
+        wide.terminal("data", "plot", "/b/twelve", "--height", "2").out,
+    ):
+        assert sum(line.startswith("channel") for line in out.splitlines()) == 12
+
+
+def test_one_curve_fills_no_more_than_it_needs(wide):
+    shown = wide.terminal("data", "plot", "/b/twelve", "-i", "3", rows=60).out
+    assert len(curve(shown)) == 16
+
+
 @pytest.mark.parametrize("path", ["/a/one", "/a/huge"])
 def test_extreme_rows(data, path):
     assert len(curve(data.ok("data", "plot", path))) == 16
+    for height in (2, 3, 4, 5, 8, 9):
+        assert len(curve(data.ok("data", "plot", path, "--height", height))) == height
 
 
 def test_infinities_reach_to_the_edge(data):
@@ -135,10 +196,11 @@ def test_the_points(data):
 
 
 def test_nothing_to_draw(data):
-    assert data.ok("data", "plot", "/a/empty") == "No rows in /a/empty\n"
+    assert data.ok("data", "plot", "/a/empty") == "/a/empty: the stream has no rows\n"
     assert data("data", "plot", "/a/empty", "--json").json()["data"] == []
     result = data("data", "plot", "/a/none")
-    assert (result.status, result.err) == (1, "Error: stream does not exist: /a/none\n")
+    assert result.status == 1
+    assert result.err == "Error: stream does not exist: /a/none\nDid you mean /a/one?\n"
     assert data("data", "plot", "/a/sine", "--width", "3").status == 2
 
 
@@ -203,13 +265,49 @@ def test_a_picture_goes_to_standard_output_but_to_no_terminal(data):
     assert "not written to a terminal" in shown.out
 
 
+@pytest.mark.parametrize("more", [(), ("--png", "x.png"), ("--ascii",)])
+def test_no_rows_in_the_range_names_range_and_extent(data, more):
+    result = data("data", "plot", "/a/one", "--start", "2000-01-01", "--end", "2000-01-02", *more)
+    assert result.status == ("--png" in more)
+    assert (
+        "there are no rows from 2000-01-01 00:00:00+00:00 to 2000-01-02 00:00:00+00:00; "
+        "those of the stream are from 2023-11-14 22:13:20+00:00 to 2023-11-14 22:13:20+00:00"
+    ) in result.out + result.err
+    assert not (data.folder / "x.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "file", "advice"),
+    [
+        ("--png", "x.jpg", "the suffix is .png"),
+        ("--png", "x.JPEG", "the suffix is .png"),
+        ("--png", "x.svg", "use --svg"),
+        ("--png", "x.pdf", "the suffix is .png"),
+        ("--svg", "x.png", "use --png"),
+        ("--svg", "x.pdf", "the suffix is .svg"),
+    ],
+)
+def test_a_picture_is_what_its_suffix_says(data, option, file, advice):
+    result = data("data", "plot", "/a/one", option, file)
+    assert (result.status, result.out) == (2, "")
+    assert f"{option} cannot write {file}; {advice}." in result.err
+    assert not (data.folder / file).exists()
+
+
+@pytest.mark.parametrize("file", ["x.PNG", "march.2024", "plot"])
+def test_other_names_are_taken_as_they_are(data, file):
+    data.ok("data", "plot", "/a/one", "--png", file)
+    assert (data.folder / file).read_bytes().startswith(b"\x89PNG")
+    (data.folder / file).unlink()
+
+
 def test_a_picture_is_complete_or_not_there(data):
     file = data.folder / "kept.png"
     file.write_text("old")
     result = data("data", "plot", "/a/one", "--png", file, "--no-clobber")
     assert (result.status, result.err) == (1, f"Error: {file}: the file exists already\n")
     result = data("data", "plot", "/a/empty", "--png", file)
-    assert (result.status, result.err) == (1, "Error: there are no rows to draw: /a/empty\n")
+    assert (result.status, result.err) == (1, "Error: the stream has no rows: /a/empty\n")
     assert file.read_text() == "old"
     result = data("data", "plot", "/a/one", "--png", data.folder / "none" / "x.png")
     assert result.status == 1

@@ -165,7 +165,7 @@ def test_the_size_of_the_terminal_is_followed(stream):
         # there is no room for the second
         assert max(map(len, lines[1:])) == 60
         assert "w [A]" not in lines
-        assert lines[0].endswith("(1 of 2 elements, see -i)")
+        assert lines[1] == "(1 of 2 elements, see -i)"
         assert screen.end() == 0
 
 
@@ -187,7 +187,8 @@ def test_a_job_that_is_suspended_leaves_the_screen(stream):
 def test_the_duration_ends_it(stream):
     with Screen(stream, "/a/x", "--duration", "200ms") as screen:
         assert screen.end(None) == 0
-    assert screen.text.endswith(f"{LEAVE}No rows in /a/x\n")
+    assert f"{LEAVE}/a/x: there are no rows from " in screen.text
+    assert screen.text.endswith("; the stream has none\n")
 
 
 def test_a_failure_restores_the_screen(stream):

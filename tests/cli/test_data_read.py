@@ -126,7 +126,24 @@ def test_nothing_to_read(data):
     assert data.ok("data", "read", "/a/x", "-s", "now") == ""
     result = data("data", "read", "/a/empty", "--fail-empty")
     assert (result.status, result.out) == (1, "")
-    assert result.err == "Error: there are no rows in the range: /a/empty\n"
+    assert result.err == "Error: the stream has no rows: /a/empty\n"
+
+
+def test_nothing_in_the_range_tells_where_there_is_something(data):
+    asked = ("data", "read", "/a/x", "--start", T0 - 60_000_000, "--end", T0 - 1_000_000)
+    result = data(*asked, "--fail-empty")
+    told = (
+        "there are no rows from 2023-11-14 22:12:20+00:00 to 2023-11-14 22:13:19+00:00; "
+        "those of the stream are from 2023-11-14 22:13:20+00:00 to "
+    )
+    assert result.err.startswith(f"Error: {told}")
+    assert data.ok(*asked) == ""
+    shown = data.terminal(*asked, columns=200)
+    assert (shown.status, shown.out.startswith(f"/a/x: {told}")) == (0, True)
+    error = data(*asked, "--fail-empty", "--json").error()
+    assert (error["object"], error["message"].startswith(told)) == ("/a/x", True)
+    before = data("data", "read", "/a/x", "--end", "2000-01-01", "--fail-empty").err
+    assert "no rows before 2000-01-01 00:00:00+00:00; those of the stream are from " in before
 
 
 def test_only_some_intervals(data, tmp_path):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.cli.conftest import PROGRAM
+from tests.cli.conftest import PROGRAM, at_once
 
 BREAK = "# interval break\n"
 ROWS = "10 1\n20 2\n"
@@ -225,3 +225,46 @@ def test_a_bad_line_later_keeps_what_is_stored(lab):
     assert err.decode().startswith("Error: -:3:4: ")
     assert "2 rows of /lab/x are stored, the last at 20" in err.decode()
     assert read(lab) == ROWS
+
+
+def test_one_creates_and_the_others_use_it(joule):
+    words = ("data", "write", "/lab/x", "--create", "float32[v]")
+    ended = at_once(joule, words, [f"{i} {i}\n" for i in range(1, 9)])
+    assert ended == [("", "", 0)] * 8
+    assert joule.ok("data", "count", "/lab/x").split()[-1] == "8"
+    assert joule.ok("stream", "list") == "/lab/x\n"
+
+
+def test_one_that_is_written_for_long_is_waited_for_and_then_told(lab):
+    with sensor(lab, "--flush", "0s") as child:
+        child.stdin.write(b"10 1\n")
+        child.stdin.flush()
+        wait_for(lab, 1)
+        refused = lab("data", "write", "/lab/x", stdin="20 2\n")
+        assert refused.status == 1
+        assert refused.err.splitlines() == [
+            "waiting for another program that writes to /lab/x",
+            "Error: DataStream [x] is already being produced: /lab/x",
+        ]
+        child.communicate()
+
+
+def test_one_that_ends_soon_is_no_failure(lab):
+    with sensor(lab, "--flush", "0s") as child:
+        child.stdin.write(b"10 1\n")
+        child.stdin.flush()
+        wait_for(lab, 1)
+        second = subprocess.Popen(
+            [*PROGRAM, "data", "write", "/lab/x"],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=lab.environment(),
+        )
+        second.stdin.write(b"20 2\n")
+        second.stdin.close()
+        # it says so after a second
+        assert second.stderr.readline() == b"waiting for another program that writes to /lab/x\n"
+        child.communicate()
+        assert second.wait(20) == 0
+        second.stderr.close()
+    assert read(lab) == f"10 1.000000\n{BREAK}20 2.000000\n"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 
 import pytest
 
@@ -487,10 +489,11 @@ def test_histogram(house):
 def test_histogram_bars_are_for_people(house):
     write(house, "/house/heater", *[(21, 22, {"kind": "cool"})] * 3)
     words = ("event", "count", "/house/heater", "--histogram", "--width", "20s")
-    bars = [line[line.index("  1") + 3 :] for line in house.ok(*words).splitlines()[1::2]]
+    wide = {"COLUMNS": "140"}
+    bars = [line[line.index("  1") + 3 :] for line in house.ok(*words, env=wide).splitlines()[1::2]]
     assert [bar.strip() for bar in bars] == ["█" * 10] * 2
-    assert "█" * 40 in house.ok(*words).splitlines()[2]
-    plain = house.ok(*words, env={"PYTHONIOENCODING": "ascii"}).splitlines()
+    assert "█" * 40 in house.ok(*words, env=wide).splitlines()[2]
+    plain = house.ok(*words, env={"PYTHONIOENCODING": "ascii", **wide}).splitlines()
     assert (plain[1].split()[-1], plain[2].split()[-1]) == ("#" * 10, "#" * 40)
     # nothing is a blank, not the dash of a missing value
     none = house.ok(*words, "--where", "kind is heat").splitlines()[2]
@@ -500,6 +503,24 @@ def test_histogram_bars_are_for_people(house):
     assert "│ " + "█" * 40 in shown.out
     by_default = house.ok("event", "count", "/house/heater", "--histogram", "--json")
     assert 95 < len(json.loads(by_default)) < 105
+
+
+@pytest.mark.parametrize("width", ["20s", "1h"])
+@pytest.mark.parametrize("columns", [20, 33, 40, 60, 72, 80, 120])
+def test_a_histogram_fits_the_window(house, columns, width):
+    words = ("event", "count", "/house/heater", "--histogram", "--width", width)
+    shown = house.terminal(*words, columns=columns)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown.out).splitlines()
+    assert max(map(len, lines)) <= max(columns, 32)
+    assert ("█" in shown.out) == (columns >= 60)
+
+
+@pytest.mark.parametrize("more", [(), ("--start", f"{T0 - 7}"), ("--width", "20s")])
+def test_a_histogram_in_a_pipe_has_80_columns(house, more):
+    words = ("event", "count", "/house/heater", "--histogram", *more)
+    lines = house.shell(f"unset COLUMNS; joule {shlex.join(words)} | cat").out.splitlines()
+    assert 40 < max(map(len, lines)) <= 80
+    assert sum("█" in line for line in lines) == 3
 
 
 def test_histogram_of_nothing(house):

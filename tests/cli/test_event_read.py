@@ -166,7 +166,17 @@ def test_no_events(house, form, text):
     assert house.ok("event", "read", "/house/none", "--format", form) == text
     failed = house("event", "read", "/house/none", "--format", form, "--fail-empty")
     assert (failed.status, failed.out) == (1, text)
-    assert "there are no such events" in failed.err
+    assert failed.err.startswith(("Error: the stream has no events: ", '{"error": {"code": "no_'))
+
+
+def test_no_events_in_the_range_names_range_and_extent(house):
+    words = ("--start", "2000-01-01", "--end", "2000-01-02", "--fail-empty")
+    failed = house("event", "read", "/house/events", *words)
+    assert failed.status == 1
+    assert (
+        "there are no such events from 2000-01-01 00:00:00+00:00 to 2000-01-02 00:00:00+00:00; "
+        "those of the stream are from "
+    ) in failed.err
 
 
 def test_files(house):
@@ -263,7 +273,7 @@ def test_ctrl_c_while_nobody_takes_the_output(house):
 
 def test_a_person_who_finds_nothing_is_told_of_fields_that_are_not_declared(joule):
     fill(joule, "/house/events", EVENTS, FIELDS)
-    told = "/house/events declares no powr; its fields: power, kind"
+    told = "/house/events declares no powr; did you mean power? The fields are power, kind"
     read = ("event", "read", "/house/events", "--where")
     assert told in joule.terminal(*read, "powr > 100 and kind is heat").out
     # other fields may be there as well, and scripts are left alone

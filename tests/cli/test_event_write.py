@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from joule_cli.model import Event
-from tests.cli.conftest import PROGRAM
+from tests.cli.conftest import PROGRAM, at_once
 from tests.cli.filling import with_node
 from tests.cli.test_event_read import FIELDS, copies, fill, stored
 
@@ -388,3 +388,13 @@ def test_several_writers_share_a_stream(house):
     ids = [json.loads(line)["id"] for line in lines]
     assert sorted(ids) == list(range(1, 6001))
     assert len(starts(house)) == 6000
+
+
+def test_one_creates_and_the_others_use_it(joule):
+    words = ("event", "write", "/lab/e", "-", "--create", "--field", "n:numeric")
+    lines = [
+        json.dumps({"start_time": i, "end_time": i + 1, "content": {"n": i}}) for i in range(6)
+    ]
+    ended = at_once(joule, words, lines)
+    assert [(err, status) for _, err, status in ended] == [("", 0)] * 6
+    assert joule.ok("event", "count", "/lab/e") == "6\n"

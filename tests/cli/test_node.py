@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import socket
 import subprocess
 import sys
@@ -63,6 +64,41 @@ def test_the_own_file_can_be_the_default_beside_stored_nodes(joule):
     # an end of a copy without a node is on the default one
     joule.ok("folder", "copy", "lab:/", "local:/copied")
     assert "/copied" in joule.ok("folder", "list", "--flat", "--node", "local").split()
+
+
+def test_the_own_file_keeps_its_name(joule):
+    for words in (("add", "local", "lab.db"), ("add", "local", "http://127.0.0.1:1", "--no-check")):
+        refused = joule("node", *words)
+        assert (refused.status, refused.out) == (1, "")
+        assert refused.err == (
+            "Error: local is always the node in your own file\nChoose another name.\n"
+        )
+    joule.ok("node", "add", "lab", "lab.db")
+    assert joule("node", "rename", "lab", "local").status == 1
+    assert [each["name"] for each in json.loads(joule.ok("node", "list", "--json"))] == ["lab"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["stream list", "folder list", "data read /a/x", "node info", "db query 'SELECT 1'"],
+)
+def test_a_path_whose_folder_does_not_exist_is_refused(joule, line):
+    (joule.folder / "nodes").mkdir()
+    words = shlex.split(line)
+    refused = joule("--url", "file:node/lab.db", *words)
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.err == (
+        f"Error: the folder of the node does not exist: {joule.folder}/node/lab.db\n"
+        f"Did you mean {joule.folder}/nodes?\n"
+    )
+    assert joule(*words, env={"JOULE_DATA_DIR": str(joule.folder / "no/data")}).status == 1
+    assert joule("node", "add", "lab", "node/lab.db").status == 1
+    # a file that is still to be made is an empty node, as the folder of the data is
+    joule.ok("--url", "file:nodes/lab.db", "stream", "list")
+    joule.ok("stream", "list", env={"JOULE_DATA_DIR": str(joule.folder / "data")})
+    joule.ok("stream", "list", env={"HOME": str(joule.folder / "home"), "JOULE_DATA_DIR": ""})
+    joule.ok("--url", "file:node/lab.db", "folder", "create", "/made")
+    assert joule.ok("--url", "file:node/lab.db", "folder", "list", "--flat") == "/made\n"
 
 
 def test_check_tells_what_does_not_answer(joule):

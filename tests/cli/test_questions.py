@@ -38,8 +38,6 @@ EVERYWHERE = [
 @pytest.fixture
 def contents(forked):
     """Gives all that the node and the registry hold."""
-    db = sqlite3.connect(forked.folder / "empty.db")
-    db.close()
     forked("folder create /empty", env={"JOULE_URL": f"file:{forked.folder}/empty.db"})
 
     def contents():

@@ -12,9 +12,9 @@ import pytest
 
 from joule_cli.errors import DiskFullError, FormatError, LayoutMismatchError, StreamNotFound
 from joule_cli.formats import source as source_module
-from joule_cli.formats.table.options import ReadOptions
 from joule_cli.formats.base import StreamHead
 from joule_cli.formats.registry import open_reader, open_writer
+from joule_cli.formats.table.options import ReadOptions
 from joule_cli.model import DataStream, Element
 from joule_cli.ops import ingest_source
 from joule_cli.ops import rows as rows_module

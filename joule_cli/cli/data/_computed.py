@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from joule_cli.cli._deleting import range_text
 from joule_cli.cli._output import (
     count_text,
     emit_done,
@@ -17,6 +16,7 @@ from joule_cli.cli._output import (
     output_format,
     warn,
 )
+from joule_cli.cli._ranges import range_text
 from joule_cli.cli._render import one_line
 from joule_cli.cli._settings import current
 from joule_cli.cli._transfer import interval_line

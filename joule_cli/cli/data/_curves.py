@@ -1,29 +1,17 @@
-"""The values of streams over time, decimated to what a drawing can show, and drawn as text."""
+"""The values of streams over time, decimated to what a drawing can show."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from joule_cli.cli import _render
-from joule_cli.cli._output import show_time
-from joule_cli.cli._settings import current
-from joule_cli.cli._times import zone
-from joule_cli.cli.data._draw import curve, margin_of, time_axis
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     import numpy.typing as npt
 
     from joule_cli.api.node import Node
     from joule_cli.cli.data._draw import Point, Style
     from joule_cli.model import DataStream, Element
-
-#: Lines of all curves together, if there is no height, and the limits of one.
-_LINES, _LOWEST, _HIGHEST = 48, 6, 16
-_MINUTE_US, _DAY_US = 60_000_000, 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +59,8 @@ class Curves:
         Stored rows for each row here.
     span
         First and last time of the axis, µs.
+    asked
+        The bounds that were asked for.
     """
 
     path: str
@@ -78,6 +68,7 @@ class Curves:
     level: int
     pieces: list[Piece]
     span: tuple[int, int]
+    asked: tuple[int | None, int | None] = (None, None)
 
     def points(self, index: int) -> list[list[Point]]:
         """Return the curve of one element."""
@@ -156,49 +147,5 @@ async def read_curves(
         level=pipe.decimation_level,
         pieces=pieces,
         span=(first if start is None else start, last if end is None else end - 1),
+        asked=bounds,
     )
-
-
-def draw(curves: Curves, width: int, height: int | None, style: Style) -> list[str]:
-    """Draw each element with characters, below a line with the path and the range."""
-    first, last = curves.span
-    lines = [f"{_render.one_line(curves.path)}  {show_time(first)} to {show_time(last)}"]
-    if height is None:
-        height = min(max(_LINES // len(curves.elements), _LOWEST), _HIGHEST)
-    labels = time_labels(first, last)
-    for index in range(len(curves.elements)):
-        lines += ["", *draw_element(curves, index, labels, width, height, style)]
-    return lines
-
-
-def draw_element(
-    curves: Curves, index: int, labels: Sequence[str], width: int, height: int, style: Style
-) -> list[str]:
-    """Draw one element: a line with its name, `height` lines, and two of the axis."""
-    element = curves.elements[index]
-    units = f" [{element.units}]" if element.units else ""
-    drawn = curve(curves.points(index), curves.span, width, height, style)
-    margin = margin_of(drawn, style)
-    axis = time_axis(labels, width - margin - 1, style)
-    name = _render.one_line(f"{element.name}{units}")
-    return [name, *drawn, *(" " * margin + line for line in axis)]
-
-
-def time_labels(first: int, last: int) -> list[str]:
-    """Write five times of the axis, as short as tells them apart."""
-    from joule_cli.series.time import format_time
-
-    settings = current()
-    form = settings.time
-    if form is None:
-        spread = last - first
-        if spread < _MINUTE_US // 6:
-            form = "%H:%M:%S.%f"
-        elif spread < _DAY_US:
-            form = "%H:%M:%S"
-        elif spread < 7 * _DAY_US:
-            form = "%m-%d %H:%M"
-        else:
-            form = "%Y-%m-%d"
-    tz = zone(settings)
-    return [format_time(first + (last - first) * i // 4, form, tz) for i in range(5)]

@@ -148,6 +148,7 @@ def margin_of(drawn: Sequence[str], style: Style) -> int:
 def time_axis(labels: Sequence[str], width: int, style: Style) -> list[str]:
     """Draw an axis with labels at even distances; those that would touch are left out."""
     _, _, corner, line, tick = style.axis
+    width = max(width, 1)
     ruler = [line] * width
     text = [" "] * width
     free = 0
@@ -155,7 +156,8 @@ def time_axis(labels: Sequence[str], width: int, style: Style) -> list[str]:
     for number, label in enumerate(labels):
         at = round(number * (width - 1) / max(len(labels) - 1, 1))
         begin = min(max(at - len(label) // 2, 0), width - len(label))
-        if begin < free or label == before:
+        # the last is also true of one that is wider than the axis
+        if label == before or begin < free:
             continue
         before = label
         ruler[at] = tick
@@ -176,10 +178,11 @@ def _value_labels(low: float, high: float, height: int) -> dict[int, str]:
 def _numbers(values: Sequence[float]) -> list[str]:
     """Write numbers with as few digits as tell them apart."""
     size = max(map(abs, values))
-    step = min((abs(a - b) for a, b in pairwise(values)), default=size)
+    # halves, because the distance of two values can exceed what a float holds
+    step = min((abs(a / 2 - b / 2) for a, b in pairwise(values)), default=size / 2)
     digits = 3
-    if step > 0 and size > 0 and math.isfinite(size / step):
-        digits = min(max(math.ceil(math.log10(size / step)) + 2, 3), 17)
+    if step > 0 and size > 0 and math.isfinite(size / 2 / step):
+        digits = min(max(math.ceil(math.log10(size / 2 / step)) + 2, 3), 17)
     if 1e-3 <= size < 1e7:
         decimals = max(digits - 1 - math.floor(math.log10(size)), 0)
         return [f"{value + 0.0:.{decimals}f}" for value in values]

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
+import random
 import time
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from joule_cli.errors import ApiError, DataError, LayoutMismatchError
+from joule_cli.errors import ApiError, DataError, LayoutMismatchError, StreamInUseError
 from joule_cli.ops.errors import partial_after
 from joule_cli.ops.rows import RowWriter
-from joule_cli.ops.streams import Place, create_stream, like
+from joule_cli.ops.streams import Place, create_or_use, like
 from joule_cli.ops.worker import read_ahead, with_share
 
 if TYPE_CHECKING:
@@ -26,10 +28,17 @@ if TYPE_CHECKING:
     from joule_cli.model import DataStream
     from joule_cli.ops.progress import Meter
     from joule_cli.ops.worker import Worker
+    from joule_cli.pipes import Pipe
     from joule_cli.series.layout import Rows
 
     #: Rows or a break, and the share of the input that is done with them.
     Item = tuple[Rows | None, float | None]
+
+
+log = logging.getLogger("joule_cli.cli.data")
+
+#: Seconds that another program has to finish its writing, and after which the wait is told.
+_GIVE_UP_S, _NOTICE_S = 10.0, 1.0
 
 
 class Clock:
@@ -101,13 +110,30 @@ class Target:
         if self.stream is None:
             assert self.model is not None
             place = Place(self.node, self.path)
-            self.stream = await create_stream(place, like(self.model, self.path))
-        pipe = await self.node.data_write(
-            self.stream, *self.cleared, merge_gap=self.merge_gap, missing=self.missing
-        )
+            self.stream = await create_or_use(place, like(self.model, self.path))
+        pipe = await self._pipe(self.stream)
         self.deleted = self.doomed
         async with RowWriter(pipe, meter) as writer:
             yield writer
+
+    async def _pipe(self, stream: DataStream) -> Pipe:
+        """Return what writes to the stream; wait a little for another program that does."""
+        began = time.monotonic()
+        told = False
+        while True:
+            try:
+                return await self.node.data_write(
+                    stream, *self.cleared, merge_gap=self.merge_gap, missing=self.missing
+                )
+            except StreamInUseError:
+                waited = time.monotonic() - began
+                if waited > _GIVE_UP_S:
+                    raise
+                if waited > _NOTICE_S and not told:
+                    told = True
+                    log.warning("waiting for another program that writes to %s", self.path)
+            # two that wait the same time would meet again
+            await asyncio.sleep(random.uniform(0.01, 0.05))
 
 
 async def pump(

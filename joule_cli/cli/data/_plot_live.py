@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 from joule_cli.cli import _render
 from joule_cli.cli._output import count_text, emit_text, show_time
-from joule_cli.cli.data._curves import Curves, Piece, draw_element, read_curves, time_labels
+from joule_cli.cli._ranges import bounds_text
+from joule_cli.cli.data._curves import Curves, Piece, read_curves
 from joule_cli.cli.data._follow import refuse_unkept
+from joule_cli.cli.data._window import draw_curves, fitting, heading
 from joule_cli.ops.live import LiveRows
 from joule_cli.ops.recent import Recent
 from joule_cli.ops.select import Projection, parse_elements
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
 _REDRAW_S = 0.25
 #: Rows of history; more could not be seen.
 _HISTORY_ROWS = 4096
-#: Lines of a curve at least, and those that each has besides: distance, name, axis of time.
-_LOWEST, _BESIDE = 3, 4
 
 # the alternate screen without a cursor, where a line that is too long is cut
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h\x1b[?1049l"
@@ -109,20 +109,18 @@ class LiveView:
             first = min(self.start, first)
         curves = self._curves((first, last))
         count = len(curves.elements)
-        lines = [f"{_render.one_line(self.path)}  {show_time(first)} to {show_time(last)}"]
+        width = min(self.look.width or columns, columns)
+
+        def head(shown: int) -> list[str]:
+            if self.trouble:
+                return [_render.cut(self.trouble, columns)]
+            left_out = f"({shown} of {count_text(count, 'element')}, see -i)"
+            return heading(curves, columns, left_out if shown < count else "")
+
         # one line stays free at the end
-        room = rows - len(lines) - 1
-        height = self.look.height or max(room // count - _BESIDE, _LOWEST)
-        shown = min(max(room // (height + _BESIDE), 1), count)
-        labels = time_labels(first, last)
-        for index in range(shown):
-            width = min(self.look.width or columns, columns)
-            lines += ["", *draw_element(curves, index, labels, width, height, self.look.style)]
-        if self.trouble:
-            lines[0] = self.trouble
-        elif shown < count:
-            lines[0] += f"  ({shown} of {count_text(count, 'element')}, see -i)"
-        return lines[: max(rows - 1, 1)]
+        shown, height = fitting(count, lambda n: rows - len(head(n)) - 1, self.look.height)
+        drawn = draw_curves(curves, width, height, self.look.style, shown)
+        return [*head(shown), *drawn][: max(rows - 1, 1)]
 
     def _curves(self, span: tuple[int, int]) -> Curves:
         import numpy as np
@@ -191,14 +189,20 @@ async def watch(node: Node, view: LiveView, *, duration_s: float | None, reconne
     finally:
         following.cancel()
         await asyncio.wait({following})
-    emit_text("\n".join(view.lines(*_size())) if view.drawn else f"No rows in {view.path}")
+    emit_text("\n".join(view.lines(*_size())) if view.drawn else _nothing(view, last))
     if not following.cancelled():
         following.result()
 
 
+def _nothing(view: LiveView, last: int | None) -> str:
+    there = "has none" if last is None else f"ends at {show_time(last)}"
+    since = bounds_text(view.start, None)
+    return f"{_render.one_line(view.path)}: there are no rows{since}; the stream {there}"
+
+
 def _size() -> tuple[int, int]:
     size = os.get_terminal_size(sys.stdout.fileno())
-    return max(size.columns or 80, 20), max(size.lines or 24, 2)
+    return size.columns or 80, max(size.lines or 24, 2)
 
 
 def _show(view: LiveView) -> None:

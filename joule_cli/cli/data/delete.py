@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from joule_cli.cli._deleting import range_text, telling
+from joule_cli.cli._deleting import telling
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import (
     STREAM,
@@ -20,6 +20,7 @@ from joule_cli.cli._options import (
 from joule_cli.cli._output import Column, count_text, emit_list
 from joule_cli.cli._progress import counted, working
 from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._ranges import range_text
 from joule_cli.cli._references import any_pattern, expand_streams
 from joule_cli.cli._render import one_line
 from joule_cli.cli._run import for_each, with_node

@@ -19,14 +19,16 @@ from joule_cli.cli._output import (
     emit_text,
     output_format,
 )
+from joule_cli.cli._ranges import no_rows
 from joule_cli.cli._references import expand_streams, find_stream, is_pattern
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._times import read_duration
-from joule_cli.cli.data._curves import Look, draw, read_curves
+from joule_cli.cli.data._curves import Look, read_curves
 from joule_cli.cli.data._draw import Style
 from joule_cli.cli.data._input import path_of
 from joule_cli.cli.data._picture.options import picture_options, refuse
+from joule_cli.cli.data._window import draw_all
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,22 +119,18 @@ async def plot(
     if form not in {"table", "plain"}:
         _emit_points(found, form)
         return
-    for number, curves in enumerate(found):
-        if number:
-            emit_text("")
-        if curves.pieces:
-            emit_text("\n".join(draw(curves, columns, height, style)))
-        else:
-            emit_text(f"No rows in {curves.path}")
+    nothing = {
+        curves.path: f"{_render.one_line(curves.path)}: "
+        + await no_rows(node, curves.path, *curves.asked)
+        for curves in found
+        if not curves.pieces
+    }
+    emit_text("\n".join(draw_all(found, nothing, columns, _render.height(), height, style)))
 
 
 def _width() -> int:
-    text = os.environ.get("COLUMNS", "")
-    if text.isdecimal() and int(text) >= 20:
-        return int(text)
-    if is_terminal(sys.stdout):
-        return max(os.get_terminal_size(sys.stdout.fileno()).columns, 20)
-    return 80
+    width = _render.width()
+    return 80 if width == _render.ENDLESS else width
 
 
 async def _streams(node: Node, references: Sequence[Ref]) -> list[tuple[str, DataStream]]:

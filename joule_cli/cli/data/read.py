@@ -11,8 +11,11 @@ import click
 
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import DURATION, STREAM, Bounds, progress_option, time_bounds
+from joule_cli.cli._output import note
 from joule_cli.cli._progress import Progress
+from joule_cli.cli._ranges import no_rows
 from joule_cli.cli._references import find_stream
+from joule_cli.cli._render import one_line
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import DATA_FORMATS, current
 from joule_cli.cli.data._rows import (
@@ -201,7 +204,9 @@ async def read(
                 raise
             count = result.rows
     if fail_empty and not count:
-        raise NoRowsError("there are no rows in the range", object=path)
+        raise NoRowsError(await no_rows(node, path, start, end), object=path)
+    if not (count or live or append or current().limit == 0) and is_terminal(sys.stderr):
+        note(f"{one_line(path)}: {await no_rows(node, path, start, end)}")
 
 
 def _check_live(bounds: Bounds, max_rows: int | None, intervals: str | None) -> None:

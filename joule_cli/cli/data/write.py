@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from joule_cli.cli._deleting import bounds_text
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import (
     DURATION,
@@ -31,6 +30,7 @@ from joule_cli.cli._output import (
     warn,
 )
 from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._ranges import bounds_text
 from joule_cli.cli._references import find_stream
 from joule_cli.cli._render import one_line
 from joule_cli.cli._run import is_terminal, with_node
@@ -44,7 +44,7 @@ from joule_cli.cli.data._input import (
     path_of,
 )
 from joule_cli.cli.data._table import read_options, table_options
-from joule_cli.errors import ConflictError, StreamNotFound
+from joule_cli.errors import StreamNotFound
 from joule_cli.model import DataStream, Element
 from joule_cli.model.data_stream import DATATYPES, KEEP_ALL
 
@@ -255,11 +255,10 @@ async def _find(node: Node, stream: Ref, model: DataStream | None) -> DataStream
         if model is None or isinstance(stream, int):
             raise
         return None
-    if model is not None and existing.layout != model.layout:
-        raise ConflictError(
-            f"the stream exists with the layout {existing.layout}, not {model.layout}",
-            object=str(stream),
-        )
+    if model is not None:
+        from joule_cli.ops.streams import require_layout
+
+        require_layout(existing, model, str(stream))
     return existing
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from joule_cli.cli._deleting import bounds_text
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import Bounds, progress_option, safe_options, time_bounds
 from joule_cli.cli._output import (
@@ -19,6 +18,7 @@ from joule_cli.cli._output import (
     output_format,
 )
 from joule_cli.cli._prompt import UnansweredError, ask
+from joule_cli.cli._ranges import bounds_text
 from joule_cli.cli._references import expand_event_streams, find_event_stream
 from joule_cli.cli._run import run
 from joule_cli.cli._settings import current

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +11,14 @@ from click.core import ParameterSource
 from joule_cli.cli import _render
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import DURATION, STREAM, Bounds, progress_option, time_bounds
-from joule_cli.cli._output import Column, emit_list, emit_object, emit_text, output_format
+from joule_cli.cli._output import (
+    Column,
+    emit_list,
+    emit_object,
+    emit_text,
+    output_format,
+    show_time,
+)
 from joule_cli.cli._progress import working
 from joule_cli.cli._references import expand_event_streams
 from joule_cli.cli._run import with_node
@@ -28,8 +36,10 @@ _BUCKET_COLUMNS = (
     Column("end", kind="time"),
     Column("count", kind="number"),
 )
-#: Cells of the longest bar.
-_BAR = 40
+#: Cells of the longest bar, and those for which the end of the spans is left out.
+_BAR, _LEAST_BAR = 40, 12
+#: Columns where there is no terminal.
+_PIPE = 80
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 
@@ -115,18 +125,40 @@ async def _histogram(
     if output_format() not in {"table", "plain"}:
         emit_list((bucket.to_json() for bucket in buckets), _BUCKET_COLUMNS)
         return
-    rows = zip(buckets, _bars(buckets), strict=True)
+    columns, cells = _fitting(buckets)
+    rows = zip(buckets, _bars(buckets, cells), strict=True)
     records = ({**bucket.to_json(), "bar": bar} for bucket, bar in rows)
-    emit_list(records, [*_BUCKET_COLUMNS, Column("bar", " ")])
+    emit_list(records, [*columns, Column("bar", " ", shown=cells > 0)])
 
 
-def _bars(buckets: list[EventBucket]) -> list[str]:
+def _fitting(buckets: list[EventBucket]) -> tuple[list[Column], int]:
+    """Return the columns beside the bars, and the cells that are left for the longest bar.
+
+    The end, which is the start of the next line, goes first.
+    """
+    room = _render.width()
+    if room == _render.ENDLESS:
+        room = _PIPE
+    between = _render.BLANKS if output_format() == "plain" else _render.LINE
+    starts = [len(show_time(bucket.start) or "") for bucket in buckets]
+    ends = [len(show_time(bucket.end) or "") for bucket in buckets]
+    counts = [len(str(bucket.count)) for bucket in buckets]
+    start, end = (max([*lengths, len("start")]) for lengths in (starts, ends))
+    left = room - start - max([*counts, len("count")]) - 3 * between - 1
+    with_end = left - end - between >= _LEAST_BAR
+    if with_end:
+        left -= end + between
+    columns = [replace(c, shown=c.key != "end" or with_end) for c in _BUCKET_COLUMNS]
+    return columns, min(max(left, 0), _BAR)
+
+
+def _bars(buckets: list[EventBucket], cells: int) -> list[str]:
     most = max((bucket.count for bucket in buckets), default=0) or 1
     # what is there at all is seen, and nothing is a blank, not the dash of a missing value
     if not _render.encodes(_EIGHTHS):
-        return ["#" * -(-bucket.count * _BAR // most) or " " for bucket in buckets]
+        return ["#" * -(-bucket.count * cells // most) or " " for bucket in buckets]
     bars = []
     for bucket in buckets:
-        whole, eighth = divmod(-(-bucket.count * _BAR * 8 // most), 8)
+        whole, eighth = divmod(-(-bucket.count * cells * 8 // most), 8)
         bars.append((_EIGHTHS[8] * whole + _EIGHTHS[eighth]).rstrip() or " ")
     return bars

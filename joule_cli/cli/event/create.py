@@ -101,7 +101,7 @@ async def _create(node: Node, new: EventStream, folder: str, *, exist_ok: bool) 
     except StreamNotFound:
         from joule_cli.cli._advice import other_kind
 
-        hint = other_kind(await node.folder_root(), path)
+        hint = other_kind(await node.folder_root(), path, "event stream")
         raise ConflictError("the name belongs to something else", object=path, hint=hint) from None
     # whoever asks for no fields asks only that the stream is there
     if new.event_fields and new.event_fields != existing.event_fields:

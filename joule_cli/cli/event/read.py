@@ -13,6 +13,7 @@ from joule_cli.cli._lazy import command
 from joule_cli.cli._options import STREAM, Bounds, progress_option, time_bounds
 from joule_cli.cli._output import data_time, output_format
 from joule_cli.cli._progress import Progress
+from joule_cli.cli._ranges import no_events
 from joule_cli.cli._references import expand_event_streams, find_event_stream
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
@@ -154,7 +155,7 @@ async def read(
     if not count and limit != 0:
         tell_unknown_fields(chosen, model.event_fields, str(path))
     if fail_empty and not count:
-        raise NoEventsError("there are no such events", object=str(path))
+        raise NoEventsError(await no_events(node, path, start, end), object=str(path))
 
 
 def _format(file: str | None) -> str:

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from joule_cli.cli._deleting import bounds_text, range_text
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import STREAM, Bounds, progress_option, safe_options, time_bounds
 from joule_cli.cli._output import Column, count_text, emit_list, emit_ok, show_time
 from joule_cli.cli._progress import working
 from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._ranges import bounds_text, range_text
 from joule_cli.cli._references import expand_event_streams
 from joule_cli.cli._render import one_line
 from joule_cli.cli._run import with_node

@@ -23,7 +23,7 @@ from joule_cli.cli._settings import current
 from joule_cli.cli.data._input import bad_input_options, follow, input_zone, opened
 from joule_cli.cli.event._fields import read_fields
 from joule_cli.cli.event._options import resolve_window
-from joule_cli.errors import ConflictError, InvalidEventError, StreamNotFound
+from joule_cli.errors import InvalidEventError, StreamNotFound
 from joule_cli.model import Event, EventStream
 
 if TYPE_CHECKING:
@@ -311,6 +311,7 @@ async def _span(target: EventTarget, bounds: Bounds) -> tuple[int, int | None]:
 async def _find(node: Node, stream: Ref, declared: dict[str, str], *, create: bool) -> EventTarget:
     """Find out where the events go, and whether that is still to be created."""
     from joule_cli.ops.event_ingest import EventTarget
+    from joule_cli.ops.streams import require_fields
 
     if isinstance(stream, int):
         path, existing = (await expand_event_streams(node, [stream]))[0]
@@ -322,14 +323,13 @@ async def _find(node: Node, stream: Ref, declared: dict[str, str], *, create: bo
         except StreamNotFound:
             from joule_cli.cli._advice import other_kind
 
-            if not create or other_kind(await node.folder_root(), stream):
+            if not create or other_kind(await node.folder_root(), stream, "event stream"):
                 raise
     if found is None:
         folder, name = split_path(path)
         model = EventStream(name=name, event_fields=declared)
         return EventTarget(node, path, None, model, folder)
-    if declared and declared != found.event_fields:
-        raise ConflictError("the event stream exists with other fields", object=path)
+    require_fields(found, declared, path)
     return EventTarget(node, path, found)
 
 

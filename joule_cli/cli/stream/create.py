@@ -108,10 +108,9 @@ async def _create(node: Node, new: DataStream, folder: str, *, exist_ok: bool) -
         existing = await node.data_stream_get(path)
     except StreamNotFound:
         raise ConflictError("the name belongs to something else", object=path) from None
-    if existing.layout != new.layout:
-        raise ConflictError(
-            f"the stream exists with the layout {existing.layout}, not {new.layout}", object=path
-        )
+    from joule_cli.ops.streams import require_layout
+
+    require_layout(existing, new, path)
     return existing
 
 

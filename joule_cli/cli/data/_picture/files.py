@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from joule_cli.cli._ranges import no_rows
 from joule_cli.cli._references import expand_event_streams
 from joule_cli.cli._run import is_terminal
 from joule_cli.cli._settings import current
@@ -76,9 +77,8 @@ async def _draw_files(
     width = drawing.WIDTH if request.size is None else request.size[0]
     curves = await read(_ROWS_PER_PIXEL * width)
     if not any(one.pieces for one in curves):
-        raise EmptyPictureError(
-            "there are no rows to draw", object=", ".join(one.path for one in curves)
-        )
+        paths = ", ".join(one.path for one in curves)
+        raise EmptyPictureError(await no_rows(node, curves[0].path, *curves[0].asked), object=paths)
     span = drawing.span_of(curves)
     lanes = await _notes(node, curves, span) if request.annotations else []
     lanes += [await event_lane(node, path, span, chosen, request.label) for path, _ in events]

@@ -109,6 +109,12 @@ def picture_options(command: F) -> F:
     return with_picture  # type: ignore[return-value]  # click only sees that it is callable
 
 
+#: Suffixes of pictures and of documents with pictures.
+_PICTURES = {
+    *("png", "svg", "svgz", "jpg", "jpeg", "jpe", "gif", "webp", "bmp", "tif", "tiff", "ico"),
+    *("avif", "heic", "pdf", "ps", "eps", "emf", "wmf", "pgf"),
+}
+
 _OPTIONS = (
     *("png", "svg", "size", "dpi", "no_clobber", "panels"),
     *("events", "where", "label", "annotations"),
@@ -125,6 +131,8 @@ def _request(given: dict[str, Any]) -> PictureRequest | None:
         return None
     if not given["events"]:
         refuse({"--where": given["where"], "--label": given["label"]}, "needs --events.")
+    for form, name in files.items():
+        _check_suffix(form, name)
     if len(files) == 2 and len(set(files.values())) == 1:
         raise click.UsageError("--png and --svg need two files.")
     return PictureRequest(
@@ -138,6 +146,14 @@ def _request(given: dict[str, Any]) -> PictureRequest | None:
         label=given["label"],
         annotations=given["annotations"] is not False,
     )
+
+
+def _check_suffix(form: str, name: str) -> None:
+    """Refuse a file whose suffix says that it is another kind of picture."""
+    suffix = name.rpartition(".")[2].lower()
+    if suffix != form and suffix in _PICTURES:
+        advice = f"use --{suffix}" if suffix in {"png", "svg"} else f"the suffix is .{form}"
+        raise click.UsageError(f"--{form} cannot write {name}; {advice}.")
 
 
 def refuse(options: dict[str, Any], why: str) -> None:
