@@ -124,6 +124,7 @@ def run(start: Callable[[], Coroutine[Any, Any, T]], settings: Settings | None =
 
     _log_to_stderr(settings or current())
     loop = asyncio.new_event_loop()
+    loop.set_exception_handler(_tell_leftover)
     # `__main__` has disabled it for the time of loading
     loop.call_later(LOADED_S, gc.enable)
     try:
@@ -140,6 +141,20 @@ def run(start: Callable[[], Coroutine[Any, Any, T]], settings: Settings | None =
                 _finish(loop)
     finally:
         loop.close()
+
+
+def _tell_leftover(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log what failed without anybody waiting for it: the command tells its own failure.
+
+    A connection that breaks can fail several things at once, of which one is told.
+    """
+    import logging
+
+    message, exc = str(context.get("message", "")), context.get("exception")
+    logger = logging.getLogger("joule_cli.cli")
+    logger.debug("%s", message, exc_info=exc)
+    if "never retrieved" not in message:
+        logger.error("%s (%r)", message, exc)
 
 
 def _finish(loop: asyncio.AbstractEventLoop) -> None:

@@ -154,7 +154,7 @@ def common_options(short_node: bool) -> list[click.Option]:
         _option(
             "--timeout",
             "timeout",
-            "Give up when a node sends nothing for this long, such as 10s; 0 for never.",
+            "Give up when a node sends (next to) nothing for this long, such as 10s; 0 for never.",
             metavar="D",
         ),
         _option(

@@ -170,7 +170,7 @@ may be worded anew, codes stay:
   name_taken_error                the name is already used in the folder
   no_events_error                 there are no events, and --fail-empty was given
   no_rows_error                   there are no rows, and --fail-empty was given
-  node_timeout_error              the node sends nothing for longer than --timeout
+  node_timeout_error              the node sends (next to) nothing for longer than --timeout
   node_unreachable_error          no connection to the node can be made
   non_monotonic_error             times do not increase
   not_found_error                 what was asked for does not exist

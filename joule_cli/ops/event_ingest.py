@@ -13,7 +13,7 @@ from joule_cli.errors import FormatError, JouleError, NameTakenError
 from joule_cli.ops.errors import PartialError
 from joule_cli.ops.progress import Progress
 from joule_cli.ops.streams import Place, find_event_stream, require_fields
-from joule_cli.ops.worker import Worker, read_ahead, with_share
+from joule_cli.ops.worker import Worker, drop, read_ahead, with_share
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
@@ -255,9 +255,8 @@ async def _pump(
                 await _finished(store(block_events, line, share))
     except BaseException:
         # the input has failed, or the work is interrupted
-        if coming is not None and not coming.done():
-            coming.cancel()
-            await asyncio.wait({coming})
+        if coming is not None:
+            await drop(coming)
         if events:
             await store(events, line, share)
         raise

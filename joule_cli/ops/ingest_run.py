@@ -18,7 +18,7 @@ from joule_cli.ops.gaps import GapWatch
 from joule_cli.ops.progress import Meter
 from joule_cli.ops.rows import RowWriter
 from joule_cli.ops.streams import create_stream
-from joule_cli.ops.worker import read_ahead
+from joule_cli.ops.worker import drop, read_ahead
 from joule_cli.series.intervals import Interval, difference
 
 if TYPE_CHECKING:
@@ -166,8 +166,7 @@ class IngestRun:
                 await writer.flush()
             return await coming
         except BaseException:
-            coming.cancel()
-            await asyncio.wait({coming})
+            await drop(coming)
             raise
 
     async def _take(self, writer: RowWriter, rows: Rows) -> None:

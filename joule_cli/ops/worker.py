@@ -132,7 +132,13 @@ async def read_ahead(worker: Worker, items: Iterator[T]) -> AsyncGenerator[T, No
             task = asyncio.ensure_future(worker.call(step))
             yield item
     finally:
-        task.cancel()
-        await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()
+        await drop(task)
+
+
+async def drop(task: asyncio.Future[Any]) -> None:
+    """End a task whose result, or failure, nobody needs any more."""
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        # else its failure would be told when it is forgotten
+        task.exception()

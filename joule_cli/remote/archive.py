@@ -12,9 +12,9 @@ from joule_cli.errors import FormatError
 from joule_cli.model import ArchiveLog
 from joule_cli.remote.answers import read_object
 from joule_cli.remote.base import RemoteState
+from joule_cli.remote.bodies import content
 from joule_cli.remote.session import LONG_WORK
 from joule_cli.wire import endpoints
-from joule_cli.wire.codec import load_response
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -35,7 +35,7 @@ class RemoteArchives(RemoteState, ArchiveActions):
                 about=str(path),
                 patience=LONG_WORK,
             ) as response:
-                answer = load_response(await response.read())
+                answer = await content(response, self.session.arrival(response, LONG_WORK))
         return read_object(answer, ArchiveLog.from_json, "info", "warnings", "errors")
 
 

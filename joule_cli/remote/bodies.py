@@ -14,8 +14,11 @@ from joule_cli.wire import codec
 if TYPE_CHECKING:
     import aiohttp
 
-#: Largest JSON answer, bytes; the tree of a hundred thousand streams has a tenth of it.
-_MOST_JSON: Final = 512 * 2**20
+    from joule_cli.remote.arrival import Arrival
+
+#: Largest JSON answer, bytes, and values in it: the tree of a hundred thousand streams has a fifth
+#: of both. Small values take many times the memory of their text.
+_MOST_JSON, _MOST_VALUES = 256 * 2**20, 15_000_000
 #: Largest text of an error that is read, bytes.
 _MOST_TEXT: Final = 64 * 2**10
 #: What a traceback ends with: an exception and why it was raised.
@@ -34,10 +37,12 @@ def encoded(body: Any) -> bytes:
         raise ApiError(f"the request cannot be written as JSON: {exc}") from exc
 
 
-async def content(response: aiohttp.ClientResponse) -> Any:
+async def content(response: aiohttp.ClientResponse, arrival: Arrival) -> Any:
     """Return what an answer holds; `None` for the text ``ok``."""
-    body = await _read(response, _MOST_JSON)
+    body = await _read(arrival, _MOST_JSON)
     if response.content_type == codec.MEDIA_TYPE:
+        if len(body) > _MOST_VALUES and sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+            raise ProtocolError(f"Invalid node response: more than {_MOST_VALUES:,} values")
         if len(body) < _LITTLE:
             return codec.load_response(body)
         return await asyncio.to_thread(codec.load_response, body)
@@ -47,9 +52,9 @@ async def content(response: aiohttp.ClientResponse) -> Any:
     raise ProtocolError(f"Invalid node response: {shown}")
 
 
-async def error_text(response: aiohttp.ClientResponse) -> str:
+async def error_text(response: aiohttp.ClientResponse, arrival: Arrival) -> str:
     """Return what an answer says about a failure, in one line."""
-    body = await _read(response, _MOST_TEXT, cut=True)
+    body = await _read(arrival, _MOST_TEXT, cut=True)
     text = body.decode("utf-8", "replace").strip()
     if response.content_type == codec.MEDIA_TYPE and text.startswith("{"):
         with suppress(ValueError, KeyError, RecursionError):
@@ -70,11 +75,11 @@ def _fault(text: str) -> str:
     return f"{first} ({kind}: {reason[:_MOST_REASON]})"
 
 
-async def _read(response: aiohttp.ClientResponse, most: int, *, cut: bool = False) -> bytes:
+async def _read(arrival: Arrival, most: int, *, cut: bool = False) -> bytes:
     """Return a body of at most `most` bytes; a longer one is an error or, with `cut`, cut."""
     parts: list[bytes] = []
     size = 0
-    async for part in response.content.iter_any():
+    while part := await arrival.part():
         parts.append(part)
         size += len(part)
         if size > most:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Fewest events worth a request.
 _LEAST: Final = 1000
+#: Bytes of one event; a node takes none that is longer than a mebibyte.
+_LONGEST_LINE: Final = 16 * 2**20
 
 _KEYS: Final = ("id", "event_stream_id", "start_time", "end_time", "content")
 
@@ -97,8 +99,11 @@ async def follow(
             raise SubscriptionError("the node cannot tell of new events", object=about)
         yield []
         cut = b""
-        async for part in response.content.iter_any():
+        arrival = session.arrival(response, patience=0)
+        while part := await arrival.part():
             *lines, cut = (cut + part).split(b"\n")
+            if len(cut) > _LONGEST_LINE:
+                raise ProtocolError("Invalid node response: an event is too long", object=about)
             if lines:
                 yield [_line(line, uuid) for line in lines]
     raise SubscriptionError("the node has stopped sending events", object=about)
@@ -107,7 +112,7 @@ async def follow(
 def _line(line: bytes, uuid: str) -> Event:
     try:
         data = json.loads(line)
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ProtocolError("Invalid node response: an event is not JSON") from exc
     return read_list([data], lambda data: _event(data, uuid), *_KEYS)[0]
 

@@ -8,7 +8,7 @@ import socket
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
-from joule_cli.errors import DecimationError, NodeTimeoutError, ProtocolError, TransferCutError
+from joule_cli.errors import DecimationError, ProtocolError, TransferCutError
 from joule_cli.pipes import LocalPipe
 from joule_cli.pipes.row_checks import first_unordered
 from joule_cli.series.layout import Layout
@@ -33,6 +33,8 @@ _QUEUED_PARTS: Final = 2
 _ATTEMPTS: Final = 2
 #: Largest text of an error that is read, bytes.
 _MOST_TEXT: Final = 64 * 2**10
+#: Breaks one after the other: more than any stream has intervals.
+_MOST_BREAKS: Final = 10_000_000
 #: Seconds after which a silent connection is tested, then between tests, and how many may fail.
 _PROBES: Final = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 
@@ -87,14 +89,8 @@ class Download:
                 # a producer may rest for as long as it likes, but not the answer's head
                 patience=0 if self._live else 1,
             )
-            limit = self._session.timeout_s
             try:
-                async with asyncio.timeout(limit if self._live and limit else None):
-                    return await stack.enter_async_context(opening)
-            except TimeoutError as exc:
-                raise NodeTimeoutError(
-                    f"no answer from node [{self._session.address.url}] within {limit:g} s"
-                ) from exc
+                return await stack.enter_async_context(opening)
             except TransferCutError:
                 if attempt == _ATTEMPTS - 1:
                     raise
@@ -110,13 +106,14 @@ class Download:
         if response.content_type != codec.MEDIA_TYPE or CODE_HEADER in response.headers:
             raise await self._session.refusal(response, endpoints.DATA, name)
         body = b""
-        async for part in response.content.iter_any():
+        arrival = self._session.arrival(response)
+        while part := await arrival.part():
             body += part
             if len(body) > _MOST_TEXT:
                 raise ProtocolError("Invalid node response: too long an error", object=name)
         try:
             found = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         text = found.get("error", found) if isinstance(found, dict) else found
         error = rebuild(400, str(text), None, endpoints.DATA)
@@ -126,10 +123,16 @@ class Download:
     def _new_pipe(self, response: aiohttp.ClientResponse) -> LocalPipe:
         layout = response.headers.get(LAYOUT_HEADER, "")
         try:
-            Layout.parse(layout)
+            found = Layout.parse(layout)
             level = int(response.headers.get(DECIMATION_HEADER, ""))
         except ValueError as exc:
-            raise ProtocolError(f"Invalid node response: rows of layout [{layout}]") from exc
+            raise ProtocolError(f"Invalid node response: rows of layout [{layout[:80]}]") from exc
+        width = len(self._stream.elements)
+        # of a stream that is not known, such as one with an id alone, any row may come
+        if width and found.width != (width if level == 1 else 3 * width):
+            raise ProtocolError(
+                f"Invalid node response: rows of {found.width:,} values", object=self._stream.name
+            )
         if not (response.headers.get("Transfer-Encoding") or "Content-Length" in response.headers):
             raise ProtocolError(
                 "Invalid node response: rows without a mark at their end",
@@ -155,10 +158,11 @@ class Download:
     ) -> None:
         """Move the rows of an answer into the pipe; hand a failure to the reader."""
         decoder = FrameDecoder(pipe.layout)
-        sequence = _Live() if self._live else _Stored(pipe.decimation_level)
+        sequence = _Live() if self._live else _Stored(pipe.decimation_level, self._range())
+        arrival = self._session.arrival(response, patience=0 if self._live else 1)
         try:
             async with transfer:
-                async for part in response.content.iter_any():
+                while part := await arrival.part():
                     await pipe.hand_over(sequence.accept(decoder.decode(part)))
             _require_whole_rows(decoder)
             if isinstance(sequence, _Stored):
@@ -174,6 +178,11 @@ class Download:
             pipe.close_nowait()
         except Exception as error:  # noqa: BLE001  # raised by the reader's next call, as it is
             pipe.fail(error)
+
+    def _range(self) -> tuple[int, int]:
+        """Return the bounds of the times that were asked for, both inclusive."""
+        low = int(self._params.get("start", -(2**63)))
+        return low, int(self._params.get("end", 2**63)) - 1
 
     def _require_level(self, sequence: _Stored, level: int) -> None:
         """Raise an error if the node chose a level that it does not have.
@@ -215,8 +224,12 @@ class _Stored:
     Decimated rows come with breaks that have none between them, or only with breaks.
     """
 
-    def __init__(self, level: int) -> None:
+    def __init__(self, level: int, bounds: tuple[int, int]) -> None:
         self.is_empty = True
+        self._breaks = 0
+        self._low, self._high = bounds
+        # decimated rows are from the middle of their time, and a node may round it
+        self._bounded = level == 1
         self._last: int | None = None
         self._break_due = False
         # two decimated rows on both sides of a break may have been rounded to one time
@@ -241,7 +254,11 @@ class _Stored:
             self.is_empty = False
             if item is None:
                 self._break_due = self._last is not None
+                self._breaks += 1
+                if self._breaks > _MOST_BREAKS:
+                    raise ProtocolError("Invalid node response: breaks without end")
                 continue
+            self._breaks = 0
             self._check(item)
             if self._break_due:
                 passed.append(None)
@@ -252,7 +269,9 @@ class _Stored:
     def _check(self, rows: Rows) -> None:
         if first_unordered(rows, self._last, ties=self._ties) is not None:
             raise ProtocolError("Invalid node response: the times of the rows do not increase")
-        self._last = int(rows["timestamp"][-1])
+        first, self._last = int(rows["timestamp"][0]), int(rows["timestamp"][-1])
+        if self._bounded and (first < self._low or self._last > self._high):
+            raise ProtocolError("Invalid node response: rows that were not asked for")
 
 
 def _probe(response: aiohttp.ClientResponse) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import ssl
 import warnings
 import weakref
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import aiohttp
@@ -23,6 +24,7 @@ from joule_cli.errors import (
     ProtocolError,
     TransferCutError,
 )
+from joule_cli.remote.arrival import SLOWEST, Arrival, sent_on
 from joule_cli.remote.bodies import content, encoded, error_text
 from joule_cli.wire import codec, status
 
@@ -61,7 +63,7 @@ class Session:
     insecure
         Accept any certificate.
     timeout_s
-        Seconds without a byte from the node; 0 for no limit.
+        Seconds in which the node sends nothing, or next to nothing; 0 for no limit.
     """
 
     def __init__(
@@ -152,7 +154,7 @@ class Session:
                 async with self.open(
                     method, endpoint, params, data, headers, about=about, patience=patience
                 ) as response:
-                    return await content(response)
+                    return await content(response, self.arrival(response, patience))
             except TransferCutError as error:
                 # only a connection that was dropped before the answer began
                 if not attempts or not _without_answer(error):
@@ -187,20 +189,58 @@ class Session:
         ApiError
             As `ask`.
         """
-        timeout = aiohttp.ClientTimeout(
-            total=None,
-            sock_connect=self.timeout_s or None,
-            sock_read=self.timeout_s * patience or None,
-        )
-        with self._converted():
+        # how long the answer may take is counted below, so that a trickle does not count as one
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.timeout_s or None)
+        async with AsyncExitStack() as stack:
+            stack.enter_context(self._converted())
             url = self._url(endpoint, params)
-            async with self._connected().request(
-                method, url, data=data, headers=headers, allow_redirects=False, timeout=timeout
-            ) as response:
-                self._answered = True
-                if response.status not in statuses:
-                    raise await self.refusal(response, endpoint, about)
-                yield response
+            async with self._answering(data, patience) as (limit, limit_s):
+                if limit_s is not None and data is not None and not isinstance(data, bytes):
+                    data = sent_on(data, limit, limit_s)
+                response = await stack.enter_async_context(
+                    self._connected().request(
+                        method,
+                        url,
+                        data=data,
+                        headers=headers,
+                        allow_redirects=False,
+                        timeout=timeout,
+                    )
+                )
+            self._answered = True
+            if response.status not in statuses:
+                raise await self.refusal(response, endpoint, about)
+            yield response
+
+    def arrival(self, response: aiohttp.ClientResponse, patience: int = 1) -> Arrival:
+        """Return what reads the body of an answer within the time limit."""
+        return Arrival(response, self._limit_s(patience), self.address.url)
+
+    def _limit_s(self, patience: int) -> float | None:
+        return self.timeout_s * patience or None
+
+    @asynccontextmanager
+    async def _answering(
+        self, data: object, patience: int
+    ) -> AsyncIterator[tuple[asyncio.Timeout, float | None]]:
+        """Bound the time until the head of an answer is complete, however it trickles in.
+
+        A producer may rest for as long as it likes before it sends a row, but not the head.
+        """
+        streamed = data is not None and not isinstance(data, bytes)
+        limit_s = self._limit_s(patience if streamed else max(patience, 1))
+        whole = limit_s
+        if whole is not None and isinstance(data, bytes):
+            whole += len(data) / SLOWEST
+        try:
+            async with asyncio.timeout(whole) as limit:
+                yield limit, limit_s
+        except aiohttp.ServerTimeoutError:
+            raise
+        except TimeoutError as exc:
+            raise NodeTimeoutError(
+                f"no answer from node [{self.address.url}] within {limit_s:g} s"
+            ) from exc
 
     async def close(self) -> None:
         """Drop all connections; calls that are under way fail."""
@@ -265,7 +305,7 @@ class Session:
     ) -> ApiError:
         """Return the error that an answer stands for."""
         number = response.status
-        text = await error_text(response)
+        text = await error_text(response, self.arrival(response))
         code = response.headers.get(status.CODE_HEADER)
         if number < 400:
             return self._unexpected_status(response)
@@ -300,8 +340,6 @@ class Session:
         except aiohttp.ServerTimeoutError as exc:
             raise NodeTimeoutError(
                 f"no answer from node [{url}] within {self.timeout_s:g} s"
-                if isinstance(exc, aiohttp.ConnectionTimeoutError)
-                else f"node [{url}] has sent nothing for {self.timeout_s:g} s"
             ) from exc
         except aiohttp.ClientConnectorCertificateError as exc:
             raise CertificateError(

@@ -150,12 +150,15 @@ class Upload:
         if not self._request.done():
             self._request.cancel()
             await asyncio.wait([self._request])
+        if not self._request.cancelled():
+            # what failed first has been told
+            self._request.exception()
 
     async def _send(self, params: Params, name: str) -> None:
         async with self._session.open(
             "POST", endpoints.DATA, params, self._body, _HEADERS, about=name, patience=0
         ) as response:
-            answer = await response.content.read(80)
+            answer = (await self._session.arrival(response).part())[:80]
             if answer.strip().lower() != b"ok":
                 shown = answer.decode("utf-8", "replace")
                 raise ProtocolError(f"Invalid node response: {shown}")

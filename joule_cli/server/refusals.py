@@ -160,8 +160,9 @@ async def _let_go(request: web.Request) -> None:
                 if ADMITTED not in request:
                     left -= len(part)
     if not request.content.is_eof():
-        # it reads the answer when it can send no more; closing at once could take it away
-        await asyncio.sleep(_PARTING_S)
+        if left <= 0:
+            # it reads the answer when it can send no more; closing at once could take it away
+            await asyncio.sleep(_PARTING_S)
         request.protocol.force_close()
 
 

@@ -411,8 +411,12 @@ def test_no_access_log(joule):
     key = new_key(joule)
     with running(joule, "--port", "0", "--no-access-log") as server:
         assert status_of(f"{server.url}/version", {"X-API-KEY": key}) == 200
-        server.stop()
         assert "/version" not in str(server.lines)
+        # what is refused is told all the same, with the reason
+        assert status_of(f"{server.url}/version", {"X-API-KEY": "wrong"}) == 403
+        server.stop()
+        [line] = [line for line in server.lines if line and "/version" in line]
+        assert line.endswith(" wrong key")
 
 
 # rows on their way

@@ -359,3 +359,42 @@ def test_ctrl_c_while_the_program_loads_shows_no_traceback(joule):
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (-signal.SIGINT, b"", b"")
+
+
+def test_a_failure_that_nobody_waits_for_is_told_on_demand_only(tmp_path):
+    program = textwrap.dedent("""
+        import asyncio, gc, sys
+        from joule_cli.cli import _run
+        from joule_cli.cli._settings import Settings
+        from joule_cli.errors import ApiError
+
+        async def fail():
+            raise ConnectionResetError("of a library")
+
+        async def work():
+            loop = asyncio.get_running_loop()
+            task = loop.create_task(fail())
+            future = loop.create_future()
+            future.set_exception(ConnectionResetError("of a library"))
+            await asyncio.sleep(0)
+            del task, future
+            gc.collect()
+            raise ApiError("the node is gone")
+
+        settings = Settings()
+        settings.verbose = int(sys.argv[1])
+        _run.guard(lambda: _run.run(work, settings), settings)
+    """)
+
+    def run(verbose):
+        return subprocess.run(
+            [sys.executable, "-c", program, str(verbose)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    quiet, verbose = run(0), run(2)
+    assert (quiet.returncode, quiet.stderr) == (1, "Error: the node is gone\n")
+    assert verbose.stderr.count("exception was never retrieved") == 2

@@ -92,17 +92,26 @@ async def write(node: RemoteNode, line: Line) -> None:
 
 async def read(node: RemoteNode, line: Line) -> Any:
     """Return layout, level, rows and breaks of a read or a subscription."""
+    model = stream_with(line)
     if ["subscribe", "1"] in line["request"]["query"]:
-        stream = DataStream.from_json(STREAM | {"is_destination": True})
+        stream = DataStream.from_json(model | {"is_destination": True})
         pipe = await node.data_subscribe(stream, follow=True)
     else:
-        pipe = await node.data_read(DataStream.from_json(STREAM))
+        pipe = await node.data_read(DataStream.from_json(model))
     blocks, breaks = [], 0
     async with pipe:
         async for rows, ends in pipe.blocks():
             blocks.append(rows.copy())
             breaks += ends
         return pipe.layout, pipe.decimation_level, b"".join(b.tobytes() for b in blocks), breaks
+
+
+def stream_with(line: Line) -> dict[str, Any]:
+    """Return a stream that has the recorded rows."""
+    headers = line["response"]["headers"]
+    width = int(headers.get("joule-layout", "float32_2").partition("_")[2])
+    width //= 1 if headers.get("joule-decimation", "1") == "1" else 3
+    return STREAM | {"elements": [Element(f"e{i}").to_json() for i in range(width)]}
 
 
 async def read_events(node: RemoteNode, line: Line) -> Any:
@@ -198,6 +207,8 @@ class Answering:
         await request.read()
         line, asked = self.line, (request.method, request.path)
         if line is None or asked != (line["request"]["method"], line["request"]["path"]):
+            if asked == ("GET", endpoints.STREAM) and line is not None:
+                return web.json_response(stream_with(line))
             return web.json_response(OTHERS[asked])
         self.line = None
         recorded = line["response"]
