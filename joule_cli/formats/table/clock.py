@@ -192,6 +192,14 @@ class LocalClock:
         return "the local zone" if name.startswith("<") else name
 
 
+def on_clock(instant: int, tz: tzinfo) -> int:
+    """Return what a clock in a zone shows at an instant, both in µs."""
+    if tz is UTC:
+        return instant
+    shown = instant + _both(tz, instant)[0]
+    return instant + _both(tz, shown)[0]
+
+
 def _both(tz: tzinfo, local: int) -> tuple[int, int]:
     """Return the offsets, µs, of a local time and of the same time after a change."""
     try:
