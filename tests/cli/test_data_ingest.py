@@ -163,3 +163,16 @@ def test_a_file_without_permission(stored):
     result = stored("data", "ingest", "secret.csv", "-s", "/a/x")
     assert result.err == "Error: secret.csv: permission denied\n"
     assert result.status == 1
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC", "America/New_York"])
+@pytest.mark.parametrize(
+    ("evening", "night", "form"),
+    [("23:00", "00:10", "auto"), ("05/01 23:00", "05/02 00:10", "%m/%d %H:%M")],
+)
+def test_the_start_time_gives_the_day_of_its_zone(joule, zone, evening, night, form):
+    put(joule, "x.csv", f"time,v\n{evening},1\n{night},2\n")
+    ingest = ("data", "ingest", "x.csv", "-s", "/a/x", "--time-format", form)
+    joule.ok(*ingest, "--start-time", "2024-05-01", env={"TZ": zone})
+    out = joule.ok("data", "read", "/a/x", "--time", "%F %T", "--tz", zone)
+    assert out == "2024-05-01 23:00:00 1\n2024-05-02 00:10:00 2\n"

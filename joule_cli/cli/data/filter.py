@@ -215,9 +215,7 @@ async def _plan(
     return options, await plan_filter(old, new, options), in_the_way
 
 
-def _details(
-    old: Place, new: Place, options: FilterOptions, plan: FilterPlan, rows: int
-) -> str:
+def _details(old: Place, new: Place, options: FilterOptions, plan: FilterPlan, rows: int) -> str:
     from joule_cli.series.duration import format_duration
 
     size = options.window

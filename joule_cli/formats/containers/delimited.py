@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
@@ -11,6 +12,7 @@ import orjson
 from joule_cli.errors import FormatError
 from joule_cli.formats.containers.base import SAMPLE_ROWS, Batch, Container, Heading, Told
 from joule_cli.formats.containers.last_line import LastLine
+from joule_cli.formats.containers.records import records
 from joule_cli.formats.containers.shape import DELIMITERS, LINES, Shape, find_shape, split
 from joule_cli.formats.numbers import flat_numbers, has_negative_zero, pieces
 from joule_cli.formats.source import ByteSource, LineBlocks, open_source
@@ -28,12 +30,8 @@ _BREAK: Final = re.compile(rb"[ \t]*#[ \t]*interval break[ \t\r]*\n")
 _ANNOTATION: Final = re.compile(
     r"#[ \t]*(path|datatype|elements|decimation_level|interval_column): (.*)"
 )
-#: Lines that the names of the columns may go over.
-_LINES_OF_NAMES: Final = 20
 _DIGITS: Final = b"0123456789+-.eE"
-_NOT_UTF8: Final = Reason(
-    "the line is not UTF-8 text", "use --encoding, such as --encoding cp1252"
-)
+_NOT_UTF8: Final = Reason("the line is not UTF-8 text", "use --encoding, such as --encoding cp1252")
 _NUL: Final = Reason(
     "the line holds NUL bytes, as after a loss of power",
     "use --on-error skip to leave such lines out",
@@ -70,15 +68,11 @@ class DelimitedContainer(Container):
         for _ in range(skip):
             if not self._lines.readline():
                 raise FormatError(f"the file has fewer than {skip + 1} lines", file=self.name)
-        self._first: list[int] = []
         texts, ended = self._first_lines()
         delimiters = self.delimiters
         if self._options.delimiter is not None:
             delimiters = ("" if self._options.delimiter == " " else self._options.delimiter,)
-        narrowest = 2 if self._options.stamps is None else 1
-        self.shape: Shape = find_shape(
-            texts, delimiters, header=self._options.header, narrowest=narrowest
-        )
+        self.shape = self._shape_of(texts, delimiters)
         if not self.shape.width and not ended:
             raise FormatError("the beginning of the file is no table", file=self.name)
         if self.shape.problem:
@@ -106,6 +100,10 @@ class DelimitedContainer(Container):
             for i in range(self.shape.width)
         ]
 
+    def _shape_of(self, texts: Sequence[str], delimiters: Sequence[str]) -> Shape:
+        narrowest = 2 if self._options.stamps is None else 1
+        return find_shape(texts, delimiters, header=self._options.header, narrowest=narrowest)
+
     def _first_lines(self) -> tuple[list[str], bool]:
         """Return the first lines, which are put back, and whether the file ends with them."""
         taken = b""
@@ -123,20 +121,13 @@ class DelimitedContainer(Container):
             if not self._source.is_regular and _has_row(lines):
                 break
         self._lines.put_back(taken)
-        texts = [line.removesuffix(b"\r").decode("utf-8", "surrogateescape") for line in lines[:-1]]
-        return self._with_whole_quotes(texts), ended
-
-    def _with_whole_quotes(self, lines: Sequence[str]) -> list[str]:
-        """Join lines that end inside quotes, as names of columns may have them."""
-        texts: list[str] = []
-        for line in lines:
-            if texts and texts[-1].count('"') % 2 and self._first[-1] < _LINES_OF_NAMES:
-                texts[-1] += f"\n{line}"
-                self._first[-1] += 1
-            else:
-                texts.append(line)
-                self._first.append(1)
-        return texts
+        marks = self._options.delimiter or "".join(DELIMITERS)
+        found = list(records(lines[:-1], marks))
+        begins = [*(begin for begin, _ in found), len(lines) - 1]
+        # of the lines of which each of the texts is made
+        self._first = [after - begin for begin, after in pairwise(begins)]
+        texts = [raw.replace(b"\r\n", b"\n").removesuffix(b"\r") for _, raw in found]
+        return [text.decode("utf-8", "surrogateescape") for text in texts], ended
 
     @property
     def _lines_before(self) -> int:
@@ -186,7 +177,8 @@ class DelimitedContainer(Container):
         self._lines.put_back(block)
         begin = self._lines_before
         rows = []
-        for raw in block.split(b"\n", begin + SAMPLE_ROWS)[begin : begin + SAMPLE_ROWS]:
+        lines = block.split(b"\n", begin + SAMPLE_ROWS)[begin : begin + SAMPLE_ROWS]
+        for _, raw in records(lines, self.delimiter):
             try:
                 text = raw.removesuffix(b"\r").decode()
             except UnicodeDecodeError:
@@ -258,8 +250,14 @@ class DelimitedContainer(Container):
         if not block:
             return
         self._last_line.remember(block)
-        begin = 0
+        begin = looked = quotes = 0
         for mark in _COMMENT.finditer(block) if b"#" in block else ():
+            if self.delimiter:
+                quotes += block.count(b'"', looked, mark.start())
+                looked = mark.start()
+                if quotes % 2:
+                    # a line of a cell in quotation marks
+                    continue
             segment = block[begin : mark.start()]
             yield from self._segment(segment, line)
             line += segment.count(b"\n") + 1
@@ -384,18 +382,7 @@ class DelimitedContainer(Container):
         numbers: list[int] = []
         texts: list[str] = []
         bad: dict[int, Reason] = {}
-        lines = piece.split(b"\n")[:-1]
-        at = 0
-        while at < len(lines):
-            begin, raw = at, lines[at]
-            if self.delimiter and raw.count(b'"') % 2:
-                # at most as many lines as a long remark has
-                for more in range(at + 1, min(at + 100, len(lines))):
-                    if lines[more].count(b'"') % 2:
-                        raw = b"\n".join(lines[at : more + 1])
-                        at = more
-                        break
-            at += 1
+        for begin, raw in records(piece.split(b"\n")[:-1], self.delimiter):
             cells, reason = self._cells(raw)
             if cells is None and reason is None:
                 continue
@@ -426,13 +413,15 @@ class DelimitedContainer(Container):
         try:
             text = raw.decode()
             cells = (
-                next(csv.reader(text.split("\n"), delimiter=self.delimiter, strict=True))
+                next(csv.reader([text], delimiter=self.delimiter, strict=True))
                 if self.delimiter
                 else text.split()
             )
         except UnicodeDecodeError:
             return None, _NOT_UTF8
         except (csv.Error, StopIteration):
+            if b"\r" in raw and b'"' not in raw:
+                return None, Reason("a carriage return stands inside the line")
             return None, Reason("the quotation marks are not in pairs")
         if len(cells) == len(self.columns):
             return cells, None

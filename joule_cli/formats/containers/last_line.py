@@ -60,7 +60,8 @@ def _may_be_longer(cell: str, above: list[str]) -> bool:
     found = _NUMBER.fullmatch(cell)
     others = [match for text in above if (match := _NUMBER.fullmatch(text))]
     if found is None or len(others) < len(above):
-        return len(cell) < max(map(len, above))
+        # a word that stands above as it is, is whole
+        return cell not in above and len(cell) < max(map(len, above))
     decimals = max(len(match[2] or "") for match in others)
     if decimals:
         return len(found[2] or "") < decimals

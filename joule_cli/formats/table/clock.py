@@ -83,12 +83,8 @@ class LocalClock:
         if first is second:
             self._later = self._later and not len(local)
             return self._done(Conversion(local - first))
-        gap = first < second
         twice = first > second
-        found = Conversion(local - first)
-        if gap.any() and self._nonexistent == "error":
-            for row in np.flatnonzero(gap).tolist():
-                found.problems[row] = self._never(int(local[row]), first[row], second[row])
+        found = self._first_pass(local, first, second)
         if not self._decide(local, first, second, twice, found, more, live):
             return None
         return self._done(found)
@@ -105,6 +101,38 @@ class LocalClock:
         stamps[near] = found.stamps
         problems = {int(near[row]): reason for row, reason in found.problems.items()}
         return Conversion(stamps, problems | dict.fromkeys(far.tolist(), _FAR))
+
+    def convert_apart(self, local: Stamps, after: Stamps | None = None) -> Conversion:
+        """Convert local times whose order tells nothing.
+
+        Parameters
+        ----------
+        after
+            Instants, each of which one of the times comes after: it may decide which is meant.
+        """
+        if self._tz is UTC:
+            return Conversion(local)
+        first, second = self._offsets(local)
+        if first is second:
+            return Conversion(local - first)
+        found = self._first_pass(local, first, second)
+        twice = first > second
+        later = np.zeros(len(local), bool) if after is None else twice & (found.stamps <= after)
+        if self._ambiguous == "later":
+            later = twice
+        elif self._ambiguous == "error":
+            for row in np.flatnonzero(twice & ~later).tolist():
+                found.problems[row] = self._twice(int(local[row]), first[row], second[row])
+        found.stamps[later] = (local - second)[later]
+        return found
+
+    def _first_pass(self, local: Stamps, first: Stamps, second: Stamps) -> Conversion:
+        """Return the earlier of the instants that each local time can mean."""
+        found = Conversion(local - first)
+        if self._nonexistent == "error":
+            for row in np.flatnonzero(first < second).tolist():
+                found.problems[row] = self._never(int(local[row]), first[row], second[row])
+        return found
 
     def _done(self, found: Conversion) -> Conversion:
         if len(found.stamps):
@@ -210,6 +238,14 @@ class LocalClock:
     def _zone_name(self) -> str:
         name = str(self._tz)
         return "the local zone" if name.startswith("<") else name
+
+
+def on_clock(instant: int, tz: tzinfo) -> int:
+    """Return what a clock in a zone shows at an instant, both in µs."""
+    if tz is UTC:
+        return instant
+    shown = instant + _both(tz, instant)[0]
+    return instant + _both(tz, shown)[0]
 
 
 def _both(tz: tzinfo, local: int) -> tuple[int, int]:

@@ -73,6 +73,15 @@ class Form(ABC):
             Of a local form: which of them named their offset and are UTC; `None` for none.
         """
 
+    def read_after(
+        self, cells: Cells, after: Stamps, problems: Problems
+    ) -> tuple[Stamps, npt.NDArray[np.bool_] | None]:
+        """Read (n,) times each of which comes next after another, µs on the same clock.
+
+        Those without a date or a year take it from the other.
+        """
+        return self.read(cells, problems)
+
 
 class NumberForm(Form):
     """Numbers of a unit since 1970, or since `base`; parts of a microsecond are dropped."""
@@ -220,16 +229,31 @@ class TextForm(Form):
     """Texts that are read one by one."""
 
     local = True
+    #: Of forms without a year or a date.
+    _rolling: _Rolling | None = None
 
     def read(self, cells: Cells, problems: Problems) -> tuple[Stamps, npt.NDArray[np.bool_] | None]:
         """Read texts; docstring of `Form.read` applies."""
+        return self._read_all(cells, problems, None)
+
+    def read_after(
+        self, cells: Cells, after: Stamps, problems: Problems
+    ) -> tuple[Stamps, npt.NDArray[np.bool_] | None]:
+        """Read texts; docstring of `Form.read_after` applies."""
+        if self._rolling is None:
+            return self.read(cells, problems)
+        return self._read_all(cells, problems, after.tolist())
+
+    def _read_all(
+        self, cells: Cells, problems: Problems, after: Sequence[int] | None
+    ) -> tuple[Stamps, npt.NDArray[np.bool_] | None]:
         stamps = [0] * len(cells)
         told: list[int] = []
         for row, cell in enumerate(cells):
             try:
                 if not isinstance(cell, str) or not cell or cell.isspace():
                     cell = _as_text(cell)
-                us, offset = self._read(cell)
+                us, offset = self._read(cell) if after is None else self._next(cell, after[row])
             except BadCell as bad:
                 problems.add(row, bad.text, bad.hint)
                 continue
@@ -243,9 +267,22 @@ class TextForm(Form):
             instants[told] = True
         return np.array(stamps, np.int64), instants
 
-    @abstractmethod
     def _read(self, text: str) -> LocalTime:
-        """Read one time."""
+        """Read one time; one without a date goes on from those before."""
+        if self._rolling is None:
+            return self._read_from(text, 0)
+        found = self._read_from(text, self._rolling.base)
+        return found._replace(us=self._rolling(found.us))
+
+    def _next(self, text: str, after: int) -> LocalTime:
+        """Read the next time of the day, or the year, after another."""
+        assert self._rolling is not None
+        found = self._read_from(text, after)
+        return found if found.us > after else self._read_from(text, self._rolling.later(after))
+
+    @abstractmethod
+    def _read_from(self, text: str, base: int) -> LocalTime:
+        """Read one time; `base`, µs, gives the year, or the date, if it has none."""
 
 
 def _as_text(cell: Any) -> str:
@@ -285,11 +322,8 @@ class DateForm(TextForm):
                 return found
         return super().read(cells, problems)
 
-    def _read(self, text: str) -> LocalTime:
-        if self._rolling is None:
-            return read_date(text, self.order)
-        found = read_date(text, self.order, LocalTime(self._rolling.base))
-        return found._replace(us=self._rolling(found.us))
+    def _read_from(self, text: str, base: int) -> LocalTime:
+        return read_date(text, self.order, LocalTime(base))
 
 
 class TemplateForm(TextForm):
@@ -299,24 +333,24 @@ class TemplateForm(TextForm):
         self.option = template
         self.label = f"times like {template!r}"
         self._template = template
-        self._rolling: _Rolling | None = None
         if base is not None and not {"year", "date"} <= parts:
             self._rolling = _Rolling(base, "md" if "date" in parts else "tod")
 
-    def _read(self, text: str) -> LocalTime:
+    def _read_from(self, text: str, base: int) -> LocalTime:
         if self._rolling is None:
             return read_template(text, self._template)
         if self._rolling.by_year:
-            year = self._rolling.year
-            found = read_template(f"{year} {text.strip()}", f"%Y {self._template}")
-            return found._replace(us=self._rolling(found.us))
+            return read_template(f"{_year_of(base)} {text.strip()}", f"%Y {self._template}")
         found = read_template(text, self._template)
-        day = self._rolling.base // DAY_US * DAY_US
-        return found._replace(us=self._rolling(day + found.us - _DAY_1900))
+        return found._replace(us=base // DAY_US * DAY_US + found.us - _DAY_1900)
 
 
 #: strptime's date of times that have none.
 _DAY_1900 = (date(1900, 1, 1).toordinal() - date(1970, 1, 1).toordinal()) * DAY_US
+
+
+def _year_of(us: int) -> int:
+    return 1970 + int(np.datetime64(us, "us").astype("datetime64[Y]").astype(int))
 
 
 class _Rolling:
@@ -328,10 +362,11 @@ class _Rolling:
         self._added = 0
         self._last: int | None = None
 
-    @property
-    def year(self) -> int:
-        """The year of `base`."""
-        return 1970 + int(np.datetime64(self.base, "us").astype("datetime64[Y]").astype(int))
+    def later(self, us: int) -> int:
+        """Return a time of the next day or year."""
+        if not self.by_year:
+            return us + DAY_US
+        return int(np.datetime64(f"{_year_of(us) + 1}").astype("datetime64[us]").astype(int))
 
     def __call__(self, us: int) -> int:
         """Return a time of the first day or year where it belongs."""
@@ -386,7 +421,7 @@ class _Objects(TextForm):
 
     label = "times"
 
-    def _read(self, text: str) -> LocalTime:
+    def _read_from(self, text: str, base: int) -> LocalTime:
         return read_date(text, "iso")
 
 

@@ -155,7 +155,7 @@ class Interpretation:
             sample = joined(cells)
             heading = replace(heading, kind="any")
         try:
-            form = settle(options, heading, sample, told, self._survey)
+            form = settle(options, heading, sample, told, self.tz, self._survey)
         except FormatError as exc:
             raise FormatError(str(exc.message), file=self.container.name, hint=exc.hint) from exc
         guessed = options.time_format == "auto" and told is None

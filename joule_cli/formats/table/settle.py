@@ -11,6 +11,7 @@ import numpy as np
 
 from joule_cli.errors import FormatError
 from joule_cli.formats.numbers import shorten
+from joule_cli.formats.table.clock import on_clock
 from joule_cli.formats.table.dates import (
     Order,
     family_of,
@@ -30,6 +31,7 @@ from joule_cli.formats.table.problems import BadCell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from datetime import tzinfo
 
     from joule_cli.formats.containers.base import Cells, Heading
     from joule_cli.formats.table.options import ReadOptions
@@ -61,6 +63,7 @@ def settle(
     heading: Heading,
     sample: Cells,
     told: str | None,
+    tz: tzinfo,
     survey: Survey = None,
 ) -> Form:
     """Return the form of a column of times.
@@ -71,6 +74,8 @@ def settle(
         Its first cells.
     told
         The form that the file itself tells.
+    tz
+        Zone of local times: times without a date go on from the start time on that clock.
     survey
         Gives all of its cells as text, where the first ones do not tell day from month.
 
@@ -91,9 +96,10 @@ def settle(
         return NumberForm(form, exact=True)
     if form == "iso":
         return DateForm("iso")
+    day = None if base is None else on_clock(base, tz)
     if form != "auto":
-        return _template(form, base)
-    return _guess(options, heading, sample, survey)
+        return _template(form, day)
+    return _guess(options, heading, sample, survey, day)
 
 
 def _template(template: str, base: int | None) -> Form:
@@ -116,7 +122,9 @@ def _template(template: str, base: int | None) -> Form:
     return TemplateForm(template, parts, base)
 
 
-def _guess(options: ReadOptions, heading: Heading, sample: Cells, survey: Survey) -> Form:
+def _guess(
+    options: ReadOptions, heading: Heading, sample: Cells, survey: Survey, day: int | None
+) -> Form:
     texts = [text for text in map(_text, _cells(sample)) if text]
     if not texts:
         return DateForm("iso")
@@ -134,7 +142,7 @@ def _guess(options: ReadOptions, heading: Heading, sample: Cells, survey: Survey
         )
     family = families.most_common(1)[0][0]
     example = next(text for text in texts if family_of(text) == family)
-    if family in {"short", "tod"} and options.start_time is None:
+    if family in {"short", "tod"} and day is None:
         missing = "year" if family == "short" else "date"
         raise FormatError(
             f"the times have no {missing}, the first is {shorten(example)}",
@@ -143,12 +151,12 @@ def _guess(options: ReadOptions, heading: Heading, sample: Cells, survey: Survey
     if family in {"iso", "named"}:
         return DateForm("iso" if family == "iso" else "named")
     if family == "tod":
-        return DateForm("tod", options.start_time)
-    return _ordered(family, texts, example, options, survey)
+        return DateForm("tod", day)
+    return _ordered(family, texts, example, day, survey)
 
 
 def _ordered(
-    family: str, texts: Sequence[str], example: str, options: ReadOptions, survey: Survey
+    family: str, texts: Sequence[str], example: str, day: int | None, survey: Survey
 ) -> Form:
     """Tell day from month by the rows, of the whole file if need be."""
     orders = possible_orders(texts, family)
@@ -167,8 +175,7 @@ def _ordered(
             hint=f"use --time-format '{first}' or '{second}'",
         )
     (order,) = orders
-    base = options.start_time if family == "short" else None
-    return DateForm(order, base, templates[order])
+    return DateForm(order, day if family == "short" else None, templates[order])
 
 
 def _template_of(example: str, order: Order) -> str:
