@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from abc import ABC, abstractmethod
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Literal, Self, TypeAlias
 
@@ -287,8 +288,9 @@ def column_names(head: StreamHead, order: Literal["column", "element"] = "column
     elements += [Element(f"Element {i}", index=i) for i in range(len(elements), n_elements)]
     plain = [e.name for e in elements[:n_elements]]
     indices = [i if e.index is None else e.index for i, e in enumerate(elements[:n_elements])]
+    count = Counter(plain)
     names = [
-        f"{name}#{index}" if name == "timestamp" or plain.count(name) > 1 else name
+        f"{name}#{index}" if name == "timestamp" or count[name] > 1 else name
         for name, index in zip(plain, indices, strict=True)
     ]
     if head.bounds:

@@ -11,7 +11,7 @@ import numpy as np
 from joule_cli.errors import FormatError
 from joule_cli.formats.base import Place, StreamHead, column_names, place_name
 from joule_cli.formats.containers.base import Container, Heading, Told
-from joule_cli.formats.containers.hdf5_inside import member, members
+from joule_cli.formats.containers.hdf5_inside import check_links, member, members
 from joule_cli.formats.containers.hdf5_own import describe
 from joule_cli.formats.containers.hdf5_table import (
     Hdf5Table,
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 _DATA, _TIMES = "data", "timestamp"
 
 
+#: More datasets than this are no columns; each takes a millisecond.
+_MOST_DATASETS = 10_000
 #: Attributes that may name the columns of a dataset.
 _NAMES = ("columns", "column_names", "names")
 
@@ -130,20 +132,30 @@ class _Finder:
     def _only(self) -> Container:
         """Return the only table of its kind."""
         every = datasets_of(self._file)
-        parents = {item.parent.name: item.parent for item in every}
-        pairs = [group for group in parents.values() if self._pair(group) is not None]
+        below: dict[str, list[h5py.Dataset]] = {}
+        for item in every:
+            below.setdefault(item.name.rpartition("/")[0] or "/", []).append(item)
+        pairs = [
+            self._file[path]
+            for path, items in below.items()
+            if {_DATA, _TIMES} <= {item.name.rpartition("/")[2] for item in items}
+        ]
         compounds = [item for item in every if item.dtype.names and item.ndim == 1]
-        groups = [group for group in parents.values() if len(self._columns_of(group)) > 1]
+        groups = [self._file[path] for path, items in below.items() if len(_equal(items)) > 1]
         tables = [item for item in every if item.ndim == 2 and min(item.shape) > 1]
         for found in (pairs, compounds, groups, tables):
             if len(found) > 1:
                 self._refuse_several(found)
-            if found:
-                item = found[0]
-                if isinstance(item, h5py.Dataset):
-                    return self._table(item, None)
-                pair = self._pair(item)
-                return self._columns(item, None) if pair is None else self._table(*pair)
+            if not found:
+                continue
+            item = found[0]
+            if isinstance(item, h5py.Dataset):
+                return self._table(item, None)
+            pair = self._pair(item)
+            if pair is not None:
+                return self._table(*pair)
+            check_links(item, self._name)
+            return self._columns(item, None, below[item.name])
         raise refused(
             self._file,
             f"there is no table in the file, such as {_DATA!r} and {_TIMES!r}",
@@ -159,12 +171,26 @@ class _Finder:
             hint="choose one with --dataset NAME",
         )
 
-    def _columns(self, group: h5py.Group, stamps: h5py.Dataset | None) -> Container:
+    def _columns(
+        self,
+        group: h5py.Group,
+        stamps: h5py.Dataset | None,
+        items: Sequence[h5py.Dataset] | None = None,
+    ) -> Container:
         """Take the 1-D datasets of a group as columns."""
-        columns = self._columns_of(group, None if stamps is None else stamps.size)
+        if items is None:
+            below = (item for _, item in members(group, self._name))
+            items = [item for item in below if isinstance(item, h5py.Dataset)]
+        columns = _equal(items, None if stamps is None else stamps.size)
         columns = [item for item in columns if item != stamps]
         if not columns:
             raise refused(self._file, f"there is no table in the group {group.name!r}", self._name)
+        if len(columns) > _MOST_DATASETS:
+            raise FormatError(
+                f"the group {group.name!r} holds more than {_MOST_DATASETS:,} datasets",
+                file=self._name,
+                hint="choose one with --dataset NAME and --time-dataset NAME",
+            )
         parts = [single(item) for item in columns]
         if stamps is None:
             return Hdf5Table(self._name, self._file, parts)
@@ -184,14 +210,6 @@ class _Finder:
         data, stamps = (member(group, key, self._name) for key in (_DATA, _TIMES))
         found = isinstance(data, h5py.Dataset) and isinstance(stamps, h5py.Dataset)
         return (data, stamps) if found else None
-
-    def _columns_of(self, group: h5py.Group, size: int | None = None) -> list[h5py.Dataset]:
-        """Return the datasets of a group that are columns of equal length."""
-        items = [item for _, item in members(group, self._name)]
-        found = [item for item in items if isinstance(item, h5py.Dataset) and is_column(item)]
-        if size is None:
-            size = max((item.size for item in found), default=0)
-        return [item for item in found if item.size == size]
 
     def _table(self, data: h5py.Dataset, stamps: h5py.Dataset | None) -> Container:
         """Take a dataset of values, and one of times unless they are among the values."""
@@ -218,6 +236,14 @@ class _Finder:
         table = Hdf5Table(self._name, self._file, [*parts, values])
         table.told = told if stamps is None else replace(told, time_column=table.columns[0].name)
         return table
+
+
+def _equal(items: Sequence[h5py.Dataset], size: int | None = None) -> list[h5py.Dataset]:
+    """Return the datasets that are columns of a length, or of the greatest one."""
+    found = [item for item in items if is_column(item)]
+    if size is None:
+        size = max((item.size for item in found), default=0)
+    return [item for item in found if item.size == size]
 
 
 def _values(data: h5py.Dataset, n: int | None) -> Part:

@@ -62,6 +62,13 @@ def member(group: h5py.Group, path: str, name: str) -> Any:
     return item
 
 
+def check_links(group: h5py.Group, name: str) -> None:
+    """Refuse a group with a member in another file; docstring of `member` applies."""
+    for key in group:
+        if not isinstance(group.get(key, getlink=True), h5py.HardLink):
+            member(group, key, name)
+
+
 def members(group: h5py.Group, name: str) -> Iterator[tuple[str, Any]]:
     """Give what stands in a group by name; docstring of `member` applies."""
     for key in group:

@@ -258,8 +258,14 @@ def test_wide_tables(path):
 
 
 def test_many_datasets_of_one_row_each_column(path):
-    make(path, **{f"x{i}": [i, i + 1] for i in range(2000)})
-    assert len(read(opened(path))[0]) == 2000
+    make(path, **{f"x{i}": [i, i + 1] for i in range(500)})
+    assert len(read(opened(path))[0]) == 500
+
+
+def test_more_datasets_than_a_table_has_columns(path, monkeypatch):
+    monkeypatch.setattr("joule_cli.formats.containers.hdf5._MOST_DATASETS", 5)
+    make(path, **{f"x{i}": [i, i + 1] for i in range(6)})
+    assert failure(lambda: opened(path), path) == "the group '/' holds more than 5 datasets"
 
 
 def test_chunks_that_cannot_be_loaded_are_refused(path):
