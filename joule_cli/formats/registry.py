@@ -26,7 +26,13 @@ _MAGICS = {
     b"ARROW1": "arrow",
     b"FEA1": "arrow",
     b"\xff\xff\xff\xff": "arrow",
+    b"MATLAB 7.3": "hdf5",
+    b"PK\x03\x04": "zip",
+    b"TDSm": "tdms",
+    b"LabVIEW Measurement": "lvm",
 }
+#: So many bytes tell what a file is.
+_HEAD_BYTES = 4096
 #: How far the first line is looked for.
 _SNIFF_BYTES = 1 << 20
 
@@ -141,6 +147,58 @@ FORMATS: dict[str, Format] = {
             extra="parquet",
             needs="pyarrow",
         ),
+        Format(
+            "excel",
+            (".xlsx", ".xlsm"),
+            "containers.excel:ExcelContainer",
+            takes=frozenset({"dataset", "header", "skip_lines"}),
+            binary=True,
+            title="Excel",
+            seeks=True,
+            extra="excel",
+            needs="python-calamine",
+        ),
+        Format(
+            "tdms",
+            (".tdms",),
+            "containers.tdms:open_tdms",
+            takes=frozenset({"dataset"}),
+            binary=True,
+            title="TDMS",
+            seeks=True,
+            extra="tdms",
+            needs="nptdms",
+        ),
+        Format(
+            "lvm",
+            (".lvm",),
+            "containers.lvm:LvmContainer",
+            takes=_JSON,
+            title="LabVIEW measurement",
+        ),
+        Format(
+            "influx",
+            (".lp", ".line"),
+            "containers.influx:LineProtocolContainer",
+            takes=_JSON,
+            title="InfluxDB line protocol",
+        ),
+        Format(
+            "influx-csv",
+            (),
+            "containers.influx:AnnotatedCsvContainer",
+            takes=_JSON,
+            title="annotated CSV of InfluxDB",
+        ),
+        Format(
+            "zip",
+            (".zip",),
+            "containers.zipped:open_zip",
+            takes=frozenset(CONTAINER_OPTIONS),
+            binary=True,
+            title="zip",
+            seeks=True,
+        ),
     )
 }
 _BY_SUFFIX = {suffix: f.name for f in FORMATS.values() for suffix in f.suffixes}
@@ -229,11 +287,12 @@ def open_container(place: Place, format: str | None, options: ReadOptions) -> tu
     container, name
         The table, and the name of its format.
     """
-    name = format
-    if name is None and isinstance(place, str | os.PathLike):
-        name = format_of(place)
-    if name is not None:
-        return _contain(name, place, options), name
+    if format is not None:
+        return _contain(format, place, options), format
+    if isinstance(place, str | os.PathLike):
+        name = _told(_head_of(place), os.fspath(place)) or format_of(place)
+        if name is not None:
+            return _contain(name, place, options), name
     from joule_cli.formats.source import ByteSource
 
     source = ByteSource(place, options.encoding)
@@ -253,6 +312,41 @@ def open_container(place: Place, format: str | None, options: ReadOptions) -> tu
         file=source.name,
         hint="name the file, or its format if the input can seek",
     )
+
+
+def _head_of(path: str | os.PathLike[str]) -> bytes:
+    """Return the first bytes of a file on disk; nothing if the container has to say why not."""
+    try:
+        if not Path(path).is_file():
+            return b""
+        with Path(path).open("rb") as file:
+            return file.read(_HEAD_BYTES)
+    except OSError:
+        return b""
+
+
+def _told(head: bytes, name: str) -> str | None:
+    """Return the format that the first bytes of a file tell, whatever its suffix.
+
+    Raises
+    ------
+    FormatError
+        They are those of a kind of file that is not read.
+    """
+    from joule_cli.formats.containers.foreign import foreign
+
+    for magic, found in _MAGICS.items():
+        if head.startswith(magic):
+            excel = found == "zip" and format_of(name) == "excel"
+            return "excel" if excel else found
+    error = foreign(head, name)
+    if error is not None:
+        raise error
+    if head.lstrip(b'\xef\xbb\xbf \t\r\n"').startswith((b"#group", b"#datatype", b"#default")):
+        from joule_cli.formats.containers.influx import is_annotated
+
+        return "influx-csv" if is_annotated(head) else None
+    return None
 
 
 def _contain(name: str, place: Place | ByteSource, options: ReadOptions) -> Container:
@@ -308,9 +402,9 @@ def sniff(source: ByteSource) -> str:
         if not source.peek_more():
             break
         head = source.peek()
-    for magic, name in _MAGICS.items():
-        if head.startswith(magic):
-            return name
+    told = _told(head, source.name)
+    if told is not None:
+        return told
     line = first_line(source)
     if line.startswith((b"{", b"[", b"null")):
         try:

@@ -30,6 +30,9 @@ F = TypeVar("F", bound="Callable[..., Any]")
 #: Formats of rows by name; `joule_cli.formats` is too much to import for a list of options.
 ROW_FORMATS = ("text", "csv", "tsv", "jsonl", "json", "hdf5", "parquet", "arrow")
 
+#: Formats that are only read.
+INPUT_FORMATS = (*ROW_FORMATS, "excel", "tdms", "lvm", "influx", "influx-csv", "zip")
+
 #: What is done with a file that is looked at, before it is read to be stored.
 CHECKING = "checking"
 

@@ -11,7 +11,7 @@ import click
 
 from joule_cli.cli._options import read_instant
 from joule_cli.cli._settings import current
-from joule_cli.cli.data._input import ROW_FORMATS, input_zones
+from joule_cli.cli.data._input import INPUT_FORMATS, input_zones
 from joule_cli.cli.data._rows import read_delimiter
 from joule_cli.model.data_stream import DATATYPES
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 #: The formats, in a sentence.
-FORMATS_TEXT = ", ".join(ROW_FORMATS)
+FORMATS_TEXT = ", ".join(INPUT_FORMATS)
 
 _SHAPE = (
     click.option(
         "--format",
         "form",
-        type=click.Choice(ROW_FORMATS),
+        type=click.Choice(INPUT_FORMATS),
         metavar="FORMAT",
         help=f"Format of the file: {FORMATS_TEXT}. Detected from the suffix or the content.",
     ),
