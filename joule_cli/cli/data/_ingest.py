@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from joule_cli.cli._output import Column, count_text, emit_ok, show_time
+from joule_cli.cli._output import Column, count_text, emit_ok, output_format, show_time
 from joule_cli.cli._prompt import confirm
 from joule_cli.cli._run import report
 from joule_cli.cli._settings import current
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from joule_cli.cli.data._rejects import Rejects
     from joule_cli.formats import Reader, ReadOptions
     from joule_cli.formats.base import Tally
+    from joule_cli.formats.table.reader import TableReader
     from joule_cli.ops.gaps import GapWatch
     from joule_cli.ops.ingest import IngestPlan
     from joule_cli.ops.ingest_run import IngestResult
@@ -69,6 +70,7 @@ class Ingestion:
     options: IngestOptions
     asks: bool
     rejects: Rejects
+    table: dict[str, Any]
     bar: Progress
     failed: int = 0
 
@@ -103,8 +105,31 @@ class Ingestion:
         """Find out what `run` would do; nothing is changed."""
         if is_directory(file):
             return await self._plan_directory(file, path, step)
-        plan = await plan_ingest(self._opener(file), self.node, path, self._for(file), step)
+        options = self._for(file)
+        plan = await plan_ingest(self._opener(file), self.node, path, options, step)
+        if output_format() in {"table", "plain"} and not current().quiet and options.repeatable:
+            await self._inspect(file, plan.stream)
         return [self._planned(file, plan)]
+
+    async def _inspect(self, file: str, stream: str) -> None:
+        """Show how a file is understood."""
+        from joule_cli.cli.data.inspect import show
+        from joule_cli.formats.registry import open_named_reader
+        from joule_cli.ops.inspect import RejectKinds, inspect
+
+        form = ""
+        rejects = RejectKinds()
+
+        def open_file(read: ReadOptions) -> TableReader:
+            nonlocal form
+            reader, form = open_named_reader(opened(file), self.form, read)
+            return reader
+
+        on_reject = rejects.add if self.options.skip_bad else None
+        read = replace(self.options.read, on_reject=on_reject)
+        found = await inspect(open_file, read, rejects)
+        self.bar.clear()
+        show(file, form, self.table, found, stream)
 
     def _for(self, file: str) -> IngestOptions:
         return replace(self.options, repeatable=file != "-" and _is_regular(file))

@@ -112,6 +112,7 @@ async def ingest(
             ),
             asks=on_conflict == "ask",
             rejects=bad_lines,
+            table=table,
             bar=bar,
         )
         path = None if stream is None else await path_of(node, stream)

@@ -21,10 +21,13 @@ from joule_cli.cli._run import without_node
 from joule_cli.cli._settings import current
 from joule_cli.cli.data._input import opened
 from joule_cli.cli.data._table import read_options, table_options
+from joule_cli.errors import JouleError
 
 if TYPE_CHECKING:
+    from joule_cli.formats.table.options import ReadOptions
     from joule_cli.ops.inspect import Inspection
 
+_CELLS = (Column("index", kind="number"), Column("name"), Column("units"), Column("first"))
 _COLUMNS = (
     Column("index", kind="number"),
     Column("name"),
@@ -65,18 +68,55 @@ async def inspect(file: str, table: dict[str, Any]) -> None:
         reader, form = open_named_reader(opened(file), table["form"], read)
         return reader
 
-    found = await look(open_reader, options, rejects)
+    try:
+        found = await look(open_reader, options, rejects)
+    except JouleError:
+        if output_format() in {"table", "plain"} and file != "-":
+            _show_columns(file, table["form"], options)
+        raise
     show(file, form, table, found)
 
 
-def show(file: str, form: str, table: dict[str, Any], found: Inspection) -> None:
-    """Print what was found."""
+def _show_columns(file: str, form: str | None, options: ReadOptions) -> None:
+    """Print the columns of a file that cannot be read as the options say, with a first cell."""
+    from joule_cli.formats.registry import open_container
+
+    try:
+        container, _ = open_container(file, form, options)
+    except JouleError:
+        # the error that follows says it
+        return
+    try:
+        sample = container.sample()
+        rows = [
+            {
+                "index": at,
+                "name": heading.name,
+                "units": heading.units,
+                "first": str(sample.cell(0, at)) if sample.size else "",
+            }
+            for at, heading in enumerate(container.columns)
+        ]
+    finally:
+        container.close()
+    emit_block([("File", f"{file}, {container.kind}")])
+    show_rows(rows, _CELLS)
+
+
+def show(
+    file: str,
+    form: str,
+    table: dict[str, Any],
+    found: Inspection,
+    stream: str = "/FOLDER/NAME",
+) -> None:
+    """Print what was found, and the command that stores it in a stream."""
     from joule_cli.cli.data._command_line import command_line
     from joule_cli.series.duration import format_duration
 
     settings = current()
     tz = settings.tz or found.zone_told or "local"
-    line = command_line(file, form, "/FOLDER/NAME", table, found, tz)
+    line = command_line(file, form, stream, table, found, tz)
     if output_format() not in {"table", "plain"}:
         emit_object(_record(file, form, found, line))
         return
@@ -105,7 +145,7 @@ def show(file: str, form: str, table: dict[str, Any], found: Inspection) -> None
     ):
         if count:
             facts.append((name, f"{count:,}"))
-    emit_block(facts)
+    emit_block([(name, value) for name, value in facts if value is not None])
     show_rows([_column(column) for column in found.columns], _COLUMNS)
     for reject in found.rejects:
         more = f" ({count_text(reject['count'], 'row')})" if reject["count"] > 1 else ""
@@ -156,5 +196,5 @@ def _delimiter(delimiter: str | None) -> str | None:
 def _marks(found: Inspection) -> str | None:
     if found.decimal == "." and not found.thousands:
         return None
-    thousands = f", {found.thousands} between thousands" if found.thousands else ""
-    return f"decimal mark {found.decimal}{thousands}"
+    thousands = f", '{found.thousands}' between thousands" if found.thousands else ""
+    return f"decimal mark '{found.decimal}'{thousands}"
