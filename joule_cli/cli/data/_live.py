@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from joule_cli.errors import ApiError, DataError, LayoutMismatchError
 from joule_cli.ops.errors import partial_after
+from joule_cli.ops.joints import gap_before
 from joule_cli.ops.rows import RowWriter
 from joule_cli.ops.streams import Place, create_stream, like
 from joule_cli.ops.worker import read_ahead, with_share
@@ -92,13 +93,14 @@ class Target:
             )
 
     @asynccontextmanager
-    async def writer(self, meter: Meter) -> AsyncIterator[RowWriter]:
-        """Open the stream for writing; leaving the block stores what was written."""
+    async def writer(self, meter: Meter, first: int) -> AsyncIterator[RowWriter]:
+        """Open the stream for rows from `first` on; leaving the block stores what was written."""
         if self.stream is None:
             assert self.model is not None
             place = Place(self.node, self.path)
             self.stream = await create_stream(place, like(self.model, self.path))
-        pipe = await self.node.data_write(self.stream, *self.cleared, merge_gap=self.merge_gap)
+        gap = await gap_before(self.node, self.stream, first, self.merge_gap, self.cleared)
+        pipe = await self.node.data_write(self.stream, *self.cleared, merge_gap=gap)
         async with RowWriter(pipe, meter) as writer:
             yield writer
 
@@ -130,10 +132,11 @@ async def pump(
                 return None
             first, meter.share = found
             assert first is not None
-            async with target.writer(meter) as writer:
+            start = int(first["timestamp"][0])
+            async with target.writer(meter, start) as writer:
                 await writer.write(first)
                 await _follow(ahead, writer, meter, flush_s)
-    return int(first["timestamp"][0])
+    return start
 
 
 @contextmanager
