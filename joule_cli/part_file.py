@@ -159,6 +159,16 @@ def remove(part: Path) -> None:
         Path(f"{part}{companion}").unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, as durably as the files in it; it may exist."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        # a folder above may be closed to readers
+        with suppress(PermissionError):
+            _sync(each.parent)
+
+
 def lock_folder(folder: Path) -> int:
     """Wait for the lock on a folder; it ends when the returned descriptor is closed.
 

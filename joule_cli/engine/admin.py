@@ -13,7 +13,7 @@ from joule_cli.engine.check import Report, check
 from joule_cli.engine.connection import converted_errors
 from joule_cli.engine.migrations import file_version, migrate
 from joule_cli.errors import IncompatibleFileError, StorageError
-from joule_cli.part_file import PartFile
+from joule_cli.part_file import PartFile, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,7 +106,7 @@ class Administration:
                 total = connection.pragma("page_count") * connection.pragma("page_size")
                 if target.exists() and target.samefile(self._path):
                     raise StorageError("a node cannot be backed up to its own file")
-                target.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(target.absolute().parent)
                 part = PartFile(target.resolve(), mode=0o600)
                 try:
                     connection.set_progress_handler(look, _STEPS)

@@ -22,7 +22,7 @@ from joule_cli.errors import (
     IncompatibleFileError,
     StorageError,
 )
-from joule_cli.part_file import lock_folder, publish, remove
+from joule_cli.part_file import lock_folder, make_folder, publish, remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,7 @@ def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -
     text = str(path)
     with converted_errors(text):
         if create and not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
             _refuse_network(path)
             _make(path)
         if path.is_dir():
