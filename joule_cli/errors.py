@@ -21,6 +21,7 @@
     │   ├── StorageError            the node's file cannot be opened, read or written
     │   │   ├── DiskFullError
     │   │   └── IncompatibleFileError
+    │   ├── UnsupportedError        the node cannot do it, as one of Joule 1.0.1
     │   ├── QueryError              SQL that cannot be run; the hint shows the place
     │   ├── MissingExtraError       a package that comes with an extra is not installed
     │   ├── SubscriptionError       the stream is not being produced
@@ -241,6 +242,12 @@ class DiskFullError(StorageError):
 
 class IncompatibleFileError(StorageError):
     """The file is not a node, or needs another version of this program or of SQLite."""
+
+
+class UnsupportedError(ApiError):
+    """The node cannot do what nodes of this package can."""
+
+    status: int | None = None
 
 
 class QueryError(ApiError):

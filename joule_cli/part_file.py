@@ -159,6 +159,26 @@ def remove(part: Path) -> None:
         Path(f"{part}{companion}").unlink(missing_ok=True)
 
 
+def make_folder(folder: Path, *, private: bool = False) -> None:
+    """Make a folder, and those above it, as durably as the files in it; it may exist.
+
+    Parameters
+    ----------
+    private
+        Close what is made to others.
+    """
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=0o700 if private else 0o777, exist_ok=True)
+    if not folder.is_dir():
+        # says what stands in the way
+        folder.mkdir()
+    for each in missing:
+        # a folder above may be closed to readers
+        with suppress(PermissionError):
+            _sync(each.parent)
+
+
 def lock_folder(folder: Path) -> int:
     """Wait for the lock on a folder; it ends when the returned descriptor is closed.
 

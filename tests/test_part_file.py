@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from joule_cli.part_file import PartFile, lock_folder, write_whole
+from joule_cli.part_file import PartFile, lock_folder, make_folder, write_whole
 
 _OWNER = """
 import sys
@@ -151,6 +151,21 @@ def test_file_and_folder_are_flushed(target, monkeypatch, durable):
     # the file before it has its name, the folder after that
     both = [(f"{target}.part", False), (str(target.parent), True)]
     assert flushed == (both if durable else [])
+
+
+def test_folders_are_flushed_too(tmp_path, monkeypatch):
+    flushed = []
+    fsync = os.fsync
+
+    def flush(descriptor):
+        fsync(descriptor)
+        flushed.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+
+    monkeypatch.setattr(os, "fsync", flush)
+    for _ in range(2):
+        make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    assert sorted(flushed) == [str(tmp_path), str(tmp_path / "a")]
 
 
 def test_a_lock_on_a_folder_keeps_others_waiting(tmp_path):

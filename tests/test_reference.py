@@ -440,6 +440,13 @@ CALLS = {
         "flatten": False,
     },
     "data_consolidate": {"stream": NO, "max_gap": NO, "start": None, "end": None},
+    "data_split": {
+        "stream": NO,
+        "max_gap": NO,
+        "start": None,
+        "end": None,
+        "dry_run": False,
+    },
     "data_decimate": {"stream": NO},
     "data_drop_decimations": {"stream": NO},
     "annotation_info": {"stream": NO},
@@ -449,7 +456,7 @@ CALLS = {
 
 
 #: Parameters that the reference does not have; they are given by name.
-EXTENSIONS = {"decimation_level", "end_interval", "follow", "missing"}
+EXTENSIONS = {"decimation_level", "dry_run", "end_interval", "follow", "missing"}
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -10,11 +10,11 @@ import apsw
 
 from joule_cli.engine import metadata, space
 from joule_cli.engine.check import Report, check
-from joule_cli.engine.connection import converted_errors, make_folder
+from joule_cli.engine.connection import converted_errors
 from joule_cli.engine.migrations import migrate
 from joule_cli.engine.schema import distrust, own_version
 from joule_cli.errors import IncompatibleFileError, StorageError
-from joule_cli.part_file import PartFile
+from joule_cli.part_file import PartFile, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +107,7 @@ class Administration:
                 total = connection.pragma("page_count") * connection.pragma("page_size")
                 if target.exists() and target.samefile(self._path):
                     raise StorageError("a node cannot be backed up to its own file")
-                make_folder(target.parent)
+                make_folder(target.absolute().parent, private=True)
                 part = PartFile(target.resolve(), mode=0o600)
                 try:
                     connection.set_progress_handler(look, _STEPS)
@@ -144,7 +144,7 @@ class Administration:
             `source` is not a sound node file; nothing was changed.
         """
         with converted_errors(str(self._path)):
-            make_folder(self._path.parent)
+            make_folder(self._path.absolute().parent, private=True)
         with self._node.producers.exclusive():
             await self._database.maintain(lambda c: _restore(source, c, progress))
             await space.release(self._database)

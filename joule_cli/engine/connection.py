@@ -23,7 +23,7 @@ from joule_cli.errors import (
     IncompatibleFileError,
     StorageError,
 )
-from joule_cli.part_file import lock_folder, publish, remove
+from joule_cli.part_file import lock_folder, make_folder, publish, remove
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,7 +95,7 @@ def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -
     with converted_errors(text):
         new = create and not path.exists()
         if new:
-            make_folder(path.parent)
+            make_folder(path.absolute().parent, private=True)
             _refuse_network(path)
             _make(path)
         if path.is_dir():
@@ -169,14 +169,6 @@ def _make(path: Path) -> None:
 def _make_private(path: Path) -> None:
     """Make an empty file that only its owner can read; SQLite gives its log the same mode."""
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-
-
-def make_folder(path: Path) -> None:
-    """Make a folder for private files with everything above it, closed to others."""
-    if not path.parent.exists():
-        make_folder(path.parent)
-    with suppress(FileExistsError):
-        path.mkdir(mode=0o700)
 
 
 def open_lock(path: Path) -> int:

@@ -214,6 +214,22 @@ class EmbeddedData(EngineState, DataActions):
         _, stored = await self._find(stream)
         return await self.store.consolidate(stored, int(max_gap), start, end)
 
+    async def data_split(
+        self,
+        stream: StreamRef,
+        max_gap: int,
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> list[list[int]]:
+        start, end = check_bounds(start, end)
+        if max_gap <= 0:
+            raise DataError("max_gap must be a positive integer")
+        _, stored = await self._find(stream)
+        gaps = await self.store.split(stored, int(max_gap), start, end, dry_run=dry_run)
+        return [[*gap] for gap in gaps]
+
     async def data_decimate(self, stream: StreamRef) -> None:
         _, stored = await self._find(stream)
         await self.store.decimate(stored)

@@ -21,7 +21,7 @@ from joule_cli.engine.follower import EmbeddedFollowers
 from joule_cli.engine.master import EmbeddedMasters
 from joule_cli.engine.module import EmbeddedModules
 from joule_cli.engine.producers import Producers
-from joule_cli.model.node_info import MISSING_VALUES
+from joule_cli.model.node_info import MISSING_VALUES, SPLIT_INTERVALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from joule_cli.model import NodeInfo
 
 
-_CAPABILITIES = frozenset({MISSING_VALUES})
+_CAPABILITIES = frozenset({MISSING_VALUES, SPLIT_INTERVALS})
 
 
 def time_now() -> int:

@@ -7,8 +7,9 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from joule_cli.engine.connection import converted_errors, make_folder, open_lock
+from joule_cli.engine.connection import converted_errors, open_lock
 from joule_cli.errors import ConflictError
+from joule_cli.part_file import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +30,7 @@ def only_server(path: Path) -> Iterator[None]:
         Another process serves the file.
     """
     with converted_errors(str(path)):
-        make_folder(path.parent)
+        make_folder(path.absolute().parent, private=True)
         # whatever name the file is called by
         descriptor = open_lock(path.resolve())
     try:

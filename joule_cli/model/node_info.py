@@ -8,6 +8,9 @@ from typing import Any, Final
 #: The capability to hold missing values in streams of float types.
 MISSING_VALUES: Final = "missing-values"
 
+#: The capability to break intervals at gaps between their rows.
+SPLIT_INTERVALS: Final = "split-intervals"
+
 
 @dataclass(slots=True, frozen=True)
 class NodeInfo:

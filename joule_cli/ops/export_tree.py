@@ -17,6 +17,7 @@ from joule_cli.ops.export import ExportOptions, export_stream
 from joule_cli.ops.joints import enclosing
 from joule_cli.ops.manifest import MANIFEST, Entry, Manifest, Part, file_stem
 from joule_cli.ops.streams import stored_intervals
+from joule_cli.part_file import make_folder
 from joule_cli.series.intervals import Interval, clip, intersection, union
 
 if TYPE_CHECKING:
@@ -224,7 +225,7 @@ async def _count(node: Node, stream: DataStream, part: _Planned) -> int:
 
 def _make(directory: Path) -> None:
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_folder(directory)
     except OSError as exc:
         raise FormatError((exc.strerror or str(exc)).lower(), file=str(directory)) from exc
 

@@ -6,6 +6,7 @@ import itertools
 from bisect import bisect_right
 from typing import TYPE_CHECKING
 
+from joule_cli.ops.streams import stored_intervals
 from joule_cli.series.intervals import Interval
 
 if TYPE_CHECKING:
@@ -43,3 +44,43 @@ async def join(node: Node, stream: DataStream, spans: Sequence[Interval]) -> int
             stream, max(after_start - before_end, 1), before_end - 1, after_start + 1
         )
     return made
+
+
+async def gap_before(
+    node: Node,
+    stream: DataStream,
+    first: int,
+    longest: int,
+    cleared: tuple[int | None, int | None] = (None, None),
+) -> int:
+    """Return the `merge_gap` with which rows from `first` on join the interval before them alone.
+
+    `longest` itself would join all intervals that it reaches.
+
+    Parameters
+    ----------
+    longest
+        Longest gap to join, µs.
+    cleared
+        The range of which the rows are deleted before; not when both sides are `None`.
+
+    Returns
+    -------
+    int
+        The gap, µs; 0, which joins nothing, if it is longer.
+    """
+    if longest <= 0:
+        return 0
+    low, high = first - longest - 1, first
+    start, end = cleared
+    if start is None and end is None:
+        ranges = [(low, high)]
+    else:
+        ranges = [] if start is None else [(low, min(start, high))]
+        ranges += [] if end is None else [(max(low, end), high)]
+    last = None
+    for a, b in ranges:
+        if a < b and (found := await stored_intervals(node, stream, a, b)):
+            last = found[-1].end
+    # 0 would not join rows 1 µs apart
+    return 0 if last is None else max(first - last, 1)

@@ -17,9 +17,10 @@ from joule_cli.errors import (
     StreamInUseError,
     StreamNotFound,
     SubscriptionError,
+    UnsupportedError,
 )
 from joule_cli.model import DataStream
-from joule_cli.model.node_info import MISSING_VALUES
+from joule_cli.model.node_info import MISSING_VALUES, SPLIT_INTERVALS
 from joule_cli.pipes import LocalPipe, SinkPipe
 from joule_cli.remote.answers import read_integer, require_ok
 from joule_cli.remote.base import RemoteState
@@ -153,9 +154,7 @@ class RemoteData(RemoteState, DataActions):
         key = find_stream(stream)
         params = key_params(key) | bounds_params(start, end)
         found = await self.session.get(endpoints.DATA_INTERVALS, params, about=shown(stream))
-        if not isinstance(found, list) or not all(map(_is_interval, found)):
-            raise ProtocolError("Invalid node response: a list of intervals was expected")
-        return found
+        return _read_intervals(found)
 
     async def data_count(
         self, stream: StreamRef, start: int | None = None, end: int | None = None
@@ -193,6 +192,33 @@ class RemoteData(RemoteState, DataActions):
             endpoints.DATA_CONSOLIDATE, params=params, about=shown(stream), patience=LONG_WORK
         )
         return read_integer(answer, "num_consolidated")
+
+    async def data_split(
+        self,
+        stream: StreamRef,
+        max_gap: int,
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> list[list[int]]:
+        start, end = _check_bounds(start, end)
+        if max_gap <= 0:
+            raise DataError("max_gap must be a positive integer")
+        key = find_stream(stream)
+        if SPLIT_INTERVALS not in await self.capabilities():
+            raise UnsupportedError(
+                f"node [{self.session.address.url}] cannot break intervals",
+                object=str(shown(stream)),
+                hint="write the rows to a file, and ingest that with --max-gap",
+            )
+        params = key_params(key) | bounds_params(start, end) | {"max_gap": str(int(max_gap))}
+        if dry_run:
+            params |= {"dry_run": "1"}
+        answer = await self.session.post(
+            endpoints.DATA_SPLIT, params=params, about=shown(stream), patience=LONG_WORK
+        )
+        return _read_intervals(answer.get("gaps") if isinstance(answer, dict) else None)
 
     async def data_decimate(self, stream: StreamRef) -> None:
         key = find_stream(stream)
@@ -276,6 +302,12 @@ def _check_layout(given: StreamRef, found: DataStream) -> None:
             f"but destination is [{found.layout}]",
             object=found.name,
         )
+
+
+def _read_intervals(answer: Any) -> list[list[int]]:
+    if not isinstance(answer, list) or not all(map(_is_interval, answer)):
+        raise ProtocolError("Invalid node response: a list of intervals was expected")
+    return answer
 
 
 def _is_interval(value: Any) -> bool:

@@ -225,11 +225,7 @@ async def count(request: web.Request) -> web.Response:
     return json_response({"count": number})
 
 
-@routes.post(endpoints.DATA_CONSOLIDATE)
-async def consolidate(request: web.Request) -> web.Response:
-    """Join intervals that are near each other."""
-    query = request.query
-    key, bounds = read_key(query), read_bounds(query)
+def _read_gap(query: Mapping[str, str]) -> int:
     if "max_gap" not in query:
         raise ApiError("specify max_gap as us integer")
     try:
@@ -238,6 +234,24 @@ async def consolidate(request: web.Request) -> web.Response:
         max_gap = 0
     if max_gap <= 0:
         raise ApiError("max_gap must be postive integer")
+    return max_gap
+
+
+@routes.post(endpoints.DATA_SPLIT)
+async def split(request: web.Request) -> web.Response:
+    """Break intervals at long gaps: an extension."""
+    query = request.query
+    key, bounds, max_gap = read_key(query), read_bounds(query), _read_gap(query)
+    dry_run = query.get("dry_run", "") == "1"
+    gaps = await request.app[NODE].data_split(key, max_gap, *bounds, dry_run=dry_run)
+    return json_response({"gaps": gaps})
+
+
+@routes.post(endpoints.DATA_CONSOLIDATE)
+async def consolidate(request: web.Request) -> web.Response:
+    """Join intervals that are near each other."""
+    query = request.query
+    key, bounds, max_gap = read_key(query), read_bounds(query), _read_gap(query)
     number = await request.app[NODE].data_consolidate(key, max_gap, *bounds)
     return json_response({"num_consolidated": number})
 

@@ -25,6 +25,8 @@ DATA_INTERVALS: Final = "/data/intervals.json"
 #: Exact number of rows in a range; a Joule 1.0.1 node has no such endpoint.
 DATA_COUNT: Final = "/data/count.json"
 DATA_CONSOLIDATE: Final = "/data/consolidate.json"
+#: The inverse, which a Joule 1.0.1 node lacks.
+DATA_SPLIT: Final = "/data/split.json"
 DATA_DECIMATE: Final = "/data/decimate.json"
 
 EVENT: Final = "/event.json"

@@ -103,6 +103,22 @@ def test_the_timeline_shows_the_gap(data):
     assert axis.startswith("2023-11-14 22:13:20")
 
 
+def test_split(joule):
+    fill(joule, "/a/x", (0, 3))
+    text = "".join(f"{at(second)} 1 2\n" for second in (3, 4, 60, 61, 200))
+    joule("data", "write", "/a/x", "--merge-gap", "1h", stdin=text)
+    gaps = json.loads(joule.ok("data", "split", "/a/x", "-m", "30s", "--dry-run", "--json"))
+    assert [gap["duration_us"] for gap in gaps] == [55_999_999, 138_999_999]
+    assert intervals(joule, "/a/x") == [(0, 200)]
+    assert joule.ok("data", "split", "/a/x", "--max-gap", "1m") == "Split at 1 gap\n"
+    out = joule.ok("data", "split", "/a/x", "-m", "30s", "--json")
+    assert json.loads(out) == {"path": "/a/x", "split": 1}
+    assert intervals(joule, "/a/x") == [(0, 4), (60, 61), (200, 200)]
+    assert joule.ok("data", "split", "/a/*", "-m", "30s", "--yes") == "No long gaps\n"
+    assert joule("data", "split", "/a/x").status == 2
+    assert joule("data", "split", "/a/x", "-m", "0").status == 1
+
+
 def test_consolidate(joule):
     fill(joule, "/a/x", (0, 10), (12, 20), (100, 110))
     gaps = json.loads(joule.ok("data", "consolidate", "/a/x", "-m", 3e6, "--dry-run", "--json"))

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.cli.conftest import PROGRAM, at_once
+from tests.cli.filling import at, fill, intervals
 
 BREAK = "# interval break\n"
 ROWS = "10 1\n20 2\n"
@@ -24,6 +25,27 @@ def lab(joule):
 
 def read(joule):
     return joule.ok("data", "read", "/lab/x", "-m")
+
+
+@pytest.mark.parametrize(
+    ("options", "first", "spans"),
+    [
+        ([], 30, [(0, 1), (10, 11), (20, 31)]),
+        (["--merge-gap", "9s"], 30, [(0, 1), (10, 11), (20, 31)]),
+        (["--merge-gap", "8s"], 30, [(0, 1), (10, 11), (20, 21), (30, 31)]),
+        ([], 13, [(0, 1), (10, 14), (20, 21)]),
+        (["--start", at(10)], 30, [(0, 31)]),
+        (["--start", at(20), "--end", at(40)], 25, [(0, 1), (10, 26)]),
+        (["--end", at(15)], 25, [(20, 26)]),
+        (["--end", at(24)], 25, [(25, 26)]),
+    ],
+)
+def test_a_merge_gap_joins_the_last_gap_only(lab, options, first, spans):
+    fill(lab, "/lab/gaps", (0, 2), (10, 12), (20, 22))
+    new = f"{at(first)} 1 2\n{at(first + 1)} 1 2\n"
+    done = lab("data", "write", "/lab/gaps", "--merge-gap", "1h", *options, "--yes", stdin=new)
+    assert done.status == 0
+    assert intervals(lab, "/lab/gaps") == spans
 
 
 def test_what_read_prints_comes_back(lab):

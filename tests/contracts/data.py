@@ -238,6 +238,8 @@ class DataContract:
                 await call("/none/at/all")
         with pytest.raises(StreamNotFound):
             await node.data_consolidate("/none/at/all", 5)
+        with pytest.raises(StreamNotFound):
+            await node.data_split("/none/at/all", 5)
 
     async def test_impossible_numbers(self, node: Node):
         await store(node, range(10))
@@ -258,6 +260,8 @@ class DataContract:
                 await node.data_read(PATH, decimation_level=number)
             with pytest.raises(DataError):
                 await node.data_consolidate(PATH, number)
+            with pytest.raises(DataError):
+                await node.data_split(PATH, number)
         with pytest.raises(DataError):
             await node.data_write(PATH, merge_gap=-1)
         assert await read(node) == [[*range(10)]]
@@ -429,6 +433,22 @@ class DataContract:
         ]
         assert await node.data_consolidate(PATH, 5) == 1
         assert await node.data_intervals(PATH) == [[T, T + 20], [T + 50, T + 60]]
+
+    async def test_intervals_are_split_at_long_gaps(self, node: Node):
+        await store(node, [*range(10), *range(15, 20), *range(40, 50)])
+        gaps = [[T + 10, T + 15], [T + 20, T + 40]]
+        assert await node.data_split(PATH, 4, dry_run=True) == gaps
+        assert await node.data_split(PATH, 5, T + 5, T + 45, dry_run=True) == gaps[1:]
+        assert await node.data_intervals(PATH) == [[T, T + 50]]
+        before = await node.data_read_array(PATH, max_rows=10, flatten=True)
+        assert await node.data_split(PATH, 4, None, T + 20) == gaps[:1]
+        assert await node.data_intervals(PATH) == [[T, T + 10], [T + 15, T + 50]]
+        assert await node.data_split(PATH, 4) == gaps[1:]
+        assert await node.data_split(PATH, 4) == []
+        assert await node.data_count(PATH) == 25
+        assert await node.data_consolidate(PATH, 20) == 2
+        after = await node.data_read_array(PATH, max_rows=10, flatten=True)
+        assert after.tobytes() == before.tobytes()
 
     async def test_levels_can_be_dropped_and_computed(self, node: Node):
         await store(node, range(10_000))

@@ -45,6 +45,14 @@ class RowsModel:
         self.closed -= joined
         return len(joined)
 
+    def split(self, max_gap: int, start: int | None, end: int | None) -> list[list[int]]:
+        times = self.window(start, end)
+        gaps = [
+            [a + 1, b] for a, b in pairwise(times) if a not in self.closed and b - a - 1 > max_gap
+        ]
+        self.closed |= {gap[0] - 1 for gap in gaps}
+        return gaps
+
     def pieces(self, start: int | None, end: int | None) -> list[list[int]]:
         """Return the rows of each interval."""
         pieces: list[list[int]] = []

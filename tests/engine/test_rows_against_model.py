@@ -160,6 +160,13 @@ class Rows(RuleBasedStateMachine):
         joined = self.run(self.node.data_consolidate(self.stream, gap, start, end))
         assert joined == self.model.consolidate(gap, start, end)
 
+    @rule(a=bounds, b=bounds, gap=st.sampled_from([1, 10, 1000, 10**6]))
+    def split(self, a: int | None, b: int | None, gap: int) -> None:
+        start, end = ordered(a, b)
+        found = self.run(self.node.data_split(self.stream, gap, start, end, dry_run=True))
+        made = self.run(self.node.data_split(self.stream, gap, start, end))
+        assert found == made == self.model.split(gap, start, end)
+
     @rule()
     def drop_levels(self) -> None:
         self.run(self.node.data_drop_decimations(self.stream))

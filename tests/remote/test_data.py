@@ -29,12 +29,14 @@ from joule_cli.errors import (
     StreamInUseError,
     StreamNotFound,
     TransferCutError,
+    UnsupportedError,
 )
 from joule_cli.model import DataStream, Element
 from joule_cli.remote.node import RemoteNode
 from tests.contracts.data import PATH, T, add, pieces_of, read, rows_at
 from tests.contracts.pipe_contract import drain, expected, write_sequence
 from tests.contracts.streams import flow
+from tests.older import OlderNode
 from tests.remote.conftest import connect
 from tests.remote.hostile import answer, hostile
 from tests.serving import serve
@@ -740,3 +742,15 @@ async def test_the_stream_is_deleted_meanwhile(pair: tuple[EmbeddedNode, RemoteN
     for call in (node.data_read, node.data_write, node.data_subscribe, node.data_count):
         with pytest.raises(StreamNotFound):
             await call(found)
+
+
+async def test_a_node_that_cannot_break_intervals_is_told_so(tmp_path: Path):
+    async with (
+        OlderNode("old", tmp_path / "old.db") as own,
+        serve(own) as place,
+        connect(place, "old") as node,
+    ):
+        await node.data_stream_create(flow(), "/a")
+        with pytest.raises(UnsupportedError, match="cannot break intervals") as failure:
+            await node.data_split(PATH, 10)
+        assert failure.value.hint

@@ -239,6 +239,44 @@ class DataActions(ABC):
         """
 
     @abstractmethod
+    async def data_split(
+        self,
+        stream: StreamRef,
+        max_gap: int,
+        start: int | None = None,
+        end: int | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> list[list[int]]:
+        """Break intervals where neighbouring rows are more than `max_gap` µs apart.
+
+        It is the inverse of `data_consolidate`, and measures gaps as `data_intervals` does: from
+        1 µs past a row to the next one. No rows are added or removed.
+
+        Parameters
+        ----------
+        dry_run
+            Change nothing.
+
+        Returns
+        -------
+        list of [start, end]
+            The gaps that became breaks, or would; ascending.
+
+        Raises
+        ------
+        DataError
+            `max_gap` is not positive, or more than a million gaps are longer; nothing was changed.
+        UnsupportedError
+            The node cannot do it, as one of Joule 1.0.1; `NodeInfo.capabilities` tells it
+            beforehand.
+
+        Notes
+        -----
+        An extension. Wire: ``POST /data/split.json`` with ``max_gap`` and ``dry_run=1``.
+        """
+
+    @abstractmethod
     async def data_decimate(self, stream: StreamRef) -> None:
         """Compute all decimation levels anew from the rows.
 

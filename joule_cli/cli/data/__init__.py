@@ -40,6 +40,7 @@ _HERE = "joule_cli.cli.data"
             f"{_HERE}.consolidate:consolidate",
             "Join intervals that are only a short gap apart.",
         ),
+        "split": (f"{_HERE}.split:split", "Break intervals where rows are far apart."),
         "decimate": (
             f"{_HERE}.decimate:decimate",
             "Compute all decimated rows of streams anew.",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from joule_cli.errors import ApiError, DataError, LayoutMismatchError, StreamInUseError
 from joule_cli.ops.errors import partial_after
+from joule_cli.ops.joints import gap_before
 from joule_cli.ops.rows import RowWriter
 from joule_cli.ops.streams import Place, create_or_use, like
 from joule_cli.ops.worker import read_ahead, with_share
@@ -105,25 +106,26 @@ class Target:
             )
 
     @asynccontextmanager
-    async def writer(self, meter: Meter) -> AsyncIterator[RowWriter]:
-        """Open the stream for writing; leaving the block stores what was written."""
+    async def writer(self, meter: Meter, first: int) -> AsyncIterator[RowWriter]:
+        """Open the stream for rows from `first` on; leaving the block stores what was written."""
         if self.stream is None:
             assert self.model is not None
             place = Place(self.node, self.path)
             self.stream = await create_or_use(place, like(self.model, self.path))
-        pipe = await self._pipe(self.stream)
+        gap = await gap_before(self.node, self.stream, first, self.merge_gap, self.cleared)
+        pipe = await self._pipe(self.stream, gap)
         self.deleted = self.doomed
         async with RowWriter(pipe, meter) as writer:
             yield writer
 
-    async def _pipe(self, stream: DataStream) -> Pipe:
+    async def _pipe(self, stream: DataStream, merge_gap: int) -> Pipe:
         """Return what writes to the stream; wait a little for another program that does."""
         began = time.monotonic()
         told = False
         while True:
             try:
                 return await self.node.data_write(
-                    stream, *self.cleared, merge_gap=self.merge_gap, missing=self.missing
+                    stream, *self.cleared, merge_gap=merge_gap, missing=self.missing
                 )
             except StreamInUseError:
                 waited = time.monotonic() - began
@@ -163,10 +165,11 @@ async def pump(
                 return None
             first, meter.share = found
             assert first is not None
-            async with target.writer(meter) as writer:
+            start = int(first["timestamp"][0])
+            async with target.writer(meter, start) as writer:
                 await writer.write(first)
                 await _follow(ahead, writer, meter, flush_s)
-    return int(first["timestamp"][0])
+    return start
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from joule_cli.cli._references import any_pattern, expand_streams
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._streams import watched_by_rows
+from joule_cli.cli.data._gaps import GAP_COLUMNS, gap_records
 from joule_cli.series.intervals import gaps
 
 if TYPE_CHECKING:
@@ -38,12 +39,6 @@ if TYPE_CHECKING:
 Ref = str | int
 
 _DONE = [Column(key) for key in ("path", "consolidated", "redecimated")]
-_GAPS = (
-    Column("path"),
-    Column("start", kind="time"),
-    Column("end", kind="time"),
-    Column("duration_us", "duration", kind="number"),
-)
 
 
 @command(
@@ -82,7 +77,7 @@ async def consolidate(
     """
     streams = await expand_streams(node, stream)
     if dry_run:
-        emit_list(await _find_gaps(node, streams, bounds, max_gap), _GAPS)
+        emit_list(await _find_gaps(node, streams, bounds, max_gap), GAP_COLUMNS)
         return
     if any_pattern(stream, streams):
         listing = "\n".join(f"  {path}" for path, _ in streams)
@@ -121,9 +116,7 @@ async def _find_gaps(
     records = []
     for path, _ in streams:
         stored = await node.data_intervals(path, *await bounds.resolve(node, path))
-        records += [
-            {"path": path, "start": start, "end": end, "duration_us": end - start}
-            for start, end in gaps(stored, -1)
-            if end - start <= max_gap
-        ]
+        records += gap_records(
+            path, (gap for gap in gaps(stored, -1) if gap[1] - gap[0] <= max_gap)
+        )
     return records

@@ -110,7 +110,7 @@ _FLUSH_US = 1_000_000
     type=DurationType(1),
     default=0,
     metavar="D",
-    help="Continue the last interval if its end is at most this long ago.",
+    help="Continue the last interval if its end is at most this long ago; others stay apart.",
 )
 @click.option("-s", "--start", metavar="T", help="Delete existing rows from here first.")
 @click.option("-e", "--end", metavar="T", help="Delete existing rows before this time first.")

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from joule_cli.series.intervals import Interval
     from joule_cli.series.layout import Layout, Rows
 
+#: Breaks that are set at once: a stream with more of them was cut between all of its rows.
+MOST_BREAKS = 1_000_000
+
 #: Rows in order of time; `None` is an interval break between the rows before and after it.
 Item: TypeAlias = "Rows | None"
 
@@ -124,6 +127,30 @@ class DataStore(ABC):
         self, stream: StoredStream, max_gap: int, start: int | None, end: int | None
     ) -> int:
         """Remove the breaks of gaps of at most `max_gap` µs; return how many."""
+
+    @abstractmethod
+    async def split(
+        self,
+        stream: StoredStream,
+        max_gap: int,
+        start: int | None,
+        end: int | None,
+        *,
+        dry_run: bool,
+    ) -> list[Interval]:
+        """Set a break in each gap of more than `max_gap` µs inside an interval.
+
+        Returns
+        -------
+        list of Interval
+            The gaps, each from 1 µs past a row to the next one; with `dry_run` those that there
+            are.
+
+        Raises
+        ------
+        DataError
+            There are more than `MOST_BREAKS`; nothing was changed.
+        """
 
     @abstractmethod
     async def decimate(self, stream: StoredStream) -> None:

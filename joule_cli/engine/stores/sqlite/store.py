@@ -8,9 +8,23 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from joule_cli.engine.stores.base import DataStore, Decimation, Item, StoredStream
-from joule_cli.engine.stores.sqlite import chunks, directory, editing, pyramid, reading
+from joule_cli.engine.stores.base import (
+    MOST_BREAKS,
+    DataStore,
+    Decimation,
+    Item,
+    StoredStream,
+)
+from joule_cli.engine.stores.sqlite import (
+    chunks,
+    directory,
+    editing,
+    pyramid,
+    reading,
+    splitting,
+)
 from joule_cli.engine.stores.sqlite.session import SqliteSession
+from joule_cli.errors import DataError
 from joule_cli.series.intervals import Interval
 
 if TYPE_CHECKING:
@@ -24,6 +38,8 @@ if TYPE_CHECKING:
 _SHORT_ROWS = 16384
 #: Chunks whose levels are made in one transaction, and rows that are merged in one.
 _LEVELS_AT_ONCE, _MERGED_AT_ONCE = 16, 1_000_000
+#: Rows that are searched for gaps in one transaction, and gaps that are looked at in one.
+_SEARCHED_ROWS, _SPLIT_AT_ONCE = 1_000_000, 10_000
 #: Batches that a read with a limit gets from one view of the file: about two seconds of work.
 _BATCHES_AT_ONCE = 256
 
@@ -153,6 +169,51 @@ class SqliteDataStore(DataStore):
         if joined:
             await self.merge_small(stream)
         return joined
+
+    async def split(
+        self,
+        stream: StoredStream,
+        max_gap: int,
+        start: int | None,
+        end: int | None,
+        *,
+        dry_run: bool,
+    ) -> list[Interval]:
+        gaps: list[Interval] = []
+        low: int | None = start
+        before: int | None = None
+
+        def find(connection: apsw.Connection) -> splitting.Found:
+            bounds = (low, end)
+            return splitting.find_gaps(connection, stream, max_gap, bounds, before, _SEARCHED_ROWS)
+
+        while True:
+            found = await self._database.read(find)
+            gaps += found.gaps
+            if len(gaps) > MOST_BREAKS:
+                raise DataError(
+                    f"more than {MOST_BREAKS:,} gaps are longer than {max_gap} us",
+                    object=stream.name,
+                    hint="choose one that is longer than the usual time between rows",
+                )
+            if found.following is None:
+                break
+            low, before = found.following, found.before
+        if dry_run:
+            return gaps
+        made: list[Interval] = []
+        done = 0
+
+        def run(connection: apsw.Connection) -> tuple[list[Interval], int]:
+            some = gaps[done : done + _SPLIT_AT_ONCE]
+            with chunks.bumping(connection, stream.id):
+                return splitting.split(connection, stream, max_gap, some, _MERGED_AT_ONCE)
+
+        while done < len(gaps):
+            breaks, looked_at = await self._database.write(run)
+            made += breaks
+            done += looked_at
+        return made
 
     async def merge_small(self, stream: StoredStream) -> None:
         """Rewrite neighbouring small chunks as full ones, in short transactions."""
