@@ -50,6 +50,7 @@ ERRORS = [
     "DecimationError",
     "DiskFullError",
     "DuplicateTimestampError",
+    "ElementNamesError",
     "EmptyPipeError",
     "FilterError",
     "FolderNotFound",

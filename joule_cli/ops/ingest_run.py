@@ -140,7 +140,6 @@ class IngestRun:
             more: Batch | None = (batch, self._meter.share)
             while more is not None:
                 items, self._meter.share = more
-                skipped = self.result.skipped
                 for rows in items:
                     if rows is None:
                         await writer.end_interval()
@@ -149,8 +148,8 @@ class IngestRun:
                         self.result.gaps.add(rows, fresh=self._break_due)
                         await self._take(writer, rows)
                     self._break_due = rows is None
-                if self.result.skipped > skipped:
-                    # they are done, too
+                if self._between is not None:
+                    # rows that wait there are read, too
                     self._meter.tell()
                 more = await self._next(ahead, writer)
 

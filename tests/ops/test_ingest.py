@@ -14,6 +14,7 @@ from joule_cli.errors import DiskFullError, FormatError, LayoutMismatchError, St
 from joule_cli.formats import source as source_module
 from joule_cli.formats.base import StreamHead
 from joule_cli.formats.registry import open_reader, open_writer
+from joule_cli.formats.table import order
 from joule_cli.formats.table.options import ReadOptions
 from joule_cli.model import DataStream, Element
 from joule_cli.ops import ingest_source
@@ -129,7 +130,7 @@ async def test_hdf5_without_rows_makes_the_stream(node, tmp_path):
         f"{T0 + 500},1,x\n",
         f"{T0 + 499},1,2\n",
         f"{T0 + 3},1,2\n",
-        f"{T0 + 500},1,nan\n",
+        f"{T0 + 500},1,1e999\n",
     ],
 )
 @pytest.mark.parametrize("existing", [False, True])
@@ -165,7 +166,7 @@ async def test_rows_written_before_a_bad_one_are_taken_back(node, csv_of, monkey
 
 async def test_bad_lines_can_be_left_out(node, csv_of):
     rejects = []
-    file = csv_of([range(10)], extra=f"bad,1,2\n{T0 + 20},1,2\n{T0 + 20},1,2\n")
+    file = csv_of([range(10)], extra=f"bad,1,2\n{T0 + 20},1,2\n{T0 + 20},1,3\n{T0 + 20},1,2\n")
 
     def note(line, text, reason):
         rejects.append((line, text))
@@ -173,8 +174,8 @@ async def test_bad_lines_can_be_left_out(node, csv_of):
     await fill(node, PATH, [[900]])  # so that the file is read twice
     options = IngestOptions(skip_bad=True, on_reject=note)
     result = await ingest(opener(file), node, PATH, options)
-    assert (result.rows, result.rejected) == (11, 2)
-    assert rejects == [(12, "bad,1,2"), (14, f"{T0 + 20},1,2")]
+    assert (result.rows, result.tally.rejected, result.tally.equal) == (11, 2, 1)
+    assert rejects == [(12, "bad,1,2"), (14, f"{T0 + 20},1,3")]
     with pytest.raises(FormatError, match="more than 1 bad"):
         await ingest(opener(file), node, "/a/n", IngestOptions(skip_bad=True, max_errors=1))
     assert await paths(node) == [PATH]
@@ -219,6 +220,16 @@ async def test_skipping_keeps_what_is_there(node, csv_of):
     )
     assert (result.rows, result.skipped, result.intervals) == (27, 13, 3)
     assert [b - a for a, b in await node.data_intervals(PATH)] == [5, 3, 12, 10, 10]
+
+
+async def test_skipping_takes_rows_between_stored_ones(node, csv_of):
+    await fill(node, PATH, [range(0, 40, 10)])
+    file = csv_of([range(0, 45, 5)])
+    result = await ingest(opener(file), node, PATH, IngestOptions(on_conflict="skip"))
+    assert (result.rows, result.skipped) == (5, 4)
+    assert (await read(node, PATH) == rows_at(range(0, 45, 5))).all()
+    # those between the stored ones are in their interval
+    assert await node.data_intervals(PATH) == [[T0, T0 + 31], [T0 + 35, T0 + 41]]
 
 
 async def test_a_file_fills_a_hole(node, csv_of):
@@ -300,6 +311,7 @@ async def test_the_share_that_is_done(node, csv_of, monkeypatch):
     monkeypatch.setattr(rows_module, "BLOCK_ROWS", 10)
     monkeypatch.setattr(source_module, "BLOCK_BYTES", 500)
     monkeypatch.setattr(ingest_source, "BLOCK_ROWS", 10)
+    monkeypatch.setattr(order, "_BLOCK_ROWS", 10)
     file = csv_of([range(500)])
     told = []
     await ingest(opener(file), node, PATH, IngestOptions(), told.append)
@@ -328,8 +340,40 @@ async def test_streams_that_cannot_be_used(node, csv_of):
     with pytest.raises(OperationError, match="which stream"):
         await ingest(opener(file), node, None, IngestOptions())
     await node.data_stream_create(model("s", names="xyz"), "/a")
-    with pytest.raises(LayoutMismatchError):
+    with pytest.raises(FormatError, match="no column for z"):
         await ingest(opener(file), node, PATH, IngestOptions())
+
+
+async def test_columns_go_to_the_elements_of_their_names(node, tmp_path):
+    await node.data_stream_create(model("s", names="xyz"), "/a")
+    file = tmp_path / "f.csv"
+    file.write_text(f"z,timestamp,y,x\n3,{T0},2,1\n")
+    await ingest(opener(file), node, PATH, IngestOptions())
+    assert (await read(node, PATH))["data"].tolist() == [[1, 2, 3]]
+    file.write_text(f"z,timestamp,y,X\n3,{T0 + 1},2,1\n")
+    with pytest.raises(FormatError, match="no column for x"):
+        await ingest(opener(file), node, PATH, IngestOptions())
+    for read_options, row in (
+        (ReadOptions(renames={"X": "x"}), [1, 2, 3]),
+        (ReadOptions(by_position=True), [3, 2, 1]),
+    ):
+        options = IngestOptions(read=read_options, on_conflict="replace")
+        await ingest(opener(file), node, PATH, options)
+        assert (await read(node, PATH))["data"][-1].tolist() == row
+
+
+async def test_missing_values_are_stored_and_counted(node, csv_of):
+    file = csv_of([range(3)], extra=f"{T0 + 5},,2\n{T0 + 6},n/a,NaN\n{T0 + 7},7,8\n")
+    result = await ingest(opener(file), node, PATH, IngestOptions())
+    assert (result.rows, result.tally.missing) == (6, {"x": 2, "y": 1})
+    data = (await read(node, PATH))["data"]
+    assert np.isnan(data[3:]).tolist() == [[True, False], [True, True], [False, False]]
+    await node.data_stream_create(model("i", "int16"), "/a")
+    with pytest.raises(FormatError, match="int16 cannot hold that"):
+        await ingest(opener(file), node, "/a/i", IngestOptions())
+    options = IngestOptions(read=ReadOptions(missing="skip"))
+    result = await ingest(opener(file), node, "/a/i", options)
+    assert (result.rows, result.tally.incomplete) == (4, 2)
 
 
 async def test_live_input_is_stored_when_it_pauses(node):

@@ -209,7 +209,7 @@ class Chooser:
         free = [
             at
             for at, heading in enumerate(self.headings)
-            if at not in taken and not heading.hidden and not self._is_nameless(at)
+            if at not in taken and not heading.hidden and not self._is_nameless(at, taken)
         ]
         renames = self._options.renames or {}
         if self._options.elements is not None and not self._options.by_position:
@@ -225,9 +225,10 @@ class Chooser:
                     # which is refused
                     self.find(name, "--use-columns")
 
-    def _is_nameless(self, at: int) -> bool:
+    def _is_nameless(self, at: int, taken: Collection[int]) -> bool:
         """Tell whether a column is no more than a separator at the end of lines."""
-        if self.names[at] or not any(self.names) or at != len(self.names) - 1:
+        named = any(name for i, name in enumerate(self.names) if i not in taken)
+        if self.names[at] or not named or at != len(self.names) - 1:
             return False
         return all(self._missing.is_missing(cell) for cell in _plain(self._sample.column(at)))
 
