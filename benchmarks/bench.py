@@ -92,9 +92,10 @@ class Bench:
         answer: dict[str, float] = json.loads(run(argv, env=self.env).output)
         return answer
 
-    def joule(self, *arguments: str, stdout: Path | None = None) -> Usage:
-        """Run the installed program."""
-        return run([*joule_command(), *arguments], env=self.env, stdout=stdout)
+    def joule(self, *arguments: str, stdout: Path | None = None, status: int = 0) -> Usage:
+        """Run the installed program, which should end with `status`."""
+        command = [*joule_command(), *arguments]
+        return run(command, env=self.env, stdout=stdout, expected=status)
 
     def python(self, *arguments: str) -> Usage:
         """Run the same interpreter as the installed program's."""

@@ -34,27 +34,41 @@ class Usage:
     output: str
 
 
-def run(argv: Sequence[str], *, env: Mapping[str, str], stdout: Path | None = None) -> Usage:
+def run(
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    stdout: Path | None = None,
+    expected: int = 0,
+) -> Usage:
     """Run a program to its end.
 
     Parameters
     ----------
     stdout
         Where its output goes; `None` to return it.
+    expected
+        The status that it should end with.
 
     Raises
     ------
     CaseError
-        Its status is not 0.
+        It ends with another status.
     """
     with TemporaryFile() as out, TemporaryFile() as err:
         if stdout is None:
-            return _run(argv, env, out, err)
+            return _run(argv, env, out, err, expected)
         with stdout.open("wb") as file:
-            return _run(argv, env, file, err)
+            return _run(argv, env, file, err, expected)
 
 
-def _run(argv: Sequence[str], env: Mapping[str, str], out: IO[bytes], err: IO[bytes]) -> Usage:
+def _run(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    out: IO[bytes],
+    err: IO[bytes],
+    expected: int,
+) -> Usage:
     begin = time.perf_counter()
     with subprocess.Popen(
         argv, env=env, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=err
@@ -62,7 +76,7 @@ def _run(argv: Sequence[str], env: Mapping[str, str], out: IO[bytes], err: IO[by
         _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - begin
         child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
+    if child.returncode != expected:
         err.seek(0)
         said = err.read().decode(errors="replace").strip().splitlines()
         last = said[-1] if said else "no message"

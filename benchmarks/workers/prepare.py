@@ -53,8 +53,13 @@ def hdf5(source: str, path: str, *, foreign: bool) -> None:
         file.attrs["node_url"] = "http://bench"
 
 
-def csv(source: str, path: str) -> None:
-    """Write a recording as ``data read --csv`` does."""
+def csv(source: str, path: str, kind: str = "plain") -> None:
+    """Write a recording as ``data read --csv`` does.
+
+    With ``iso`` times are dates; ``missing`` and ``rejected`` have an empty cell, or a word, in one
+    row of a hundred.
+    """
+    odd = {"missing": "", "rejected": "ERR"}.get(kind)
     rows = np.load(source)
     line = "%d,%s,%s,%s,%s\n"
     with Path(path).open("w") as file:
@@ -62,6 +67,12 @@ def csv(source: str, path: str) -> None:
         for first in range(0, len(rows), _CSV_BLOCK):
             block = rows[first : first + _CSV_BLOCK]
             columns = [block["timestamp"].tolist(), *block["data"].T.tolist()]
+            if kind == "iso":
+                line = "%sZ,%s,%s,%s,%s\n"
+                columns[0] = block["timestamp"].astype("datetime64[us]").tolist()
+                columns[0] = [moment.isoformat(timespec="microseconds") for moment in columns[0]]
+            if odd is not None:
+                columns[2][::100] = [odd] * len(columns[2][::100])
             values = [value for row in zip(*columns, strict=True) for value in row]
             file.write(line * len(block) % tuple(values))
 
