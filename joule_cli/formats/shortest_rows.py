@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 #: Numbers that are written with as many letters as a timestamp.
 _PLACE, _INTEGER_PLACE = -1e12, 10**15
 _PLACE_LETTERS = 16
+#: Whole numbers in a block that are taken out one by one.
+_FEW = 100
 _LINE_END, _COMMA, _POINT, _ZERO = b"\n,.0"
 
 
@@ -88,15 +90,12 @@ def _lines(stamps: Stamps, data: Array, delimiter: bytes, missing: bytes) -> byt
         letters -= (letters == _COMMA) * np.uint8((_COMMA - delimiter[0]) % 256)
     letters[ends[:, -1]] = _LINE_END
     if data.dtype.kind == "f":
-        kept = _correct(letters, ends[:, 1:], data, missing)
-        letters = letters if kept is None else letters[kept]
+        return _corrected(letters, ends[:, 1:], data, missing)
     return letters[1:].tobytes()
 
 
-def _correct(letters: Array, ends: Array, data: Array, missing: bytes) -> Array | None:
-    """Write words for what is no number, and return which letters are kept, `None` for all.
-
-    orjson writes ``null`` for the first, and ``.0`` behind whole numbers.
+def _corrected(letters: Array, ends: Array, data: Array, missing: bytes) -> bytes:
+    """Put words for ``null``, which orjson writes for what is no number, and drop each ``.0``.
 
     Parameters
     ----------
@@ -106,12 +105,16 @@ def _correct(letters: Array, ends: Array, data: Array, missing: bytes) -> Array 
     finite = np.isfinite(data)
     whole = (np.rint(data) == data) & finite
     everything = finite.all()
-    if everything and not whole.any():
-        return None
-    kept = np.ones(len(letters), np.bool_)
-    points = ends[whole] - 2
+    points = ends[whole] - 2 if whole.any() else ends[:0, 0]
     # very large ones have an exponent
     points = points[(letters[points] == _POINT) & (letters[points + 1] == _ZERO)]
+    if everything and len(points) < _FEW:
+        # as by chance
+        text = letters.tobytes()
+        cuts = [1, *(place for point in points.tolist() for place in (point, point + 2)), len(text)]
+        return b"".join(text[a:b] for a, b in zip(cuts[::2], cuts[1::2], strict=True))
+    kept = np.ones(len(letters), np.bool_)
+    kept[0] = False
     kept[points] = False
     kept[points + 1] = False
     if not everything:
@@ -125,4 +128,4 @@ def _correct(letters: Array, ends: Array, data: Array, missing: bytes) -> Array 
                 letters[places + i] = letter
             for i in range(len(word), len(b"null")):
                 kept[places + i] = False
-    return kept
+    return letters[kept].tobytes()
