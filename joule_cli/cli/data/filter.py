@@ -180,7 +180,9 @@ async def _plan(
     return options, await plan_filter(old, new, options), in_the_way
 
 
-def _details(old: Place, new: Place, options: FilterOptions, plan: FilterPlan, rows: int) -> str:
+def _details(
+    old: Place, new: Place, options: FilterOptions, plan: FilterPlan, rows: int
+) -> list[str]:
     lines = [
         f"  source:      {old.path}",
         f"  destination: {new.path}{' (new)' if plan.creates else ''}",
@@ -188,4 +190,4 @@ def _details(old: Place, new: Place, options: FilterOptions, plan: FilterPlan, r
     ]
     if rows:
         lines.append(f"  replaced:    {count_text(rows, 'row')} of the destination")
-    return "\n".join([*lines, *interval_details(plan.intervals)])
+    return [*lines, *interval_details(plan.intervals)]

@@ -109,9 +109,11 @@ def tell_unknown_fields(chosen: Chosen, declared: Iterable[str], path: str) -> N
     unknown = [field for field in named if field not in known]
     if known and unknown:
         from joule_cli.series.nearest import among
+        from joule_cli.series.visible import one_line
 
         for field in unknown:
-            tell_watcher(f"{path} declares no {field}; {among(field, known, 'fields')}")
+            told = f"{one_line(path)} declares no {one_line(field)}"
+            tell_watcher(f"{told}; {among(field, known, 'fields')}")
 
 
 async def resolve_window(
