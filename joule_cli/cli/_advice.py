@@ -19,6 +19,7 @@ from joule_cli.errors import (
     StreamNotFound,
 )
 from joule_cli.series.nearest import did_you_mean, nearest, question
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -78,13 +79,14 @@ def other_kind(root: Folder, reference: str | int, meant: Kind) -> str | None:
     """
     if meant != "event stream":
         for path, _ in match_streams(root.events("/"), reference):
-            return f"{path} is an event stream, see joule event"
+            return f"{one_line(path)} is an event stream, see joule event"
     if meant != "data stream":
         for path, _ in match_streams(root.streams("/"), reference):
-            return f"{path} is a data stream, see joule data"
+            return f"{one_line(path)} is a data stream, see joule data"
     for path, _ in root.walk("/"):
         if path == reference:
-            return f"{path} is a folder; what is below it is '{path.rstrip('/')}/**'"
+            below = one_line(path.rstrip("/"))
+            return f"{one_line(path)} is a folder; what is below it is '{below}/**'"
     return None
 
 

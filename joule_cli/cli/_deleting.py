@@ -9,12 +9,12 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from joule_cli.cli import _render
 from joule_cli.cli._output import Column, count_text, emit_list, emit_ok
 from joule_cli.cli._progress import counted, working
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._ranges import range_text
 from joule_cli.cli._run import for_each
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -104,7 +104,7 @@ def doomed_lines(records: Sequence[Record]) -> list[str]:
     """Return a line per thing that goes, with its range and size."""
     lines = []
     for record in records[:_LISTED]:
-        line = f"  {_render.one_line(record['path'])}"
+        line = f"  {one_line(record['path'])}"
         if record.get("rows") is not None:
             line += f"  {count_text(record['rows'], 'row')}"
         if record.get("events") is not None:
@@ -117,8 +117,7 @@ def doomed_lines(records: Sequence[Record]) -> list[str]:
 
 def ask_to_delete(records: Sequence[Record], what: str, *, always: bool) -> None:
     """Ask before deleting; the question names every stream with its range and size."""
-    details = "\n".join(doomed_lines(records))
-    confirm_or_leave(f"Delete {what}?", details=details, always=always)
+    confirm_or_leave(f"Delete {what}?", details=doomed_lines(records), always=always)
 
 
 def deleted_lines(sentence: str, records: Sequence[Record]) -> list[str]:
@@ -163,7 +162,7 @@ async def delete_streams(
         return [record for path in paths for record in held[path]]
 
     def lines(paths: list[str]) -> list[str]:
-        what = _render.one_line(paths[0]) if len(paths) == 1 else f"{len(paths)} {kind}"
+        what = one_line(paths[0]) if len(paths) == 1 else f"{len(paths)} {kind}"
         return deleted_lines(f"Deleted {what}", contents(paths))
 
     sizes = {path: number_held(inside) for path, inside in held.items()}

@@ -11,6 +11,8 @@ import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
+from joule_cli.cli._log_format import LineFormatter
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -97,7 +99,7 @@ def threaded_log(form: str) -> Iterator[None]:
         return
     sys.stderr.flush()
     handler = ThreadedLog(sys.stderr.fileno())
-    handler.setFormatter(logging.Formatter(form))
+    handler.setFormatter(LineFormatter(form))
     # the root has what libraries log, which would go to stderr straight away
     loggers = [logging.getLogger("joule_cli"), logging.getLogger()]
     before = [list(logger.handlers) for logger in loggers]

@@ -23,6 +23,7 @@ import click
 from joule_cli.cli import _render
 from joule_cli.cli._run import is_terminal
 from joule_cli.cli._settings import FORMATS, Settings, current
+from joule_cli.series.visible import lines_of, one_line
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -117,7 +118,7 @@ class ListWriter:
                 write_utf8(delimited(cells, self._delimiter))
             case _ if self.plain_lines:
                 cells = [_person_cell(record.get(c.key), c, self.settings) for c in self.columns]
-                _render.write_text("  ".join(map(_render.one_line, cells)) + "\n")
+                _render.write_text("  ".join(map(one_line, cells)) + "\n")
             case _:
                 self._table.append(
                     [_person_cell(record.get(c.key), c, self.settings) for c in self.columns]
@@ -209,7 +210,7 @@ def emit_ok(text: str = "OK", value: Record | None = None) -> None:
         _known_columns(value, settings)
         emit_object(value)
     elif not settings.quiet:
-        _render.write_text(f"{text}\n")
+        _render.write_text(f"{lines_of(text)}\n")
 
 
 def emit_done(
@@ -240,8 +241,8 @@ def _known_columns(value: Record, settings: Settings) -> None:
 
 
 def emit_text(text: str) -> None:
-    """Print lines for people as they are."""
-    _render.write_text(text if text.endswith("\n") else f"{text}\n")
+    """Print lines for people."""
+    _render.write_text(lines_of(text if text.endswith("\n") else f"{text}\n"))
 
 
 def show_rows(records: Iterable[Record], columns: Sequence[Column]) -> None:
@@ -262,8 +263,7 @@ def emit_block(pairs: Iterable[tuple[str, str | None]]) -> None:
     width = max((len(label) for label, _ in items), default=0) + 2
     dash = _render.symbol("\N{EM DASH}", "-")
     lines = [
-        f"    {label + ':':<{width}}{_render.one_line(value) if value else dash}"
-        for label, value in items
+        f"    {label + ':':<{width}}{one_line(value) if value else dash}" for label, value in items
     ]
     _render.write_text("\n" + "\n".join(lines) + "\n")
 
@@ -271,7 +271,7 @@ def emit_block(pairs: Iterable[tuple[str, str | None]]) -> None:
 def note(text: str) -> None:
     """Tell a person something on stderr, unless ``--quiet``."""
     if not current().quiet:
-        click.echo(text, err=True)
+        click.echo(lines_of(text), err=True)
 
 
 def tell_watcher(text: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,10 @@ from joule_cli.cli._output import emit_ok
 from joule_cli.cli._run import is_terminal
 from joule_cli.cli._settings import current
 from joule_cli.errors import JouleError
+from joule_cli.series.visible import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 YES_HINT = "Use --yes to answer yes to every question."
 
@@ -26,7 +30,11 @@ class UnansweredError(JouleError):
 
 
 def confirm(
-    question: str, *, details: str = "", always: bool = False, stdin_is_data: bool = False
+    question: str,
+    *,
+    details: Sequence[str] | str = (),
+    always: bool = False,
+    stdin_is_data: bool = False,
 ) -> bool:
     """Ask a yes or no question; no is the default.
 
@@ -53,8 +61,8 @@ def confirm(
         return True
     if settings.no_input or stdin_is_data:
         raise UnansweredError(f"{question} needs an answer", hint=YES_HINT)
-    if details:
-        click.echo(details, err=True)
+    for line in details.split("\n") if isinstance(details, str) else details:
+        click.echo(one_line(line), err=True)
     while True:
         answer = ask(f"{question} [y/N]: ")
         if answer is None:
@@ -76,7 +84,11 @@ def is_asked() -> bool:
 
 
 def confirm_or_leave(
-    question: str, *, details: str = "", always: bool = False, stdin_is_data: bool = False
+    question: str,
+    *,
+    details: Sequence[str] | str = (),
+    always: bool = False,
+    stdin_is_data: bool = False,
 ) -> None:
     """Ask, and end the command with ``Cancelled`` and status 0 when the answer is no."""
     if not confirm(question, details=details, always=always, stdin_is_data=stdin_is_data):
@@ -86,7 +98,7 @@ def confirm_or_leave(
 
 def ask(text: str) -> str | None:
     """Read a line after a prompt on stderr; `None` at the end of input."""
-    click.echo(text, err=True, nl=False)
+    click.echo(one_line(text), err=True, nl=False)
     # Python repeats a read that a signal interrupts, unless the handler raises
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     term = signal.signal(signal.SIGTERM, _terminate)

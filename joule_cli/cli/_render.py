@@ -8,17 +8,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from joule_cli.cli._run import is_terminal
+from joule_cli.series.visible import lines_of, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from joule_cli.cli._settings import Settings
-
-#: Characters that would break a line or steer the terminal, and how they are shown.
-_ESCAPES = {
-    code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in {9, 10, 13}
-} | {9: "\\t", 10: "\\n", 13: "\\r"}
-_ESCAPES_IN_TABLE = {code: text for code, text in _ESCAPES.items() if code != 10}
 
 #: Columns of a time in full, and those that longer texts are left with beside whole times.
 _LONGEST_TIME, _LEAST_PROSE = 32, 12
@@ -36,11 +31,6 @@ _COLOURS = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33",
 def write_text(text: str) -> None:
     """Write to stdout; what the encoding lacks is escaped."""
     sys.stdout.write(text)
-
-
-def one_line(text: str) -> str:
-    """Return text with control characters escaped, so that it stays on its line."""
-    return text.translate(_ESCAPES)
 
 
 def encodes(characters: str, stream: Any = None) -> bool:
@@ -79,7 +69,7 @@ def plain(
 ) -> None:
     """Write aligned columns without box or cutting; a missing value is a dash."""
     cells = [[one_line(cell) or "-" for cell in row] for row in rows]
-    lines = [list(headings), *cells] if headings is not None else cells
+    lines = [list(map(one_line, headings)), *cells] if headings is not None else cells
     if not lines:
         return
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -102,12 +92,16 @@ def table(
     Where words would be cut it has no lines between the columns, and where they still would be,
     there is one line per cell.
     """
-    names = list(headings or [""] * len(right))
+    names = [one_line(name) for name in headings or [""] * len(right)]
+    rows = [[lines_of(cell).replace("\t", " ") for cell in row] for row in rows]
     lines, room = [names, *rows], width()
     boxed = True
     fixed = _kept_widths(lines) or _word_widths(lines, room - LINE * len(names) - 1)
     if fixed is None:
         boxed = False
+        # without lines between them, the second line of a cell would look like another row
+        rows = [[one_line(cell) for cell in row] for row in rows]
+        lines = [names, *rows]
         fixed = _word_widths(lines, room - BLANKS * (len(names) - 1))
     if fixed is None:
         _records(headings, rows, settings)
@@ -133,7 +127,7 @@ def table(
         )
     dash = symbol("\N{EM DASH}", "-")
     for row in rows:
-        drawn.add_row(*(Text(cell.translate(_ESCAPES_IN_TABLE) or dash) for cell in row))
+        drawn.add_row(*(Text(cell or dash) for cell in row))
     console(settings).print(drawn)
 
 
@@ -167,13 +161,14 @@ def _records(
     headings: Sequence[str] | None, rows: Sequence[Sequence[str]], settings: Settings
 ) -> None:
     """Write the cells of each row below each other, with their names before them."""
-    indent = max(map(len, headings), default=0) + BLANKS if headings is not None else 0
+    names = None if headings is None else [one_line(name) for name in headings]
+    indent = 0 if names is None else max(map(len, names), default=0) + BLANKS
     dash = symbol("\N{EM DASH}", "-")
     for number, row in enumerate(rows):
         if number:
             write_text("\n")
         for index, cell in enumerate(row):
-            name = "" if headings is None else headings[index]
+            name = "" if names is None else names[index]
             label = paint(name, "bold", settings) + " " * (indent - len(name))
             write_text(f"{label}{one_line(cell) or dash}\n")
 

@@ -14,6 +14,7 @@ returns). Never catch errors only to print them: `guard` does that.
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
@@ -25,6 +26,7 @@ import click
 
 from joule_cli.cli._settings import Settings, current
 from joule_cli.errors import JouleError, NotFoundError
+from joule_cli.series.visible import lines_of, one_line
 
 if TYPE_CHECKING:
     import asyncio
@@ -98,7 +100,7 @@ async def open_node(settings: Settings, name: str | None = None) -> AsyncIterato
     url = settings.url if name is None else None
     node = get_node(name or settings.node or "", url=url, timeout_s=settings.timeout_s)
     if not node.url.startswith("file:") and not settings.quiet and is_terminal(sys.stderr):
-        click.echo(f"--connecting to [{node.name}]--", err=True)
+        click.echo(f"--connecting to [{one_line(node.name)}]--", err=True)
         if node.insecure:
             click.echo("Warning: the certificate of this node is not checked", err=True)
     async with node:
@@ -227,10 +229,12 @@ def _end_after_grace(status: int) -> None:
 def _log_to_stderr(settings: Settings) -> None:
     import logging
 
+    from joule_cli.cli._log_format import LineFormatter
+
     levels = (logging.WARNING, logging.INFO, logging.DEBUG)
     level = logging.ERROR if settings.quiet else levels[min(settings.verbose, 2)]
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(LineFormatter("%(message)s"))
     logger = logging.getLogger("joule_cli")
     logger.handlers[:] = [handler]
     logger.setLevel(level)
@@ -255,7 +259,9 @@ def guard(program: Callable[[], Any], settings: Settings) -> NoReturn:
         if settings.machine and not isinstance(exc, click.exceptions.NoArgsIsHelpError):
             _report_json("usage_error", exc.format_message(), None, None)
         else:
-            exc.show()
+            shown = io.StringIO()
+            exc.show(shown)
+            click.echo(lines_of(shown.getvalue()), err=True, nl=False)
     except JouleError as exc:
         status = exc.exit_code
         report(exc, settings)
@@ -315,9 +321,9 @@ def report(exc: JouleError, settings: Settings) -> None:
         known["hint"] = _as_sentence(exc.hint) if exc.hint else None
         _report_json(exc.code, exc.message, exc.status, exc.object, known)
         return
-    click.echo(f"Error: {exc.sentence()}", err=True)
+    click.echo(f"Error: {one_line(exc.sentence())}", err=True)
     if exc.hint:
-        click.echo(_as_sentence(exc.hint), err=True)
+        click.echo(lines_of(_as_sentence(exc.hint)), err=True)
 
 
 def _as_sentence(text: str) -> str:
@@ -333,7 +339,7 @@ def report_interruption(message: str, about: str, settings: Settings) -> None:
     if settings.machine:
         _report_json("interrupted", message, None, about)
     elif not settings.quiet:
-        click.echo(message, err=True)
+        click.echo(one_line(message), err=True)
 
 
 def _report(settings: Settings, code: str, message: str, exc: BaseException) -> None:
@@ -342,7 +348,7 @@ def _report(settings: Settings, code: str, message: str, exc: BaseException) -> 
     if settings.machine:
         _report_json(code, message, None, None)
     else:
-        click.echo(f"Error: {message}", err=True)
+        click.echo(f"Error: {one_line(message)}", err=True)
 
 
 def _report_json(
@@ -362,7 +368,7 @@ def _report_json(
 def _print_traceback(exc: BaseException) -> None:
     import traceback
 
-    click.echo("".join(traceback.format_exception(exc)), err=True, nl=False)
+    click.echo(lines_of("".join(traceback.format_exception(exc))), err=True, nl=False)
 
 
 async def for_each(items: Iterable[T], action: Callable[[T], Awaitable[None]]) -> None:

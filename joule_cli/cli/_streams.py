@@ -74,7 +74,7 @@ def one_or_number(streams: Sequence[tuple[str, Any]], kind: str) -> str:
 
 def ask_to_move(streams: Sequence[tuple[str, Any]], kind: str, destination: str | int) -> None:
     """Ask before moving all that a pattern matches; the question names every stream."""
-    listing = "\n".join(f"  {path}" for path, _ in streams)
+    listing = [f"  {path}" for path, _ in streams]
     question = f"Move {len(streams)} {kind} to {destination}?"
     confirm_or_leave(question, details=listing, always=True)
 

@@ -292,7 +292,7 @@ async def _agreed(node: Node, question: str, *, dry_run: bool) -> list[dict[str,
     if dry_run:
         show_doomed(records)
         return None
-    confirm_or_leave(question, details="\n".join(doomed_lines(records)), always=True)
+    confirm_or_leave(question, details=doomed_lines(records), always=True)
     return records
 
 

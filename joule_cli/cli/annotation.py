@@ -30,9 +30,9 @@ from joule_cli.cli._output import (
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._ranges import range_text
 from joule_cli.cli._references import expand_streams
-from joule_cli.cli._render import one_line
 from joule_cli.cli._run import for_each, with_node
 from joule_cli.cli._settings import current
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -204,7 +204,7 @@ async def delete(node: Node, id: tuple[int, ...], dry_run: bool) -> None:
         records = ({**note.to_json(), "stream": path} for path, note in found)
         emit_list(records, [Column("stream"), *COLUMNS])
         return
-    listing = "\n".join(f"  {note.id} {one_line(note.title)} ({path})" for path, note in found)
+    listing = [f"  {note.id} {note.title} ({path})" for path, note in found]
     confirm_or_leave(f"Delete {count_text(len(found), 'annotation')}?", details=listing)
 
     async def delete_one(item: tuple[str, Annotation]) -> None:

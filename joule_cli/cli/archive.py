@@ -22,6 +22,7 @@ from joule_cli.cli._progress import working
 from joule_cli.cli._run import PARTLY_DONE, report, with_node
 from joule_cli.cli._settings import current
 from joule_cli.errors import FormatError, JouleError, NodeUnreachableError
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -58,7 +59,7 @@ def inspect(archive: tuple[Path, ...], streams: bool) -> None:
                 record = {"file": str(path), **opened.summary.to_json()}
                 if people:
                     if len(archive) > 1:
-                        emit_text(f"{path}:")
+                        emit_text(f"{one_line(str(path))}:")
                     _show(opened, streams)
         except FormatError as exc:
             if len(archive) == 1:
@@ -92,8 +93,8 @@ def _show(archive: Archive, streams: bool) -> None:
     ends = [each["end_ts"] for each in everything if isinstance(each.get("end_ts"), int)]
     lines = [
         "========= Source ===========",
-        f"Node:\t{summary.node}",
-        f"Label:\t{summary.name}",
+        f"Node:\t{one_line(str(summary.node))}",
+        f"Label:\t{one_line(str(summary.name))}",
         f"Date:\t{show_time(summary.created_at) or '-'}",
         "",
         "========= Contents ========",
@@ -104,19 +105,19 @@ def _show(archive: Archive, streams: bool) -> None:
     for each in summary.data_streams if streams else ():
         lines += [
             "-------- Data Stream -------",
-            f"Label:     {each.get('source_label')}",
-            f"Path:      {each.get('stream_path')}",
-            f"Layout:    {each.get('stream_layout')}",
-            f"Rows:      {each.get('row_count')}",
-            f"Intervals: {each.get('interval_count')}",
+            one_line(f"Label:     {each.get('source_label')}"),
+            one_line(f"Path:      {each.get('stream_path')}"),
+            one_line(f"Layout:    {each.get('stream_layout')}"),
+            one_line(f"Rows:      {each.get('row_count')}"),
+            one_line(f"Intervals: {each.get('interval_count')}"),
         ]
     for each in summary.event_streams if streams else ():
         lines += [
             "-------- Event Stream ------",
-            f"Label:     {each.get('source_label')}",
-            f"Path:      {each.get('stream_path')}",
-            f"Events:    {each.get('event_count')}",
-            f"Fields:    {', '.join(each.get('event_fields') or {})}",
+            one_line(f"Label:     {each.get('source_label')}"),
+            one_line(f"Path:      {each.get('stream_path')}"),
+            one_line(f"Events:    {each.get('event_count')}"),
+            one_line(f"Fields:    {', '.join(each.get('event_fields') or {})}"),
         ]
     for line in lines:
         emit_text(line)
@@ -197,7 +198,7 @@ async def upload(
                 _delete(each)
                 records[-1]["deleted"] = True
                 if people and not current().quiet:
-                    emit_text(f"{each}: deleted")
+                    emit_text(f"{one_line(str(each))}: deleted")
     if not people:
         columns = [Column(name) for name in ("file", "info", "warnings", "errors")]
         columns += [Column("deleted")] if flush else []
@@ -247,15 +248,16 @@ def _is_archive(path: Path) -> bool:
 def _show_log(path: Path, log: ArchiveLog, details: bool) -> None:
     problems = (("ERRORS", log.errors), ("WARNINGS", log.warnings))
     sections = [*problems, ("INFO", log.info)] if details else problems
+    name = one_line(str(path))
     if not any(messages for _, messages in sections):
-        emit_text(f"{path}: [OK]")
+        emit_text(f"{name}: [OK]")
         return
-    emit_text(f"{path}:" if log.errors else f"{path}: [OK]")
+    emit_text(f"{name}:" if log.errors else f"{name}: [OK]")
     for heading, messages in sections:
         if messages:
             emit_text(f"\t=== {heading} ===")
         for message in messages:
-            emit_text(f"\t{_line(message)}")
+            emit_text(f"\t{one_line(_line(message))}")
 
 
 def _line(message: ArchiveMessage) -> str:

@@ -15,6 +15,7 @@ from joule_cli.cli._run import PARTLY_DONE, with_node
 from joule_cli.cli._secrets import MASK
 from joule_cli.cli._settings import current
 from joule_cli.errors import ApiError, FollowerNotFound
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -50,7 +51,7 @@ async def list_(node: Node, show_secrets: bool) -> None:
         emit_text("This node can control:")
         for each in found:
             key = f"\t{each.key}" if show_secrets else ""
-            emit_text(f"\t{each.name}\t{each.location}{key}")
+            emit_text(f"\t{one_line(each.name)}\t{one_line(each.location)}{key}")
 
 
 def _record(follower: Follower, show_secrets: bool) -> dict[str, Any]:
@@ -125,10 +126,8 @@ async def delete(node: Node, name: str, dry_run: bool) -> None:
     emit_ok(f"Follower [{name}] removed", {"deleted": [name], "also_deleted": lost})
     if lost:
         if not all_of_them:
-            click.echo(
-                f"Error: the node has forgotten other followers as well: {', '.join(lost)}",
-                err=True,
-            )
+            told = f"the node has forgotten other followers as well: {', '.join(lost)}"
+            click.echo(f"Error: {one_line(told)}", err=True)
         raise click.exceptions.Exit(0 if all_of_them else PARTLY_DONE)
 
 

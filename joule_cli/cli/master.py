@@ -22,6 +22,7 @@ from joule_cli.cli._run import with_node
 from joule_cli.cli._secrets import ask_secret, given_openly, read_secret
 from joule_cli.cli._settings import current
 from joule_cli.errors import ApiError, MasterNotFound
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -64,7 +65,7 @@ async def list_(node: Node, kind: str | None) -> None:
             emit_text(f"{heading}:")
             names = [each.name for each in found if each.master_type == _KINDS[name]]
             for each in names or ["[None]"]:
-                emit_text(f"\t{each}")
+                emit_text(f"\t{one_line(each)}")
 
 
 @master.command(
@@ -140,7 +141,7 @@ async def add(
 
 async def _add_user(node: Node, identifier: str, key: str | None) -> None:
     added = await node.master_add("user", identifier, api_key=key)
-    name = (await node.info()).name
+    name = one_line((await node.info()).name)
     value = {"type": added.master_type, "name": added.name, "key": added.key, "url": node.url}
 
     def show() -> None:

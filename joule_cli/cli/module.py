@@ -29,6 +29,7 @@ from joule_cli.errors import (
     TimeFormatError,
     TransferCutError,
 )
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -276,7 +277,8 @@ def overlap(before: list[str], now: list[str]) -> int:
 
 def _print(lines: Iterable[str]) -> None:
     for line in lines:
-        emit_text(line)
+        # what a module prints may be indented with tabs
+        emit_text("\t".join(map(one_line, line.split("\t"))))
     sys.stdout.flush()
 
 

@@ -29,6 +29,7 @@ from joule_cli.cli._run import for_each, is_terminal, open_node, run, with_node
 from joule_cli.cli._secrets import ask_secret, given_openly, read_secret
 from joule_cli.cli._settings import current
 from joule_cli.errors import AuthorizationError, ConfigurationError, JouleError
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -288,7 +289,8 @@ def ping(name: str | None, count: int) -> None:
 
 
 def _pong(record: dict[str, Any]) -> str:
-    return f"{record['name']} at {record['url']} answered in {record['milliseconds']:.1f} ms"
+    name = one_line(record["name"])
+    return f"{name} at {record['url']} answered in {record['milliseconds']:.1f} ms"
 
 
 @node.command("delete", examples=["joule node delete lab"])
@@ -310,7 +312,7 @@ def delete(name: tuple[str, ...], dry_run: bool) -> None:
             [Column("name"), Column("url")],
         )
         return
-    listing = "\n".join(f"  {each}  {known[each].url}" for each in names)
+    listing = [f"  {each}  {known[each].url}" for each in names]
     confirm_or_leave(f"Forget {', '.join(names)}?", details=listing)
 
     async def delete_one(each: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from joule_cli.series.visible import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -67,7 +69,7 @@ def among(name: str, known: Iterable[str], kind: str) -> str:
     names = list(known)
     if not names:
         return f"there are no {kind}"
-    listed = ", ".join(names[:_LISTED])
+    listed = ", ".join(map(one_line, names[:_LISTED]))
     if len(names) > _LISTED:
         listed += f" and {len(names) - _LISTED:,} more"
     near = did_you_mean(name, names)
@@ -78,7 +80,7 @@ def question(names: Sequence[str]) -> str | None:
     """Return ``did you mean a, b or c?`` for names that were found, None without any."""
     if not names:
         return None
-    *others, last = names
+    *others, last = map(one_line, names)
     return f"did you mean {', '.join(others)} or {last}?" if others else f"did you mean {last}?"
 
 

@@ -66,6 +66,22 @@ def test_a_person_is_told_that_commands_use_the_node_now(joule, url):
     assert told not in joule.terminal(*options).out
 
 
+def test_a_node_that_is_served_as_local_gets_no_key(joule):
+    async def start(stack):
+        node = await stack.enter_async_context(EmbeddedNode("lab", joule.folder / "lab.db"))
+        settings = ServerSettings(name="local")
+        return (
+            await stack.enter_async_context(serve(node, keys=peers(node), settings=settings))
+        ).url
+
+    with running(start) as url:
+        refused = authorize(joule, url)
+    assert (refused.status, refused.out) == (1, "")
+    assert "local is always the node in your own file" in refused.err
+    assert not (joule.folder / "config" / "nodes.json").exists()
+    assert "None" in joule.ok("--url", "file:lab.db", "master", "list")
+
+
 def test_another_node_at_the_address_gets_no_key(joule, url):
     joule.ok("--url", f"file:{joule.folder}/other.db", "folder", "create", "/a")
     refused = authorize(joule, url, file="other.db")

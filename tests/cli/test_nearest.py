@@ -160,3 +160,6 @@ def test_files(forked, line, advice):
 def test_a_field_of_a_filter(forked):
     shown = forked("event read /lab/runs --where 'laod > 3'", typed="", env={"TERM": "xterm"})
     assert "/lab/runs declares no laod; did you mean load? The fields are load" in shown.out
+    shown = forked("event read /lab/runs --fields laod", typed="", env={"TERM": "xterm"})
+    assert "/lab/runs declares no laod; did you mean load?" in shown.out
+    assert forked("event read /lab/runs --fields laod").err == ""

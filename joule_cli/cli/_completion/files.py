@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 
 from click.shell_completion import CompletionItem
+
+from joule_cli.series.visible import one_line
 
 #: Types of items that stand for what is on the disk; `suffixes` chooses among files.
 FILE = "file"
 DIRECTORY = "dir"
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-
 
 def moves_cursor(text: str) -> bool:
     """Whether a text has line ends or other characters that a terminal does not print."""
-    return _CONTROL.search(text) is not None
+    return one_line(text) != text
 
 
 def pattern(item: CompletionItem[str]) -> str:

@@ -17,9 +17,9 @@ from joule_cli.cli._output import (
     warn,
 )
 from joule_cli.cli._ranges import range_text
-from joule_cli.cli._render import one_line
 from joule_cli.cli._settings import current
 from joule_cli.cli._transfer import interval_line
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,9 +50,9 @@ def interval_details(intervals: Sequence[Interval]) -> list[str]:
     return lines
 
 
-def emit_plan(record: dict[str, Any], details: str) -> None:
+def emit_plan(record: dict[str, Any], details: Sequence[str]) -> None:
     """Print what a dry run found out."""
-    emit_object(record, lambda: emit_text(details))
+    emit_object(record, lambda: emit_text("\n".join(map(one_line, details))))
 
 
 def emit_result(
@@ -78,5 +78,5 @@ def emit_result(
 
 def _sentence(record: dict[str, Any], intervals: Sequence[Interval]) -> str:
     if not intervals:
-        return f"Nothing to do for {record['destination']}"
-    return f"{record['rows']:,} rows written to {record['destination']}"
+        return f"Nothing to do for {one_line(record['destination'])}"
+    return f"{record['rows']:,} rows written to {one_line(record['destination'])}"

@@ -19,6 +19,7 @@ from joule_cli.ops.live import LiveRows
 from joule_cli.ops.recent import Recent
 from joule_cli.ops.select import Projection, parse_elements
 from joule_cli.series.layout import Layout
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,7 +102,8 @@ class LiveView:
         ends = self._recent.ends
         self.drawn = ends is not None
         if ends is None:
-            return [_render.one_line(self.path), "", self.trouble or "waiting for rows ..."]
+            trouble = one_line(self.trouble)
+            return [one_line(self.path), "", trouble or "waiting for rows ..."]
         first, last = ends
         if self.span is not None:
             first = last - self.span
@@ -113,7 +115,7 @@ class LiveView:
 
         def head(shown: int) -> list[str]:
             if self.trouble:
-                return [_render.cut(self.trouble, columns)]
+                return [_render.cut(one_line(self.trouble), columns)]
             left_out = f"({shown} of {count_text(count, 'element')}, see -i)"
             return heading(curves, columns, left_out if shown < count else "")
 
@@ -197,7 +199,7 @@ async def watch(node: Node, view: LiveView, *, duration_s: float | None, reconne
 def _nothing(view: LiveView, last: int | None) -> str:
     there = "has none" if last is None else f"ends at {show_time(last)}"
     since = bounds_text(view.start, None)
-    return f"{_render.one_line(view.path)}: there are no rows{since}; the stream {there}"
+    return f"{one_line(view.path)}: there are no rows{since}; the stream {there}"
 
 
 def _size() -> tuple[int, int]:

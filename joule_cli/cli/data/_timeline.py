@@ -7,8 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from joule_cli.cli._output import emit_text, show_time
-from joule_cli.cli._render import encodes, one_line, width
+from joule_cli.cli._render import encodes, width
 from joule_cli.cli._run import is_terminal
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

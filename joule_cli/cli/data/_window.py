@@ -9,6 +9,7 @@ from joule_cli.cli._output import count_text, show_time
 from joule_cli.cli._settings import current
 from joule_cli.cli._times import zone
 from joule_cli.cli.data._draw import curve, margin_of, time_axis
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -102,7 +103,7 @@ def draw_curves(curves: Curves, width: int, height: int, style: Style, shown: in
 def heading(curves: Curves, columns: int | None, more: str = "") -> list[str]:
     """Return path and range of a drawing and more, in one line if there is room in the window."""
     first, last = curves.span
-    path = _render.one_line(curves.path)
+    path = one_line(curves.path)
     lines = [path]
     for part in (f"{show_time(first)} to {show_time(last)}", more):
         if part and (columns is None or len(lines[-1]) + 2 + len(part) <= columns):
@@ -147,7 +148,7 @@ def draw_element(
     drawn = curve(curves.points(index), curves.span, width, height, style)
     margin = margin_of(drawn, style)
     axis = time_axis(labels, width - margin - 1, style)
-    name = _render.cut(_render.one_line(f"{element.name}{units}"), width)
+    name = _render.cut(one_line(f"{element.name}{units}"), width)
     lines = [name, *drawn, *(" " * margin + line for line in axis)]
     # the labels alone may be wider than a very narrow window
     return [line[:width] for line in lines]

@@ -29,6 +29,7 @@ from joule_cli.cli._settings import current
 from joule_cli.cli._streams import watched_by_rows
 from joule_cli.cli.data._gaps import GAP_COLUMNS, gap_records
 from joule_cli.series.intervals import gaps
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from typing import Any
@@ -80,7 +81,7 @@ async def consolidate(
         emit_list(await _find_gaps(node, streams, bounds, max_gap), GAP_COLUMNS)
         return
     if any_pattern(stream, streams):
-        listing = "\n".join(f"  {path}" for path, _ in streams)
+        listing = [f"  {path}" for path, _ in streams]
         question = f"Consolidate {len(streams)} streams?"
         confirm_or_leave(question, details=listing, always=True)
     records: list[dict[str, Any]] = []
@@ -103,7 +104,7 @@ async def consolidate(
 
 
 def _tell(path: str | None, joined: int, redecimate: bool) -> None:
-    before = f"{path}: " if path else ""
+    before = f"{one_line(path)}: " if path else ""
     what = f"Consolidated {joined:,} intervals" if joined else "No intervals to consolidate"
     emit_text(f"{before}{what}")
     if redecimate:

@@ -36,6 +36,7 @@ from joule_cli.cli._transfer import (
     read_interval_file,
     watched,
 )
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -157,7 +158,7 @@ async def _copy(
             emit_list(records, [c if c.key != "created" else Column("creates") for c in _COLUMNS])
             return
         if several:
-            listing = "\n".join(f"  {old.path} -> {new.path}" for old, new in places)
+            listing = [f"  {old.path} -> {new.path}" for old, new in places]
             confirm_or_leave(
                 f"Copy {len(places)} streams?",
                 details=listing,
@@ -228,7 +229,7 @@ async def copy_asking(
         with watched("copying") as watch:
             return await copy_stream(old, new, options, watch)
     except UnitsMismatchError as exc:
-        details = "\n".join(f"  {difference}" for difference in exc.differences)
+        details = [f"  {difference}" for difference in exc.differences]
         question = f"The units of {new.path} differ; copy to it all the same?"
         if not confirm(question, details=details, always=True, stdin_is_data=stdin_is_data):
             return None
@@ -265,7 +266,7 @@ def copy_sentence(record: dict[str, Any]) -> str:
         text += ", stream created"
     if "verified_rows" in record:
         text += f", {count_text(record['verified_rows'], 'row')} verified"
-    return f"{record['source']} -> {record['destination']}: {text}"
+    return one_line(f"{record['source']} -> {record['destination']}: {text}")
 
 
 async def _plan(old: Place, new: Place, choices: _Choices) -> dict[str, Any]:

@@ -12,9 +12,9 @@ from joule_cli.cli._options import STREAM, progress_option, safe_options
 from joule_cli.cli._output import emit_ok
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._references import any_pattern, expand_streams
-from joule_cli.cli._render import one_line
 from joule_cli.cli._run import with_node
 from joule_cli.cli._streams import gather_info, one_or_number, watched_by_rows
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,5 +81,5 @@ async def drop_decimations(node: Node, stream: tuple[Ref, ...], dry_run: bool) -
 
 def _ask(question: str, streams: Sequence[tuple[str, DataStream]], *, always: bool) -> None:
     what = one_or_number(streams, "streams")
-    listing = "\n".join(f"  {path}" for path, _ in streams)
+    listing = [f"  {path}" for path, _ in streams]
     confirm_or_leave(f"{question} {what}?", details=listing, always=always)

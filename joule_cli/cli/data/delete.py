@@ -22,11 +22,11 @@ from joule_cli.cli._progress import counted, working
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._ranges import range_text
 from joule_cli.cli._references import any_pattern, expand_streams
-from joule_cli.cli._render import one_line
 from joule_cli.cli._run import for_each, with_node
 from joule_cli.cli._transfer import interval_line, pairs, read_interval_file
 from joule_cli.ops.errors import OperationError
 from joule_cli.series.intervals import Interval, clip, intersection
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -176,7 +176,7 @@ def _ask(doomed: Sequence[_Doomed], *, always: bool, stdin_is_data: bool) -> Non
     where = doomed[0].path if len(doomed) == 1 else f"{len(doomed)} streams"
     confirm_or_leave(
         f"Delete {rows:,} rows of {where}?",
-        details="\n".join(lines),
+        details=lines,
         always=always,
         stdin_is_data=stdin_is_data,
     )

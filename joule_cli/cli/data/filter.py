@@ -215,7 +215,9 @@ async def _plan(
     return options, await plan_filter(old, new, options), in_the_way
 
 
-def _details(old: Place, new: Place, options: FilterOptions, plan: FilterPlan, rows: int) -> str:
+def _details(
+    old: Place, new: Place, options: FilterOptions, plan: FilterPlan, rows: int
+) -> list[str]:
     from joule_cli.series.duration import format_duration
 
     size = options.window
@@ -227,4 +229,4 @@ def _details(old: Place, new: Place, options: FilterOptions, plan: FilterPlan, r
     ]
     if rows:
         lines.append(f"  replaced:    {count_text(rows, 'row')} of the destination")
-    return "\n".join([*lines, *interval_details(plan.intervals)])
+    return [*lines, *interval_details(plan.intervals)]

@@ -174,8 +174,8 @@ def _document(found: _Found, durations: bool) -> str:
 
 
 def _lines(found: _Found, *, gaps: bool, durations: bool) -> None:
-    from joule_cli.cli._render import one_line
     from joule_cli.series.time import format_duration
+    from joule_cli.series.visible import one_line
 
     what = "gaps" if gaps else "intervals"
     for path, parts in found:

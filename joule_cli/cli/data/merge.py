@@ -178,8 +178,8 @@ def _plan_record(target: str, plan: MergePlan) -> dict[str, Any]:
 
 def _plan_details(
     primary: MergeInput, secondaries: list[MergeInput], target: str, plan: MergePlan
-) -> str:
-    lines = [
+) -> list[str]:
+    return [
         f"  primary:     {primary.path}",
         *(f"  secondary:   {each.path}" for each in secondaries),
         f"  destination: {target}{' (new)' if plan.creates else ''}",
@@ -187,4 +187,3 @@ def _plan_details(
         f"  rows:        {plan.rows:,}",
         *interval_details(plan.intervals),
     ]
-    return "\n".join(lines)

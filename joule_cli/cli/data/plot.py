@@ -29,6 +29,7 @@ from joule_cli.cli.data._draw import Style
 from joule_cli.cli.data._input import path_of
 from joule_cli.cli.data._picture.options import picture_options, refuse
 from joule_cli.cli.data._window import draw_all
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,8 +121,7 @@ async def plot(
         _emit_points(found, form)
         return
     nothing = {
-        curves.path: f"{_render.one_line(curves.path)}: "
-        + await no_rows(node, curves.path, *curves.asked)
+        curves.path: f"{one_line(curves.path)}: " + await no_rows(node, curves.path, *curves.asked)
         for curves in found
         if not curves.pieces
     }

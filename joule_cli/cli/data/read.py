@@ -15,7 +15,6 @@ from joule_cli.cli._output import note
 from joule_cli.cli._progress import Progress
 from joule_cli.cli._ranges import no_rows
 from joule_cli.cli._references import find_stream
-from joule_cli.cli._render import one_line
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import DATA_FORMATS, current
 from joule_cli.cli.data._rows import (
@@ -27,6 +26,7 @@ from joule_cli.cli.data._rows import (
     write_options,
 )
 from joule_cli.errors import FormatError, JouleError
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node

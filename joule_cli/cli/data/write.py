@@ -32,7 +32,6 @@ from joule_cli.cli._output import (
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._ranges import bounds_text
 from joule_cli.cli._references import find_stream
-from joule_cli.cli._render import one_line
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._times import read_time
@@ -47,6 +46,7 @@ from joule_cli.cli.data._table import read_options, table_options
 from joule_cli.errors import StreamNotFound
 from joule_cli.model import DataStream, Element
 from joule_cli.model.data_stream import DATATYPES, KEEP_ALL
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -102,16 +102,17 @@ def ongoing_option(command: F) -> F:
     )(command)
 
 
-def tell_unknown_fields(chosen: Chosen, declared: Iterable[str], path: str) -> None:
-    """Tell a person who found nothing which fields were named that the stream does not declare."""
+def tell_unknown_fields(named: Iterable[str], declared: Iterable[str], path: str) -> None:
+    """Tell a person which fields were named that the stream does not declare."""
     known = list(declared)
-    named = dict.fromkeys(condition.key for group in chosen.filter for condition in group)
-    unknown = [field for field in named if field not in known]
+    unknown = [field for field in dict.fromkeys(named) if field not in known]
     if known and unknown:
         from joule_cli.series.nearest import among
+        from joule_cli.series.visible import one_line
 
         for field in unknown:
-            tell_watcher(f"{path} declares no {field}; {among(field, known, 'fields')}")
+            told = f"{one_line(path)} declares no {one_line(field)}"
+            tell_watcher(f"{told}; {among(field, known, 'fields')}")
 
 
 async def resolve_window(

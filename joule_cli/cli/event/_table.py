@@ -9,6 +9,7 @@ from joule_cli.cli._output import output_format, show_time
 from joule_cli.cli._settings import current
 from joule_cli.formats.events import EventWriter
 from joule_cli.formats.events.exact import dumps
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +67,7 @@ class TableEventWriter(EventWriter):
             return
         # the columns of later blocks stand below those of the first
         lines = [headings, *rows] if headings is not None and first else rows
-        cells = [[_render.one_line(cell) or "-" for cell in line] for line in lines]
+        cells = [[one_line(cell) or "-" for cell in line] for line in lines]
         if not cells:
             return
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

@@ -24,6 +24,7 @@ from joule_cli.cli._run import run
 from joule_cli.cli._settings import current
 from joule_cli.cli._transfer import EndRef, open_ends, read_ends, watched
 from joule_cli.cli.event._options import Chosen, filter_options, resolve_window
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -206,7 +207,7 @@ def _ask(present: EventsPresentError) -> Action | None:
         present.hint = _CHOICES
         raise present
     click.echo(
-        f"{present.sentence()}\n"
+        f"{one_line(present.sentence())}\n"
         "  c  cancel\n"
         "  i  ignore them and copy all events\n"
         "  r  replace them\n"
@@ -265,4 +266,4 @@ def copy_sentence(record: dict[str, Any]) -> str:
         text += bounds_text(record.get("start"), record.get("end"))
     if record["created"]:
         text += ", event stream created"
-    return f"{record['source']} -> {record['destination']}: {text}"
+    return one_line(f"{record['source']} -> {record['destination']}: {text}")

@@ -26,6 +26,7 @@ from joule_cli.cli.event._streams import field_text
 from joule_cli.errors import ConflictError, NameTakenError, StreamNotFound
 from joule_cli.model import EventStream
 from joule_cli.series.nearest import among
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -85,7 +86,7 @@ async def create(
     set_given(new, description=description, keep_us=keep_us, chunk_duration_us=chunk_us)
     stored = await _create(node, new, folder, exist_ok=exist_ok)
     at = f"{folder.rstrip('/')}/{name}"
-    emit_ok(f"OK {at} ({stored.id})", {"path": at, **stored.to_json()})
+    emit_ok(f"OK {one_line(at)} ({stored.id})", {"path": at, **stored.to_json()})
 
 
 async def _create(node: Node, new: EventStream, folder: str, *, exist_ok: bool) -> EventStream:

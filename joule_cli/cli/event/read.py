@@ -152,8 +152,10 @@ async def read(
             lasts=file is None or follow,
             endless=follow,
         )
+    named = list(options.select or ())
     if not count and limit != 0:
-        tell_unknown_fields(chosen, model.event_fields, str(path))
+        named += [condition.key for group in chosen.filter for condition in group]
+    tell_unknown_fields(named, model.event_fields, str(path))
     if fail_empty and not count:
         raise NoEventsError(await no_events(node, path, start, end), object=str(path))
 

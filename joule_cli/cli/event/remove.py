@@ -13,10 +13,10 @@ from joule_cli.cli._progress import working
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._ranges import bounds_text, range_text
 from joule_cli.cli._references import expand_event_streams
-from joule_cli.cli._render import one_line
 from joule_cli.cli._run import with_node
 from joule_cli.cli.event._options import Chosen, filter_options, resolve_window
 from joule_cli.ops.errors import OperationError
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -89,7 +89,7 @@ async def remove(
             record["start"], record["end"] = info.start, info.end
             span = range_text(info.start, info.end)
         question = f"Remove {count_text(record['events'], 'event')} of {path}?"
-        confirm_or_leave(question, details="\n".join(_details(record)))
+        confirm_or_leave(question, details=_details(record))
     async with working("removing", record["events"], "events") as bar:
         removed = await node.event_stream_remove(path, start, end, chosen_json)
         bar.advance(removed)

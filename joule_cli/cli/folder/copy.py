@@ -25,6 +25,7 @@ from joule_cli.cli._transfer import EndRef, explain, open_ends, pairs, read_ends
 from joule_cli.cli.data.copy import copy_asking, copy_record, copy_sentence
 from joule_cli.cli.event import copy as event_copy
 from joule_cli.errors import ElementNamesError, TimeFormatError
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -243,7 +244,7 @@ class _Run:
         if result is not None:
             self._succeed(outcome, result)
         elif self.people:
-            emit_text(f"{outcome.source}: cancelled")
+            emit_text(one_line(f"{outcome.source}: cancelled"))
 
     def _succeed(self, outcome: Outcome, result: CopyResult) -> None:
         from joule_cli.ops.streams import Place

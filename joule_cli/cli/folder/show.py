@@ -20,6 +20,7 @@ from joule_cli.cli._output import (
 from joule_cli.cli._references import expand_folders
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -94,7 +95,7 @@ async def list_(
             columns.sort(key=lambda c: c.key != "path")
         emit_list(_records(top, top_path, infos), columns, plain_lines=flat)
     elif not top.children and not top.data_streams and not top.event_streams:
-        emit_text(f"The folder {top_path} is empty.")
+        emit_text(f"The folder {one_line(top_path)} is empty.")
     else:
         from joule_cli.cli import _render
 
@@ -195,7 +196,8 @@ class _Shown:
         self.left = self.settings.limit
 
     def branch(self, top: Folder, path: str, name: str | None = None) -> Branch:
-        from joule_cli.cli._render import Branch, one_line, paint
+        from joule_cli.cli._render import Branch, paint
+        from joule_cli.series.visible import one_line
 
         text = paint(one_line(name if name is not None else path), "bold", self.settings)
         branch = Branch(f"{text} ({top.id})" if self.ids else text)
@@ -221,8 +223,9 @@ class _Shown:
         return self.left >= 0
 
     def _stream(self, stream: DataStream, path: str) -> str:
-        from joule_cli.cli._render import one_line, paint
+        from joule_cli.cli._render import paint
         from joule_cli.cli._streams import status
+        from joule_cli.series.visible import one_line
 
         text = one_line(stream.name)
         if self.layout:
@@ -236,7 +239,8 @@ class _Shown:
         return text + self._held(path)
 
     def _events(self, stream: EventStream, path: str) -> str:
-        from joule_cli.cli._render import one_line, paint
+        from joule_cli.cli._render import paint
+        from joule_cli.series.visible import one_line
 
         text = one_line(stream.name)
         if self.ids:

@@ -22,6 +22,7 @@ from joule_cli.cli._run import with_node
 from joule_cli.errors import ConflictError, NameTakenError, StreamNotFound
 from joule_cli.model import DataStream, Element
 from joule_cli.model.data_stream import DATATYPES, KEEP_ALL
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -93,7 +94,7 @@ async def create(
     folder, new.name = new_place(path)
     stored = await _create(node, new, folder, exist_ok=exist_ok)
     at = f"{folder.rstrip('/')}/{new.name}"
-    emit_ok(f"OK {at} ({stored.id})", {"path": at, **stored.to_json()})
+    emit_ok(f"OK {one_line(at)} ({stored.id})", {"path": at, **stored.to_json()})
 
 
 async def _create(node: Node, new: DataStream, folder: str, *, exist_ok: bool) -> DataStream:

@@ -24,6 +24,7 @@ from joule_cli.cli._references import expand_streams, streams_below
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._streams import gather_info, keep_text, size_text, status, stream_record
+from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -180,7 +181,7 @@ def _show_info(path: str, stream: DataStream, held: DataStreamInfo, notes: Annot
 def _show_curves(stream: DataStream, lines: list[str]) -> None:
     width = max(len(e.name) for e in stream.elements)
     shown = [
-        f"    {_render.one_line(e.name):<{width}}  {line}"
+        f"    {one_line(e.name):<{width}}  {line}"
         for e, line in zip(stream.elements, lines, strict=True)
     ]
     emit_text("\n" + "\n".join(shown))

@@ -23,6 +23,7 @@ from joule_cli.engine.sql.duck import MissingTable, converted_errors
 from joule_cli.engine.sql.pushdown import DATA_DEPENDENT, read_plan
 from joule_cli.engine.sql.table import Counts
 from joule_cli.errors import ApiError, QueryError, TimeFormatError
+from joule_cli.series.visible import one_line
 from joule_cli.series.zones import find_zone
 
 if TYPE_CHECKING:
@@ -326,7 +327,7 @@ def _article(kind: str) -> str:
 def _unknown(name: str, error: QueryError, catalog: Catalog) -> QueryError:
     nearest = catalog.nearest(name)
     advice = (
-        f'Did you mean "{nearest}"?'
+        f'Did you mean "{one_line(nearest)}"?'
         if nearest is not None
         else "The tables are listed by: joule db query --tables"
     )
