@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
+from joule_cli.server.settings import ServerSettings
 from tests.serving import KEY, serve
 
 if TYPE_CHECKING:
@@ -120,6 +121,20 @@ async def test_a_small_body_of_a_stranger_does_not_cost_its_answer(node: Node):
         for _ in range(3):
             async with session.post(f"{served.url}/stream.json", data=b"x" * 1_000_000) as response:
                 assert (response.status, await response.text()) == (403, "403: Forbidden")
+
+
+@pytest.mark.parametrize("name", [b"X-API-KEY: ", b"Cookie: X-API-KEY="])
+@pytest.mark.parametrize("key", [b"\xff\xfe", b"\xed\xa0\x80", b"\xc3", "ü".encode() * 40])
+async def test_bytes_that_are_no_text_are_a_wrong_key(node: Node, name: bytes, key: bytes, caplog):
+    settings = ServerSettings(name="n", importer_key="importer", stop_timeout_s=1)
+    async with serve(node, settings=settings) as served:
+        for path in (b"/archive.json", b"/interface/p0/", b"/version.json"):
+            raw = await Raw.open(served.url)
+            head = b"GET %b HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\n%b%b\r\n\r\n"
+            raw.writer.write(head % (path, name, key))
+            assert await raw.status() in {400, 403}
+            await raw.close()
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 # bodies of clients with a key
