@@ -69,7 +69,11 @@ async def _has_key(request: web.Request, keys: Keys) -> bool:
         return False
     address, wrong_keys = request[CLIENT], request.app[WRONG_KEYS]
     await wrong_keys.wait(address, key)
-    right = key.isascii() and await _is_right(request, keys, key)
+    if not key.isascii():
+        # no key has such letters, and what has them may be no text at all
+        wrong_keys.note(address, key, right=False)
+        return False
+    right = await _is_right(request, keys, key)
     if right or not _is_importers(request, key):
         wrong_keys.note(address, key, right=right)
     return right

@@ -30,7 +30,8 @@ def is_passed_on(request: web.Request) -> bool:
     if over_unix_socket(request):
         return True
     trusted = request.app[SETTINGS].trusted_proxies
-    if not trusted or request.remote is None:
+    if not trusted or not request.remote:
+        # a client that is gone has no address
         return False
     address = ipaddress.ip_address(request.remote.partition("%")[0])
     address = getattr(address, "ipv4_mapped", None) or address

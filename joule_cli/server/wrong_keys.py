@@ -112,7 +112,8 @@ def _network(address: str) -> str:
 
 
 def _digest(key: str) -> bytes:
-    return hashlib.sha256(key.encode()).digest()
+    # a header may have any bytes
+    return hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
 
 
 def _shorten(table: OrderedDict[str, _Guesses] | OrderedDict[tuple[str, bytes], None]) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import pytest
 
+from joule_cli.server.settings import ServerSettings
 from tests.serving import KEY, serve
 
 if TYPE_CHECKING:
@@ -122,6 +123,20 @@ async def test_a_small_body_of_a_stranger_does_not_cost_its_answer(node: Node):
                 assert (response.status, await response.text()) == (403, "403: Forbidden")
 
 
+@pytest.mark.parametrize("name", [b"X-API-KEY: ", b"Cookie: X-API-KEY="])
+@pytest.mark.parametrize("key", [b"\xff\xfe", b"\xed\xa0\x80", b"\xc3", "ü".encode() * 40])
+async def test_bytes_that_are_no_text_are_a_wrong_key(node: Node, name: bytes, key: bytes, caplog):
+    settings = ServerSettings(name="n", importer_key="importer", stop_timeout_s=1)
+    async with serve(node, settings=settings) as served:
+        for path in (b"/archive.json", b"/interface/p0/", b"/version.json"):
+            raw = await Raw.open(served.url)
+            head = b"GET %b HTTP/1.1\r\nHost: x\r\nOrigin: http://x\r\n%b%b\r\n\r\n"
+            raw.writer.write(head % (path, name, key))
+            assert await raw.status() in {400, 403}
+            await raw.close()
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 # bodies of clients with a key
 
 
@@ -138,18 +153,23 @@ async def test_sizes_count_after_unpacking(node: Node, unpacked: list[int]):
                 assert await response.text() == "400: Invalid request: specify id"
 
 
+PACKED = gzip.compress(b"{}", mtime=0)
+
+
 @pytest.mark.parametrize(
     ("coding", "body", "status"),
     [
-        ("gzip", gzip.compress(b"{}")[:-3], 400),
-        ("gzip", gzip.compress(b"{}") + b"x", 400),
+        ("gzip", PACKED[:-3], 400),
+        ("gzip", PACKED + b"x", 400),
+        ("gzip", gzip.compress(b"", mtime=0) * 200 + PACKED, 400),
         ("gzip", b"nothing of the kind", 400),
         ("deflate", zlib.compress(b"{}")[:-1], 400),
         ("br", b"\x0b\x00\x80{}\x03", 415),
         ("zstd", b"{}", 415),
-        ("gzip, gzip", gzip.compress(gzip.compress(b"{}")), 415),
+        ("gzip, gzip", gzip.compress(PACKED, mtime=0), 415),
         ("x", b"{}", 415),
     ],
+    ids=["cut", "garbage", "members", "text", "deflate", "br", "zstd", "twice", "unknown"],
 )
 async def test_bodies_that_cannot_be_unpacked(node: Node, coding: str, body: bytes, status: int):
     headers = {"Content-Type": "application/json", "Content-Encoding": coding, "X-API-KEY": KEY}
