@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow as pa
 from joule_cli.errors import FormatError
 from joule_cli.formats.arrow_head import KEY
 from joule_cli.formats.containers.arrow_cells import arrow_errors
+from joule_cli.formats.containers.arrow_size import StreamWatch, check_file
 from joule_cli.formats.containers.arrow_table import ArrowTable, Raw
 from joule_cli.formats.source import ByteSource, open_source
 
@@ -64,12 +66,15 @@ class ArrowContainer(ArrowTable):
             if is_file and isinstance(place, str | os.PathLike) and not self._source.compressed:
                 self._source.close()
                 self._source = None
+                with Path(place).open("rb") as raw:
+                    check_file(raw, _FILE_HEAD, self.name)
                 self._file = self._open_file(os.fspath(place))
                 schema = self._file.schema
             else:
                 self._pulled = _Pulled(self._source)
                 if is_file:
                     self._pulled.read(_FILE_HEAD)
+                self._pulled.watch = StreamWatch(self.name)
                 self._stream = pa.ipc.open_stream(self._pulled)
                 schema = self._stream.schema
         self._set_up(schema, schema.metadata)
@@ -171,6 +176,7 @@ class _Pulled:
         self._rest = memoryview(b"")
         self._at = 0
         self.tail = b""
+        self.watch: StreamWatch | None = None
 
     def read(self, size: int = -1) -> bytes:
         """Return `size` bytes, fewer only at the end."""
@@ -185,6 +191,8 @@ class _Pulled:
             parts.append(part)
             size -= len(part) if size > 0 else 0
         data = b"".join(parts)
+        if self.watch is not None:
+            self.watch(data)
         self._at += len(data)
         if data:
             self.tail = (self.tail + data[-len(_STREAM_END) :])[-len(_STREAM_END) :]

@@ -75,11 +75,14 @@ class ArrowTable(Container):
             heading(field, (elements[field.name].units or "") if field.name in elements else "")
             for field in schema
         ]
-        self._chosen: Collection[int] = range(len(self.columns))
+        self.choose(range(len(self.columns)))
 
     def choose(self, columns: Collection[int], exact: Collection[int] = ()) -> None:
-        """Load these columns only."""
-        self._chosen = sorted(set(columns))
+        """Load these columns only, and never those that can be neither times nor values."""
+        self._chosen: Collection[int] = sorted(
+            at for at in set(columns) if self.columns[at].kind != "other"
+        )
+        self._named = [at for at in set(columns) if self.columns[at].kind == "other"]
 
     def sample(self) -> Batch:
         """Return the first rows; docstring of `Container.sample` applies."""
@@ -114,6 +117,9 @@ class ArrowTable(Container):
         whole = batch.num_columns == len(self.columns)
         with arrow_errors(self.name):
             for at in columns:
+                if self.columns[at].kind == "other":
+                    cells[at] = [str(self.schema.types[at])[:40]] * batch.num_rows
+                    continue
                 found = at if whole else batch.schema.get_field_index(self._names[at])
                 cells[at] = cells_of(batch.column(found))
         return cells
@@ -131,7 +137,9 @@ class ArrowTable(Container):
                 if begin in breaks and done + begin:
                     yield None
                 part = raw.columns.slice(begin, end - begin)
-                batch = Batch(end - begin, self._cells(part, self._chosen), done + begin + 1)
+                batch = Batch(
+                    end - begin, self._cells(part, [*self._chosen, *self._named]), done + begin + 1
+                )
                 if reached is not None:
                     self._share = before + (reached - before) * end / size
                 yield batch
@@ -145,7 +153,7 @@ class ArrowTable(Container):
 
     def _last_of(self, batch: pa.RecordBatch, number: int = 0) -> Batch:
         row = batch.slice(batch.num_rows - 1)
-        return Batch(1, self._cells(row, self._chosen), number)
+        return Batch(1, self._cells(row, [*self._chosen, *self._named]), number)
 
 
 def own_rows(table: ArrowTable, layout: Layout, order: Sequence[int]) -> Iterator[Rows | None]:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from joule_cli.errors import FormatError
 from joule_cli.formats.containers.arrow_cells import arrow_errors, is_text
+from joule_cli.formats.containers.arrow_size import check_ratio
 from joule_cli.formats.containers.arrow_table import ArrowTable, Raw
 from joule_cli.formats.hdf5_common import chunk_rows
 from joule_cli.formats.seekable import check_seekable
@@ -54,11 +55,21 @@ class ParquetContainer(ArrowTable):
             self._file = self._opened([])
             schema, metadata = self._file.schema_arrow, self._file.metadata.metadata
         self._set_up(schema, metadata)
+        with arrow_errors(self.name):
+            self._check_size()
         texts = [field.name for field in schema if is_text(field.type)]
         if texts:
             # one text that many rows refer to is not copied for each of them
             with arrow_errors(self.name):
                 self._file = self._opened(texts)
+
+    def _check_size(self) -> None:
+        """Refuse groups of rows that unpack to far more than the file has."""
+        # what is said about each column is not looked at: pyarrow aborts over damaged ones
+        metadata, packed = self._file.metadata, self._source.size()
+        for group in range(metadata.num_row_groups):
+            unpacked = metadata.row_group(group).total_byte_size
+            check_ratio(unpacked, packed, f"group {group + 1} of the rows", self.name)
 
     def _opened(self, texts: list[str]) -> pq.ParquetFile:
         self._source.seek(0)
@@ -90,7 +101,8 @@ class ParquetContainer(ArrowTable):
         names = self._names
         if len(self._chosen) == len(names) or len(set(names)) < len(names):
             return None
-        return [names[at] for at in self._chosen]
+        # without any there would be no rows
+        return [names[at] for at in self._chosen] or names[:1]
 
     def last(self) -> Batch | None:
         """Return the last row, for which the last row group is read."""

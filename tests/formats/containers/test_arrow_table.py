@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import threading
 from datetime import date, datetime, time, timedelta
@@ -40,13 +41,15 @@ def opened(path, **given):
     return kept(CONTAINERS[path.name](path, options(**given)))
 
 
-def foreign(path, table, rows=None):
+def foreign(path, table, rows=None, compression=None):
     """Writes a file as other programs do."""
     if path.suffix == ".parquet":
-        pq.write_table(table, path, row_group_size=rows)
+        given = {"compression": compression, "use_dictionary": False} if compression else {}
+        pq.write_table(table, path, row_group_size=rows, **given)
         return path
     create = pa.ipc.new_file if path.suffix == ".arrow" else pa.ipc.new_stream
-    with create(str(path), table.schema) as writer:
+    given = pa.ipc.IpcWriteOptions(compression=compression)
+    with create(str(path), table.schema, options=given) as writer:
         for batch in table.to_batches(max_chunksize=rows):
             writer.write_batch(batch)
     return path
@@ -237,6 +240,43 @@ def test_an_open_file_stays_open(path):
     with path.open("rb") as file:
         assert read(CONTAINERS[path.name](file, options())) == [[1], [2]]
         assert not file.closed
+
+
+@pytest.mark.parametrize("compressed", [None, "zstd", "lz4"])
+def test_what_unpacks_to_far_more_than_its_size_is_refused(path, monkeypatch, compressed):
+    monkeypatch.setattr("joule_cli.formats.containers.arrow_size.MOST_BYTES", 1 << 16)
+    table = pa.table({"t": np.zeros(40_000), "d": pa.array(["x"] * 40_000).dictionary_encode()})
+    foreign(path, table, compression=compressed)
+    for place in (path, io.BytesIO(path.read_bytes())):
+
+        def act(place=place):
+            return read(kept(CONTAINERS[path.name](place, options())))
+
+        if compressed is None:
+            assert len(act()) == 40_000
+        else:
+            assert "would unpack from" in failure(act)
+
+
+@pytest.mark.parametrize("compressed", ["zstd", "lz4"])
+def test_sizes_that_a_file_only_claims_are_refused(path, compressed):
+    if path.suffix == ".parquet":
+        pytest.skip("of Parquet the sizes that its index tells are looked at")
+    foreign(path, pa.table({"t": np.arange(1000.0) % 7}), compression=compressed)
+    content = path.read_bytes()
+    assert content.count((8000).to_bytes(8, "little")) == 1
+    path.write_bytes(content.replace((8000).to_bytes(8, "little"), (1 << 40).to_bytes(8, "little")))
+    assert "would unpack from" in failure(lambda: read(opened(path)))
+
+
+def test_nested_columns_are_not_loaded(path):
+    table = pa.table({"l": [[1], [2]], "t": [1, 2], "s": [{"a": 1}, {"a": 2}]})
+    container = opened(foreign(path, table))
+    assert [c.kind for c in container.columns] == ["other", "number", "other"]
+    assert [row[1] for row in read(container)] == [1, 2]
+    assert read(opened(path), [1]) == [[1], [2]]
+    container = opened(foreign(path, table.select(["l"])))
+    assert len(read(container)) == 2
 
 
 def test_what_is_no_such_file(path):
