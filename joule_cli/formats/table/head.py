@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from joule_cli.errors import ElementNamesError, FormatError, LayoutMismatchError
+from joule_cli.errors import ElementNamesError, FormatError
 from joule_cli.formats.base import StreamHead
 from joule_cli.formats.table.columns import Chooser
 from joule_cli.formats.table.forms import PartsForm
@@ -207,10 +207,11 @@ class Interpretation:
             return
         unnamed = not any(self.container.columns[at].name for at in columns.values)
         if unnamed and len(names) != len(wanted):
-            raise LayoutMismatchError(
-                f"the file has {len(names)} columns of values without names, the stream "
-                f"{len(wanted)} elements: {', '.join(wanted)}",
-                object=self.container.name,
+            count = f"{len(wanted)} element{'' if len(wanted) == 1 else 's'}"
+            raise FormatError(
+                f"the file has {len(names)} columns of values without names, the stream {count}: "
+                f"{', '.join(wanted)}",
+                file=self.container.name,
                 hint="use --use-columns to choose the columns by their index",
             )
         try:

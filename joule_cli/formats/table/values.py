@@ -243,7 +243,7 @@ class ValueColumn:
 
     def _with_gaps(self, cells: list[Any]) -> Numbers | None:
         """Read texts of which some stand for missing values."""
-        if type(cells[0]) is not str:
+        if set(map(type, cells)) != {str}:
             return None
         words = self._missing.words
         joined = "".join(cells)
