@@ -15,9 +15,13 @@ from joule_cli.formats.base import Place, StreamHead, WriteOptions, Writer
 from joule_cli.formats.table.options import CONTAINER_OPTIONS, ReadOptions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from joule_cli.formats.containers.base import Container
     from joule_cli.formats.source import ByteSource
     from joule_cli.formats.table.reader import TableReader
+
+    Opener = Callable[[Place | ByteSource, ReadOptions], Container]
 
 #: What the files of binary formats begin with.
 _MAGICS = {
@@ -279,8 +283,18 @@ def open_named_reader(
     return TableReader(container, options, reopen), name
 
 
-def open_container(place: Place, format: str | None, options: ReadOptions) -> tuple[Container, str]:
+def open_container(
+    place: Place,
+    format: str | None,
+    options: ReadOptions,
+    kinds: Mapping[str, Opener] | None = None,
+) -> tuple[Container, str]:
     """Open a file as a table; docstring of `open_reader` applies.
+
+    Parameters
+    ----------
+    kinds
+        What opens a format in place of the container of rows; text may then be empty.
 
     Returns
     -------
@@ -288,24 +302,24 @@ def open_container(place: Place, format: str | None, options: ReadOptions) -> tu
         The table, and the name of its format.
     """
     if format is not None:
-        return _contain(format, place, options), format
+        return _contain(format, place, options, kinds), format
     if isinstance(place, str | os.PathLike):
         name = _told(_head_of(place), os.fspath(place)) or format_of(place)
         if name is not None:
-            return _contain(name, place, options), name
+            return _contain(name, place, options, kinds), name
     from joule_cli.formats.source import ByteSource
 
-    source = ByteSource(place, options.encoding)
+    source = ByteSource(place, options.encoding, may_be_empty=kinds is not None)
     try:
         name = sniff(source)
         if not FORMATS[name].seeks:
-            return _contain(name, source, options), name
+            return _contain(name, source, options, kinds), name
     except BaseException:
         source.close()
         raise
     source.close()
     if isinstance(place, str | os.PathLike):
-        return _contain(name, place, options), name
+        return _contain(name, place, options, kinds), name
     # its first bytes are read already
     raise FormatError(
         f"{FORMATS[name].title} can only be read from a file, not from a pipe",
@@ -349,7 +363,12 @@ def _told(head: bytes, name: str) -> str | None:
     return None
 
 
-def _contain(name: str, place: Place | ByteSource, options: ReadOptions) -> Container:
+def _contain(
+    name: str,
+    place: Place | ByteSource,
+    options: ReadOptions,
+    kinds: Mapping[str, Opener] | None = None,
+) -> Container:
     found = _format(name)
     for field, option in CONTAINER_OPTIONS.items():
         if field not in found.takes and getattr(options, field) is not None:
@@ -357,6 +376,8 @@ def _contain(name: str, place: Place | ByteSource, options: ReadOptions) -> Cont
                 f"{option} is not for {found.title or found.name} files",
                 file=getattr(place, "name", None) if not isinstance(place, str) else place,
             )
+    if kinds is not None and name in kinds:
+        return kinds[name](place, options)
     container: Container = _load(found, found.container)(place, options)
     return container
 
@@ -410,9 +431,11 @@ def sniff(source: ByteSource) -> str:
         try:
             value = orjson.loads(line)
         except orjson.JSONDecodeError:
-            return "json"
+            # a bad first line of many, or a document over several lines
+            return "jsonl" if line.startswith(b"{") and line.endswith(b"}") else "json"
         if isinstance(value, dict):
-            return "json" if "data" in value and "timestamp" not in value else "jsonl"
+            has_time = not value.keys().isdisjoint(("timestamp", "start_time", "start"))
+            return "json" if "data" in value and not has_time else "jsonl"
         if isinstance(value, list) and value and isinstance(value[0], list | dict):
             return "json"
         return "jsonl"

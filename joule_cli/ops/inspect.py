@@ -163,7 +163,7 @@ def _view(reader: TableReader) -> Inspection:
         time_format=times.form.option if times is not None else "",
         zone=str(view.tz) if times is not None and times.form.local else "",
         zone_told=view.zone_told,
-        delimiter=getattr(container, "delimiter", None),
+        delimiter=container.delimiter,
         decimal=view.marks.decimal,
         thousands=view.marks.thousands,
         tally=reader.tally,

@@ -202,6 +202,8 @@ class Container(ABC):
     warnings: list[str]
     #: What belongs before rejected rows that are kept in a file, such as the header.
     heading: str = ""
+    #: What separates cells of text, empty for blanks; `None` where cells have types.
+    delimiter: str | None = None
     #: The batches are small and come without waiting: the rows of several are given together.
     small_batches: bool = False
 

@@ -43,6 +43,7 @@ class DelimitedContainer(Container):
 
     kind = "text"
     unit: Literal["line", "row"] = "line"
+    delimiter: str = ""
     delimiters: Sequence[str] = DELIMITERS
 
     def __init__(self, place: Place | ByteSource, options: ReadOptions) -> None:

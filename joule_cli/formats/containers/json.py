@@ -53,7 +53,7 @@ def open_json(place: Place | ByteSource, options: ReadOptions) -> Container:
     """
     source = open_source(place, options.encoding)
     try:
-        if _has_lines(source):
+        if has_lines(source):
             return JsonlContainer(source, options)
         return JsonContainer(source, options)
     except BaseException:
@@ -61,7 +61,7 @@ def open_json(place: Place | ByteSource, options: ReadOptions) -> Container:
         raise
 
 
-def _has_lines(source: ByteSource) -> bool:
+def has_lines(source: ByteSource) -> bool:
     """Tell whether the first line is whole, and another follows."""
     while True:
         line, end, rest = source.peek().lstrip().partition(b"\n")
@@ -91,6 +91,7 @@ class JsonContainer(Container):
     """
 
     kind = "JSON"
+    rows_type: type[JsonRows] = JsonRows
 
     def __init__(self, place: Place | ByteSource, options: ReadOptions) -> None:
         self._source = open_source(place, options.encoding)
@@ -129,7 +130,7 @@ class JsonContainer(Container):
             raise self._error("not JSON: expected an object or an array")
         names: Sequence[str] | None = None
         if top is None:
-            whole, names = document_rows(self._whole(), self._wanted, self.name)
+            whole, names = self._rows_of_document()
             self._pieces = self._in_memory(whole)
         else:
             self._pieces = self._streamed()
@@ -141,7 +142,7 @@ class JsonContainer(Container):
             rows += _items_of(piece)[:SAMPLE_ROWS]
             if len(rows) >= SAMPLE_ROWS or (self.share is None and any(rows)):
                 break
-        self._rows = JsonRows(rows, names)
+        self._rows = self.rows_type(rows, names)
         if top:
             self.told = self._tell(top)
         if self._series:
@@ -255,6 +256,10 @@ class JsonContainer(Container):
                 file=self.name,
             )
         return self._buffer
+
+    def _rows_of_document(self) -> tuple[list[Any], Sequence[str] | None]:
+        """Return the rows of a document that is no list of them, and the names of their cells."""
+        return document_rows(self._whole(), self._wanted, self.name)
 
     def _in_memory(self, rows: list[Any]) -> Iterator[_Piece]:
         self._buffer = b""

@@ -27,6 +27,7 @@ class JsonlContainer(Container):
 
     kind = "JSON lines"
     unit = "line"
+    rows_type: type[JsonRows] = JsonRows
 
     def __init__(self, place: Place | ByteSource, options: ReadOptions) -> None:
         self._source = open_source(place, options.encoding)
@@ -63,7 +64,7 @@ class JsonlContainer(Container):
         self._lines.put_back(looked_at)
         if bad is not None and not any(type(row) in (dict, list) for row in rows):
             raise bad
-        self._rows = JsonRows(rows)
+        self._rows = self.rows_type(rows)
         self.columns = self._rows.columns
         self._sample = self._rows.sample(rows)
 
@@ -86,8 +87,7 @@ class JsonlContainer(Container):
                 numbers = range(line, line + piece.count(b"\n"))
                 line = numbers.stop
                 yield from self._piece(piece, numbers)
-        if self._lines.unterminated:
-            self.warnings.append("the last line has no line end, the file may be cut")
+        # a last line without a line end is whole, since a part of it would be no JSON
 
     def _piece(self, piece: bytes, numbers: range) -> Iterator[Batch | None]:
         split: list[bytes] = []

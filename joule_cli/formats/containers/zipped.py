@@ -17,10 +17,11 @@ from joule_cli.formats.containers.foreign import foreign_zip
 from joule_cli.formats.seekable import check_seekable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from joule_cli.formats.base import Place
     from joule_cli.formats.containers.base import Batch
+    from joule_cli.formats.registry import Opener
     from joule_cli.formats.table.options import ReadOptions
 
 _ERRORS: Final = (
@@ -31,8 +32,15 @@ _MOST_BYTES: Final = 1 << 34
 _BLOCK_BYTES: Final = 1 << 20
 
 
-def open_zip(place: Place, options: ReadOptions) -> Container:
+def open_zip(
+    place: Place, options: ReadOptions, kinds: Mapping[str, Opener] | None = None
+) -> Container:
     """Open the only file in an archive as a table.
+
+    Parameters
+    ----------
+    kinds
+        As in `joule_cli.formats.registry.open_container`.
 
     Raises
     ------
@@ -49,13 +57,19 @@ def open_zip(place: Place, options: ReadOptions) -> Container:
     except _ERRORS as exc:
         raise FormatError("the file is no zip archive, or cut", file=name) from exc
     try:
-        return _open(packed, place, name, options)
+        return _open(packed, place, name, options, kinds)
     except BaseException:
         packed.close()
         raise
 
 
-def _open(packed: zipfile.ZipFile, place: Place, name: str, options: ReadOptions) -> Container:
+def _open(
+    packed: zipfile.ZipFile,
+    place: Place,
+    name: str,
+    options: ReadOptions,
+    kinds: Mapping[str, Opener] | None,
+) -> Container:
     from joule_cli.formats.registry import FORMATS, format_of, open_container
 
     members = [member for member in packed.infolist() if not _is_noise(member)]
@@ -87,7 +101,7 @@ def _open(packed: zipfile.ZipFile, place: Place, name: str, options: ReadOptions
     if kind is not None and FORMATS[kind].seeks:
         stream = _unpacked(stream, member.file_size, name)
     try:
-        container, _ = open_container(stream, kind, options)
+        container, _ = open_container(stream, kind, options, kinds)
     except BaseException:
         stream.close()
         raise
@@ -109,6 +123,7 @@ class ZippedContainer(Container):
         self.notes = container.notes
         self.warnings = container.warnings
         self.heading = container.heading
+        self.delimiter = container.delimiter
 
     def sample(self) -> Batch:
         """Return the first rows; docstring of `Container.sample` applies."""

@@ -1,13 +1,8 @@
 """Files of events: CSV, TSV, JSON and JSON lines, streaming, without nodes or event loops."""
 
-from joule_cli.formats.events.base import (
-    EventBlock,
-    EventReader,
-    EventReadOptions,
-    EventWriteOptions,
-    EventWriter,
-)
+from joule_cli.formats.events.base import EventWriteOptions, EventWriter
 from joule_cli.formats.events.fields import Fields
+from joule_cli.formats.events.reader import EventBlock, EventReader, EventReadOptions
 from joule_cli.formats.events.registry import (
     EVENT_FORMATS,
     open_event_reader,

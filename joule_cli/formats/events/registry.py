@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import TYPE_CHECKING, Any
-
-import orjson
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from joule_cli.errors import FormatError
 from joule_cli.formats.base import Place, place_name
-from joule_cli.formats.events.base import (
-    EventReader,
-    EventReadOptions,
-    EventWriteOptions,
-    EventWriter,
-)
-from joule_cli.formats.registry import first_line, format_of
-from joule_cli.formats.source import ByteSource
+from joule_cli.formats.events.base import EventWriteOptions, EventWriter
+from joule_cli.formats.registry import format_of, open_container
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_HERE = "joule_cli.formats.events"
-_CLASSES: Mapping[str, tuple[str, str]] = {
-    "csv": ("csv", "CsvEvent"),
-    "tsv": ("csv", "TsvEvent"),
-    "json": ("json", "JsonEvent"),
-    "jsonl": ("jsonl", "JsonlEvent"),
+    from joule_cli.formats.containers.base import Container
+    from joule_cli.formats.events.reader import EventReader, EventReadOptions
+
+_WRITERS: Mapping[str, str] = {
+    "csv": "csv_writer:CsvEventWriter",
+    "tsv": "csv_writer:TsvEventWriter",
+    "json": "json_writer:JsonEventWriter",
+    "jsonl": "json_writer:JsonlEventWriter",
 }
-#: Names of the formats.
-EVENT_FORMATS = tuple(_CLASSES)
+#: Names of the formats in which events are written.
+EVENT_FORMATS = tuple(_WRITERS)
 
 
 def open_event_reader(
@@ -43,27 +38,28 @@ def open_event_reader(
     place
         A file name or an open binary file. Compression is recognised by the first bytes.
     format
-        One of `EVENT_FORMATS`; `None` takes the suffix, else looks at the first line.
+        One of `joule_cli.formats.registry.FORMATS`; `None` takes the suffix, else looks at the
+        first bytes.
 
     Raises
     ------
     FormatError
-        The file cannot be opened or does not begin as its format demands; it may be empty.
+        The file cannot be opened, holds no events, or the options do not fit it; it may be empty.
+    MissingExtraError
+        The format needs a package that is not installed.
     """
+    from joule_cli.formats.events.containers import CONTAINERS
+    from joule_cli.formats.events.reader import EventReader, EventReadOptions
+
     options = options or EventReadOptions()
-    name = format
-    if name is None and isinstance(place, str | os.PathLike):
-        name = format_of(place)
-    if name in {"text", "hdf5"} and format is None:
-        # the suffix says nothing about events
-        name = None
-    source = ByteSource(place, options.encoding, may_be_empty=True)
-    try:
-        reader: EventReader = _load(name or _sniff(source), "Reader")(source, options)
-    except BaseException:
-        source.close()
-        raise
-    return reader
+    container, name = open_container(place, format, options, CONTAINERS)
+    reopen = None
+    if isinstance(place, str | os.PathLike) and Path(place).is_file():
+
+        def reopen() -> Container:
+            return open_container(place, name, options, CONTAINERS)[0]
+
+    return EventReader(container, options, reopen)
 
 
 def open_event_writer(
@@ -90,27 +86,10 @@ def open_event_writer(
                 f"events have no format {format}, only {', '.join(EVENT_FORMATS)}",
                 file=place_name(place),
             )
-    writer: EventWriter = _load(format or "jsonl", "Writer")(place, options or EventWriteOptions())
-    return writer
-
-
-def _load(name: str, kind: str) -> Any:
-    if name not in _CLASSES:
+    name = format or "jsonl"
+    if name not in _WRITERS:
         raise FormatError(f"events have no format {name!r}, only {', '.join(EVENT_FORMATS)}")
-    module, prefix = _CLASSES[name]
-    return getattr(importlib.import_module(f"{_HERE}.{module}"), prefix + kind)
-
-
-def _sniff(source: ByteSource) -> str:
-    """Tell the format from the first line that is no comment."""
-    line = first_line(source)
-    if line.startswith(b"["):
-        return "json"
-    if not line.startswith(b"{"):
-        return "csv" if line else "jsonl"
-    try:
-        orjson.loads(line)
-    except orjson.JSONDecodeError:
-        # one event over several lines; a bad first line of many is told from it by the next one
-        return "jsonl" if line.endswith(b"}") else "json"
-    return "jsonl"
+    module, _, kind = _WRITERS[name].partition(":")
+    loaded = importlib.import_module(f"joule_cli.formats.events.{module}")
+    writer: EventWriter = getattr(loaded, kind)(place, options or EventWriteOptions())
+    return writer

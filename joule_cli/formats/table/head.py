@@ -14,10 +14,10 @@ from joule_cli.formats.base import StreamHead
 from joule_cli.formats.table.columns import Chooser
 from joule_cli.formats.table.forms import PartsForm
 from joule_cli.formats.table.marks import settle_marks
-from joule_cli.formats.table.names import NAME_WITH_UNITS, without_units, zone_in_name
+from joule_cli.formats.table.names import NAME_WITH_UNITS, without_units
 from joule_cli.formats.table.parsing import BatchParser
 from joule_cli.formats.table.settle import settle
-from joule_cli.formats.table.times import TimeColumn, joined, with_point
+from joule_cli.formats.table.times import TimeColumn, all_texts, joined, with_point, zone_of
 from joule_cli.formats.table.values import MissingValues, ValueColumn, common_units
 from joule_cli.model.data_stream import DATATYPES, Element
 from joule_cli.series.element_names import match
@@ -25,7 +25,6 @@ from joule_cli.series.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-    from datetime import tzinfo
 
     from joule_cli.formats.containers.base import Batch, Cells, Container
     from joule_cli.formats.table.options import ReadOptions
@@ -63,7 +62,8 @@ class Interpretation:
         chooser = Chooser(container, self.sample, options, self.missing, self.is_number)
         self.columns = chooser.choose()
         self.series_labels = chooser.series_labels(self.columns)
-        self.tz, self.zone_told = self._zone()
+        names = [container.columns[at].name for at in self.columns.times]
+        self.tz, self.zone_told = zone_of(names, options)
         self.times = self._time_column() if self.columns.times else None
         self._units = {at: self._units_of(at) for at in self.columns.values}
         self._arrange()
@@ -127,18 +127,6 @@ class Interpretation:
             return bool(common_units([cell], self.missing)) and len(cell) <= _LONGEST_WITH_UNITS
         return "_" not in text
 
-    def _zone(self) -> tuple[tzinfo, str | None]:
-        """Return the zone of times that name none, and what the file says about it."""
-        names = [self.container.columns[at].name for at in self.columns.times]
-        told = next((zone for name in names if (zone := zone_in_name(name))), None)
-        if self.options.tz is not None:
-            return self.options.tz, told
-        if told is None:
-            return self.options.local, None
-        from joule_cli.series.zones import find_zone
-
-        return find_zone(told) or self.options.local, told
-
     def _time_column(self) -> TimeColumn:
         columns, options = self.columns, self.options
         if columns.parts:
@@ -165,23 +153,8 @@ class Interpretation:
 
     @property
     def _survey(self) -> Callable[[], Iterable[str]] | None:
-        return None if self._reopen is None else self._all_times
-
-    def _all_times(self) -> Iterable[str]:
-        """Give the times of the whole file as text."""
-        assert self._reopen is not None
-        container = self._reopen()
-        positions = self.columns.times
-        container.choose(positions, positions)
-        try:
-            for batch in container.batches():
-                for part in () if batch is None else (batch, batch.odd_rows):
-                    if part is not None and part.size:
-                        columns = [part.column(at) for at in positions]
-                        cells = columns[0] if len(columns) == 1 else joined(columns)
-                        yield from (str(cell) for cell in cells)
-        finally:
-            container.close()
+        reopen = self._reopen
+        return None if reopen is None else lambda: all_texts(reopen(), [self.columns.times])
 
     def _units_of(self, at: int) -> str:
         """Return the units of a column: of its heading, its name or its cells."""

@@ -39,7 +39,7 @@ def settle_marks(
         raise FormatError("--decimal and --thousands cannot be the same", file=container.name)
     if decimal is not None or thousands is not None:
         return Marks(decimal or ("," if thousands == "." else "."), thousands or "")
-    delimiter = getattr(container, "delimiter", None)
+    delimiter = container.delimiter
     if delimiter not in {";", "\t", ""}:
         return Marks()
     numbers = []

@@ -11,14 +11,15 @@ import numpy.typing as npt
 from joule_cli.formats.numbers import shorten
 from joule_cli.formats.table.dates import DAY_US
 from joule_cli.formats.table.forms import Form, NumberForm, PartsForm
+from joule_cli.formats.table.names import zone_in_name
 from joule_cli.formats.table.problems import Problems, Reason
 from joule_cli.formats.table.settle import EARLIEST_NS, LATEST_NS
 from joule_cli.series.time_output import format_time
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from joule_cli.formats.containers.base import Batch, Cells
+    from joule_cli.formats.containers.base import Batch, Cells, Container
     from joule_cli.formats.table.options import ReadOptions
 
 Stamps = npt.NDArray[np.int64]
@@ -133,6 +134,32 @@ class TimeColumn:
 def with_point(cell: Any) -> Any:
     """Write a number of seconds with a decimal point."""
     return cell.replace(",", ".") if isinstance(cell, str) and cell.count(",") == 1 else cell
+
+
+def zone_of(names: Iterable[str], options: ReadOptions) -> tuple[tzinfo, str | None]:
+    """Return the zone of times that name none, and what the names of columns tell about it."""
+    told = next((zone for name in names if (zone := zone_in_name(name))), None)
+    if options.tz is not None:
+        return options.tz, told
+    if told is None:
+        return options.local, None
+    from joule_cli.series.zones import find_zone
+
+    return find_zone(told) or options.local, told
+
+
+def all_texts(container: Container, columns: Sequence[Sequence[int]]) -> Iterator[str]:
+    """Give all times of a file as text, and close it; each of `columns` is one or several."""
+    positions = {at for column in columns for at in column}
+    container.choose(positions, positions)
+    try:
+        for batch in container.batches():
+            for part in () if batch is None else (batch, batch.odd_rows):
+                for column in columns if part is not None and part.size else ():
+                    cells = [part.column(at) for at in column]  # type: ignore[union-attr]  # seen above
+                    yield from map(str, cells[0] if len(cells) == 1 else joined(cells))
+    finally:
+        container.close()
 
 
 def joined(columns: Sequence[Cells]) -> list[Any]:

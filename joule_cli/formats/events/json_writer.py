@@ -1,46 +1,18 @@
-"""JSON lines: one event per line."""
+"""Events to JSON: one per line, with or without an array around them."""
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from joule_cli.formats.events.base import EventWriteOptions, SinkWriter
-from joule_cli.formats.events.exact import dumps, has_long_numbers, loads
-from joule_cli.formats.events.lines import EventLineReader
-from joule_cli.formats.events.records import BadLine, decode_line
+from joule_cli.formats.events.exact import dumps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from joule_cli.formats.base import Place
     from joule_cli.model import Event
-
-
-class JsonlEventReader(EventLineReader):
-    """One event per line, in the form that ``joule event read --jsonl`` prints."""
-
-    _can_be_cut = False
-
-    def _parse_piece(self, piece: bytes) -> list[Event] | None:
-        parse = loads if has_long_numbers(piece) else orjson.loads
-        try:
-            values = list(map(parse, piece.split(b"\n")[:-1]))
-        except ValueError:
-            return None
-        return self._parser.fast_from_json(values)
-
-    def _parse_record(self, raw: bytes) -> Event:
-        decode_line(raw)
-        try:
-            value = loads(raw)
-        except json.JSONDecodeError as exc:
-            raise BadLine(f"not JSON: {exc.msg[:1].lower()}{exc.msg[1:]}", exc.colno) from exc
-        except ValueError as exc:
-            raise BadLine(f"not JSON: {exc}") from exc
-        return self._parser.from_json(value)
 
 
 class JsonlEventWriter(SinkWriter):
@@ -48,6 +20,23 @@ class JsonlEventWriter(SinkWriter):
 
     def _format(self, events: Sequence[Event]) -> bytes:
         return b"\n".join(map(dumps, map(record_maker(self.options), events))) + b"\n"
+
+
+class JsonEventWriter(SinkWriter):
+    """An array with one event per line; cut short it has no end."""
+
+    def __init__(self, place: Place, options: EventWriteOptions) -> None:
+        super().__init__(place, options)
+        self._record = record_maker(options)
+        self._begun = False
+
+    def _format(self, events: Sequence[Event]) -> bytes:
+        before = b",\n" if self._begun else b"[\n"
+        self._begun = True
+        return before + b",\n".join(map(dumps, map(self._record, events)))
+
+    def _end(self) -> bytes:
+        return b"\n]\n" if self._begun else b"[]\n"
 
 
 def record_maker(options: EventWriteOptions) -> Callable[[Event], dict[str, Any]]:
