@@ -118,7 +118,10 @@ BAD = {
     "falling": (GOOD + f"{T0 + 2},1,1\n", "x.csv:6: the time '1700000000000002' (2023-11-14"),
     "units": (GOOD + "1700000001,1,1\n", "x.csv:6: the time '1700000001' is 1970-01-01 00:28:20"),
     "future": (GOOD + f"9{T0},1,1\n", f"x.csv:6: the time '9{T0}' is 4875-11-09"),
-    "cut": (GOOD.replace(",6", ",66") + f"{T0 + 10},1,1", "x.csv:6: the last line has no line end and may be cut"),
+    "cut": (
+        GOOD.replace(",6", ",66") + f"{T0 + 10},1,1",
+        "x.csv:6: the last line has no line end and may be cut",
+    ),
     "gzip": (gzip.compress(GOOD.encode() * 9)[:-9], "x.csv: the file is cut"),
     "hdf5": (b"\x89HDF\r\n\x1a\n" + b"\0" * 99, "x.h5: "),
     "empty": (b"", "x.csv: the file is empty"),

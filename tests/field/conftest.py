@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Joule, joule  # noqa: F401 - the fixture
+from tests.cli.conftest import Joule, joule  # noqa: F401, TC001 - the fixture
 
 FILES = Path(__file__).parent / "files"
 
@@ -68,7 +68,7 @@ class Case:
 
 @pytest.fixture
 def case(request, joule):  # noqa: F811
-    """The case that the test names with ``@pytest.mark.parametrize("case", [...], indirect=True)``."""
+    """The case that the test names with ``@pytest.mark.files``."""
     name = request.node.get_closest_marker("files").args[0]
     for file in (FILES / name).iterdir():
         shutil.copy(file, joule.folder)

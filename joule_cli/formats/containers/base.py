@@ -117,8 +117,8 @@ class Batch:
     flat
         Cells row by row in place of `cells`, int, float and `None` only.
     odd
-        Ascending positions of rows that are left out of `flat`, or of `cells`, because they need a closer
-        look; `odd_rows` holds them, as a batch of its own.
+        Ascending positions of rows that are left out of `flat` or `cells`, because they need a
+        closer look; `odd_rows` holds them, as a batch of its own.
     exact
         Gives a cell of a row with all digits that the file has, by the positions of both.
     """

@@ -210,10 +210,8 @@ class DelimitedContainer(Container):
                 continue
             yield from self._block(block, line)
         if self._nul_lines:
-            self.warnings.append(
-                f"{self._nul_lines} line{'s' if self._nul_lines > 1 else ''} of NUL bytes, as after "
-                "a loss of power, left out"
-            )
+            lines = f"{self._nul_lines} line{'s' if self._nul_lines > 1 else ''}"
+            self.warnings.append(f"{lines} of NUL bytes, as after a loss of power, left out")
 
     def _whole_records(self) -> bytes:
         """Return lines that do not end inside quotes."""
@@ -353,22 +351,24 @@ class DelimitedContainer(Container):
 
     def _texts(self, piece: bytes, line: int) -> Batch:
         """Split lines into texts: quotes, words, any form of times."""
+        table = self._table(piece)
         n = len(self.columns)
-        try:
-            text = piece.decode()
-            if "\0" in text:
-                raise ValueError
-            lines = text.split("\n")[:-1]
-            if self.delimiter:
-                table = list(csv.reader(lines, delimiter=self.delimiter, strict=True))
-            else:
-                table = list(map(str.split, lines))
-            if len(table) != len(lines) or any(len(row) != n for row in table):
-                raise ValueError
-        except (ValueError, csv.Error):
+        if table is None or len(table) != piece.count(b"\n") or any(len(r) != n for r in table):
             return self._one_by_one(piece, line)
         raw = _Lines(piece)
         return Batch(len(table), self._columns(table), line, show=raw.show)
+
+    def _table(self, piece: bytes) -> list[list[str]] | None:
+        """Split lines into cells; `None` where some need a closer look."""
+        if b"\0" in piece:
+            return None
+        try:
+            lines = piece.decode().split("\n")[:-1]
+            if self.delimiter:
+                return list(csv.reader(lines, delimiter=self.delimiter, strict=True))
+        except (UnicodeDecodeError, csv.Error):
+            return None
+        return list(map(str.split, lines))
 
     def _columns(self, table: list[list[str]]) -> list[Any]:
         """Return the cells by column, of those that are needed."""

@@ -201,19 +201,16 @@ def read_template(text: str, template: str) -> LocalTime:
         The text does not fit.
     """
     text = text.strip()
-    days = 0
-    try:
-        dt = datetime.strptime(text, template)
-    except ValueError:
-        # the hour 24 is none for strptime
-        plain = _MIDNIGHT.sub(lambda found: found[0].replace("24", "00", 1), text)
-        days = 1
+    # the hour 24 is none for strptime
+    plain = _MIDNIGHT.sub(lambda found: found[0].replace("24", "00", 1), text)
+    for each, days in ((text, 0), (plain, 1)):
         try:
-            if plain == text:
-                raise ValueError
-            dt = datetime.strptime(plain, template)
+            dt = datetime.strptime(each, template)
         except ValueError:
-            raise BadCell(f"{shorten(text)} is not a time like {template!r}") from None
+            continue
+        break
+    else:
+        raise BadCell(f"{shorten(text)} is not a time like {template!r}")
     offset = dt.utcoffset()
     local = (dt.replace(tzinfo=None) - _EPOCH) // _MICROSECOND + days * DAY_US
     return LocalTime(local, None if offset is None else offset // _MICROSECOND)

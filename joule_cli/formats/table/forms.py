@@ -465,9 +465,10 @@ def _whole(column: Cells, problems: Problems) -> Stamps:
     for row, cell in enumerate(column):
         try:
             value = float(cell)
+        except (ValueError, TypeError):
+            value = 0.5
+        if value.is_integer() and abs(value) < 1e9:
             out[row] = int(value)
-            if value != out[row]:
-                raise ValueError
-        except (ValueError, TypeError, OverflowError):
+        else:
             problems.add(row, f"{shorten(str(cell))} is no part of a time")
     return out

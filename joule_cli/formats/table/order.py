@@ -169,7 +169,7 @@ class Spool:
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
         self._dtype = dtype
-        self._file = tempfile.TemporaryFile(prefix="joule-")
+        self._file = tempfile.TemporaryFile(prefix="joule-")  # noqa: SIM115 - closed by close
         self._stamps: list[npt.NDArray[np.int64]] = []
         self.rows = 0
 
