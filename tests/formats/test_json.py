@@ -196,7 +196,7 @@ def test_one_long_line_is_read_in_pieces(tmp_path):
         ('{"data": [[1, 2', {}, "-: the document is cut: its data has no end"),
         ('{"data": [[1, 2]], "intervals": []}', {},
          "-: the key 'intervals' must stand before the rows"),
-        ('{"rows": []}', {}, 
+        ('{"rows": []}', {},
          "-: there is no table in the document, such as a list of rows by the key 'data'"),
         ('{"columns": ["timestamp"', {},
          "-:1:25: the document is cut or not JSON: expecting ',' delimiter"),

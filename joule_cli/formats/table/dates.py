@@ -203,7 +203,7 @@ def read_template(text: str, template: str) -> LocalTime:
     text = text.strip()
     # the hour 24 is none for strptime
     plain = _MIDNIGHT.sub(lambda found: found[0].replace("24", "00", 1), text)
-    for each, days in ((text, 0), (plain, 1)):
+    for each in (text, plain):
         try:
             dt = datetime.strptime(each, template)
         except ValueError:
@@ -212,6 +212,7 @@ def read_template(text: str, template: str) -> LocalTime:
     else:
         raise BadCell(f"{shorten(text)} is not a time like {template!r}")
     offset = dt.utcoffset()
+    days = each != text
     local = (dt.replace(tzinfo=None) - _EPOCH) // _MICROSECOND + days * DAY_US
     return LocalTime(local, None if offset is None else offset // _MICROSECOND)
 
