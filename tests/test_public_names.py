@@ -50,6 +50,7 @@ ERRORS = [
     "DecimationError",
     "DiskFullError",
     "DuplicateTimestampError",
+    "ElementNamesError",
     "EmptyPipeError",
     "FilterError",
     "FolderNotFound",
@@ -83,6 +84,7 @@ ERRORS = [
     "SubscriptionError",
     "TimeFormatError",
     "TransferCutError",
+    "UnsupportedError",
 ]
 MODELS = [
     "Annotation",
