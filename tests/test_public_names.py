@@ -84,6 +84,7 @@ ERRORS = [
     "SubscriptionError",
     "TimeFormatError",
     "TransferCutError",
+    "UnsupportedError",
 ]
 MODELS = [
     "Annotation",

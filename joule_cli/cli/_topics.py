@@ -191,8 +191,8 @@ may be worded anew, codes stay:
   time_format_error               a time or duration cannot be read, or in two ways
   transfer_cut_error              the connection was lost before the answer was complete
   unanswered_error                a question had to be asked and nobody can answer
-  unsupported_error               the node cannot do that, as one of Joule 1.0.1
   units_mismatch_error            the elements have other units in the destination
+  unsupported_error               the node cannot do that, as one of Joule 1.0.1
   usage_error                     wrong usage; the status is 2
   verification_error              the rows of a copy are not those of the source
 """

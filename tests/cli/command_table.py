@@ -205,6 +205,7 @@ CALLS = {
 
 #: Calls in whose place commands make another one that does the same.
 EQUAL_CALLS = {
+    "capabilities": "info",
     "close": "info",
     "db_connect": "db_connection_info",
     "event_stream_read_list": "event_stream_read",

@@ -32,6 +32,7 @@ LONG = {
     "data mean": ("/a/x /a/new -w 3 --yes", "filtering"),
     "data median": ("/a/x /a/new -w 3 --yes", "filtering"),
     "data consolidate": ("/a/x /a/y --redecimate", "consolidating"),
+    "data split": ("/a/x /a/y --max-gap 1h", "splitting"),
     "data decimate": ("/a/x /a/y", "decimating"),
     "data drop-decimations": ("/a/x /a/y", "dropping"),
     "data delete": ("/a/x /a/y --all --yes", "deleting"),

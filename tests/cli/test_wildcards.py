@@ -36,6 +36,7 @@ CHANGING = [
     "data copy {} /copied",
     "data delete {} --all",
     "data consolidate {} --max-gap 1h",
+    "data split {} --max-gap 1us",
     "data decimate {}",
     "data drop-decimations {}",
 ]
