@@ -66,16 +66,32 @@ Rows (joule data read, export, ingest, write) are lines of integer microseconds 
 values unless another format is chosen, by --format or by the suffix of FILE:
 
   .txt, .dat         text: the time and the values, with blanks between them
-  .csv, .tsv         columns with their names in the first line
+  .csv, .tsv, .tab   columns with their names in the first line
   .jsonl, .ndjson    one JSON object per row
   .json              one JSON document
-  .h5, .hdf5, .hdf   HDF5; what data read --file writes by default
+  .h5, .hdf5, .hdf   HDF5; what data read --file writes by default. That of pandas is
+                     read, too.
   .parquet, .pq      Parquet
   .arrow, .feather   Arrow IPC, the form with an index
   .arrows            Arrow IPC, the form for pipes; what --format arrow writes there
 
-Behind the suffix of a text, .gz and .zst compress it. Parquet and Arrow need the extra
-parquet: pip install 'joule-cli[parquet]'.
+These are only read:
+
+  .mat               Matlab 7.3
+  .xlsx, .xlsm       Excel
+  .tdms, .lvm        LabVIEW
+  .lp, .line         InfluxDB line protocol; its annotated CSV is --format influx-csv
+  .zip               with one of the others in it
+
+Behind the suffix of a text, .gz and .zst compress it. Some formats need an extra:
+pip install 'joule-cli[parquet]' for Parquet and Arrow, excel for Excel, tdms for TDMS.
+
+joule data inspect FILE shows what a file holds and how it is understood: where the table
+begins, what its columns are, the form, unit and zone of its times, missing values and
+rows that cannot be read. Its last line is the command that imports the file so. Columns
+go to the elements of their names. Times are found out; those in the first day of 1970
+or in the future are refused unless --accept-times is given. Rows that are the same as
+the one above are dropped and counted.
 
 Values of float streams may be infinite: inf and -inf, in JSON the strings "inf" and
 "-inf", for which it has no numbers. They are read in any case, as Infinity too, and
@@ -85,7 +101,8 @@ Values of float streams may be missing: nothing between the delimiters of CSV an
 nan in text, null in JSON, Parquet and Arrow, NaN in HDF5 and NULL in SQL. Means,
 minima and maxima are those of the other values. A mean of infinities of both signs is
 shown as missing, too. A node of Joule 1.0.1 and streams of integers hold no missing
-values.
+values. On input an empty cell, nan, NA, N/A, #N/A, null, None and - are missing, and
+what --missing-values names.
 
 Formats of events
 
@@ -214,7 +231,7 @@ Environment
   JOULE_NO_INPUT     never ask, as --no-input
   JOULE_DEBUG        print tracebacks, as -vv
   NO_COLOR           print no colours; FORCE_COLOR prints them everywhere
-  COLUMNS            width of tables and help
+  COLUMNS, LINES     width of tables and help, height of plots
   TMPDIR             where joule db query puts what does not fit into memory
   LOGNAME, SUDO_USER
                      the user whom joule admin authorize gives a key

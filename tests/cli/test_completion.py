@@ -14,6 +14,7 @@ import pytest
 from joule_cli.cli._completion import kinds, values
 from joule_cli.cli._completion.scripts import SCRIPTS
 from joule_cli.cli._completion.words import quote_bash, read_line, unquote_fish
+from joule_cli.formats.registry import FORMATS
 from joule_cli.series.time import parse_duration, parse_time
 from tests.cli.completing import AWKWARD, KEY, fill, served, store_nodes
 from tests.cli.fork_server import Forks
@@ -478,3 +479,10 @@ def test_every_entry_of_the_table_is_an_argument_or_option():
         for param in ctx.command.params
     }
     assert set(kinds._BY_NAME) <= known
+
+
+def test_files_of_every_format_are_offered():
+    packed = {f"{suffix}{end}" for suffix in kinds._TEXTS for end in ("", ".gz", ".zst")}
+    suffixes = {suffix for found in FORMATS.values() for suffix in found.suffixes}
+    assert suffixes <= set(kinds._ROWS)
+    assert packed <= set(kinds._ROWS)

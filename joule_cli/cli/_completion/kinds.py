@@ -19,10 +19,11 @@ if TYPE_CHECKING:
     from joule_cli.cli._completion.values import Completer
 
 #: Packed text, too.
-_TEXTS = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson")
+_TEXTS = (".csv", ".tsv", ".tab", ".txt", ".dat", ".json", ".jsonl", ".ndjson")
 _ROWS = (
     *(text + packed for text in _TEXTS for packed in ("", ".gz", ".zst")),
-    *(".h5", ".hdf5", ".hdf", ".parquet", ".arrow", ".feather"),
+    *(".h5", ".hdf5", ".hdf", ".mat", ".parquet", ".pq", ".arrow", ".feather", ".arrows"),
+    *(".xlsx", ".xlsm", ".tdms", ".lvm", ".lp", ".line", ".zip"),
 )
 _FILE = values.files()
 _TIME = values.times()
@@ -65,6 +66,23 @@ _BY_PARAMETER: dict[str, Completer] = {
     "from_json": values.files(".json"),
     "intervals": values.files(".csv", ".json"),
     "encoding": values.words({"utf-8": "", "latin-1": "", "cp1252": "", "utf-16": ""}),
+    "start_time": _INSTANT,
+    "time_format": values.words(
+        {
+            "auto": "found out",
+            "us": "microseconds since 1970",
+            "ms": "milliseconds since 1970",
+            "s": "seconds since 1970",
+            "ns": "nanoseconds since 1970",
+            "iso": "ISO 8601, year first",
+            "excel": "days, as spreadsheets count them",
+            "matlab": "days since the year 0",
+            "%d.%m.%Y": "a template",
+        }
+    ),
+    "decimal": values.words({",": "", ".": ""}),
+    "thousands": values.words({".": "", ",": ""}),
+    "delimiter": values.words({"tab": "", ",": ""}),
 }
 #: By command and parameter; `None` takes what nobody else can know.
 _BY_NAME: dict[tuple[str, str], Completer | None] = {
@@ -99,6 +117,7 @@ _BY_NAME: dict[tuple[str, str], Completer | None] = {
     ("stream copy", "keep"): values.durations(source="as the source", all="", none=""),
     ("data write", "file"): values.files(*_ROWS),
     ("data ingest", "files"): values.files(*_ROWS),
+    ("data inspect", "file"): values.files(*_ROWS),
     ("data ingest", "stream"): paths.paths("folders", "streams"),
     ("data export", "streams"): paths.paths("folders", "streams"),
     ("data merge", "destination"): paths.paths("folders", "streams"),
