@@ -178,9 +178,7 @@ def test_feather_with_other_columns(path):
         }
     )
     pyarrow.feather.write_feather(table, str(path))
-    assert failure(path) == (
-        "the column 'label' holds text, such as 'a'"
-    )
+    assert failure(path) == ("the column 'label' holds text, such as 'a'")
     (rows,) = read(path, use_columns=["x"])
     assert rows.tolist() == [(5000, [1.5]), (6000, [2.5])]
     (rows,) = read(io.BytesIO(path.read_bytes()), use_columns=["x"])
@@ -203,9 +201,7 @@ def test_nulls_and_columns_that_are_called_the_same(path):
     assert [rows["data"].tolist() for rows in read(path, use_columns=["2"])] == [[[4], [5]], [[6]]]
     rejected = []
     read(path, use_columns=both, on_reject=lambda *bad: rejected.append(bad))
-    assert rejected == [
-        (2, "2,,5", "column 'x': the value is missing, and int64 cannot hold that")
-    ]
+    assert rejected == [(2, "2,,5", "column 'x': the value is missing, and int64 cannot hold that")]
 
 
 def test_one_batch_of_everything_is_read_piece_by_piece(path):
