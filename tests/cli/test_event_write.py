@@ -14,10 +14,10 @@ import pytest
 from joule_cli.model import Event
 from tests.cli.conftest import PROGRAM, at_once
 from tests.cli.filling import with_node
-from tests.cli.test_event_read import FIELDS, copies, fill, stored
+from tests.cli.test_event_read import FIELDS, T0, copies, fill, stored
 
 WRITE = ("event", "write", "/house/events")
-GOOD = '{"start_time":10,"end_time":20,"content":{"power":1}}\n'
+GOOD = f'{{"start_time":{T0 + 10},"end_time":{T0 + 20},"content":{{"power":1}}}}\n'
 
 
 @pytest.fixture
@@ -69,10 +69,10 @@ def test_an_id_of_another_stream_or_node_overwrites_nobody(house):
     assert len(starts(house)) == 3
     assert stored(house, "/house/events")[0].content == event.content
     # one that does not say where it is from is taken for one of this stream
-    house.ok(*WRITE, stdin=json.dumps({"id": event.id, "start_time": 5}))
+    house.ok(*WRITE, stdin=json.dumps({"id": event.id, "start_time": T0 - 5}))
     found = stored(house, "/house/events")
     assert len(found) == 3
-    assert (found[0].id, found[0].start_time, found[0].content) == (event.id, 5, {})
+    assert (found[0].id, found[0].start_time, found[0].content) == (event.id, T0 - 5, {})
 
 
 def test_events_without_results_make_an_empty_stream(house):
@@ -178,11 +178,11 @@ def test_the_path_of_a_data_stream(joule):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("e.jsonl", GOOD + '{"start_time":5,\n', "e.jsonl:2:17: not JSON"),
+        ("e.jsonl", GOOD + '{"start_time":5,\n', "e.jsonl:2: not JSON: "),
         ("e.jsonl", GOOD * 9000 + "{}\n", "e.jsonl:9001: start_time is missing"),
         ("e.jsonl", GOOD + GOOD.replace("1}", '"x"}'), "e.jsonl:2: the field 'power' must be a"),
-        ("e.csv", "start_time,power\n10,1\n20,x\n", "e.csv:3: power: 'x' is not a number"),
-        ("e.json", f'[{GOOD},\n{{"start_time":1}}', "e.json:3:17: the document is cut"),
+        ("e.csv", f"start_time,power\n{T0},1\n{T0},x\n", "e.csv:3: power: 'x' is not a number"),
+        ("e.json", f'[{GOOD},\n{{"start_time":{T0}}}', "e.json: the document is cut"),
     ],
 )
 def test_a_bad_file_changes_nothing(house, name, text, message):
@@ -205,14 +205,18 @@ def test_a_bad_file_changes_nothing(house, name, text, message):
     [
         (
             "e.jsonl",
-            f'{GOOD}{{"start_time":2}}\nnonsense\n{{"start_time":3,"content":{{"power":"x"}}}}\n',
-            ["nonsense", '{"start_time":3,"content":{"power":"x"}}'],
+            f'{GOOD}{{"start_time":{T0}}}\nnonsense\n{{"start_time":{T0},"content":{{"power":"x"}}}}\n',
+            ["nonsense", f'{{"start_time":{T0},"content":{{"power":"x"}}}}'],
         ),
-        ("e.csv", "start_time,power\n10,1\n2,x\n2,\n3\n", ["start_time,power", "2,x", "3"]),
+        (
+            "e.csv",
+            f"start_time,power\n{T0 + 10},1\n{T0},x\n{T0},\n3\n",
+            ["start_time,power", f"{T0},x", "3"],
+        ),
         (
             "e.json",
-            f'[{GOOD}, {{"start_time":2}},\n{{"start_time":"?"}}, 7]',
-            ['{"start_time":"?"}', "7"],
+            f'[{GOOD}, {{"start_time":{T0}}},\n{{"start_time":"?"}}, [7]]',
+            ['{"start_time":"?"}', "[7]"],
         ),
     ],
 )
@@ -228,19 +232,19 @@ def test_bad_events_are_put_aside(house, name, text, rejects):
     lines = (house.folder / "bad").read_text().splitlines()
     assert [line for line in lines if not line.startswith("#")] == rejects
     assert [line for line in lines if line.startswith(f"# {name}:")]
-    assert starts(house) == [2, 10]
+    assert starts(house) == [T0, T0 + 10]
     result = house(*skip)
     assert result.status == 3
     assert f"Warning: {name}:" in result.err
 
 
 def test_rejects_can_be_mended_and_written(house):
-    (house.folder / "e.csv").write_text("start_time,power\n10,1\n2,x\n")
+    (house.folder / "e.csv").write_text(f"start_time,power\n{T0 + 10},1\n{T0},x\n")
     house(*WRITE, "e.csv", "--on-error", "skip", "--rejects", "bad.csv")
     bad = house.folder / "bad.csv"
-    bad.write_text(bad.read_text().replace("2,x", "2,7"))
+    bad.write_text(bad.read_text().replace(f"{T0},x", f"{T0},7"))
     assert house.ok(*WRITE, "bad.csv") == "1\n"
-    assert starts(house) == [2, 10]
+    assert starts(house) == [T0, T0 + 10]
 
 
 # -- pipes, signals, failures
@@ -287,7 +291,7 @@ def test_ids_come_while_it_arrives(house):
     with writer(house, "--jsonl") as child:
         feed(child, GOOD)
         event = json.loads(child.stdout.readline())
-        assert (event["id"], event["start_time"], event["content"]) == (1, 10, {"power": 1})
+        assert (event["id"], event["start_time"], event["content"]) == (1, T0 + 10, {"power": 1})
         assert event["node_uuid"] == stored(house, "/house/events")[0].node_uuid
         assert child.poll() is None
 
@@ -312,26 +316,27 @@ def test_a_signal_stores_what_arrived(house, number):
         child.send_signal(number)
         assert child.wait(10) == 128 + number
         assert b"Interrupted. 1 event of /house/events is stored" in child.stderr.read()
-    assert starts(house) == [10]
+    assert starts(house) == [T0 + 10]
 
 
 def test_a_killed_process_leaves_whole_events(house):
     with writer(house, "--jsonl") as child:
         told = 0
         for first in range(0, 2000, 500):
-            events = ({"start_time": i, "content": {"power": i}} for i in range(first, first + 500))
+            numbers = range(first, first + 500)
+            events = ({"start_time": T0 + i, "content": {"power": i}} for i in numbers)
             feed(child, "".join(f"{json.dumps(event)}\n" for event in events))
             if first == 1500:
                 break
             while told < first + 500:
-                assert json.loads(child.stdout.readline())["start_time"] == told
+                assert json.loads(child.stdout.readline())["start_time"] == T0 + told
                 told += 1
         child.kill()
         child.wait()
     found = stored(house, "/house/events")
     assert len(found) >= told
-    assert [e.start_time for e in found] == list(range(len(found)))
-    assert all(e.content["power"] == e.start_time for e in found)
+    assert [e.start_time - T0 for e in found] == list(range(len(found)))
+    assert all(e.content["power"] == e.start_time - T0 for e in found)
 
 
 def test_a_reader_of_the_ids_that_goes_away(house):
@@ -360,7 +365,7 @@ def test_a_full_disk(house):
     try:
         (house.folder / "e.jsonl").write_text(
             "".join(
-                json.dumps({"start_time": i, "content": {"x": os.urandom(100).hex()}}) + "\n"
+                json.dumps({"start_time": T0 + i, "content": {"x": os.urandom(100).hex()}}) + "\n"
                 for i in range(30_000)
             )
         )
@@ -379,7 +384,7 @@ def test_a_full_disk(house):
 
 
 def test_several_writers_share_a_stream(house):
-    text = "".join(f'{{"start_time":{i}}}\n' for i in range(2000))
+    text = "".join(f'{{"start_time":{T0 + i}}}\n' for i in range(2000))
     (house.folder / "e.jsonl").write_text(text)
     house.shell(
         "for i in 1 2 3; do joule event write /house/events e.jsonl --jsonl > ids$i & done; wait"
@@ -393,7 +398,8 @@ def test_several_writers_share_a_stream(house):
 def test_one_creates_and_the_others_use_it(joule):
     words = ("event", "write", "/lab/e", "-", "--create", "--field", "n:numeric")
     lines = [
-        json.dumps({"start_time": i, "end_time": i + 1, "content": {"n": i}}) for i in range(6)
+        json.dumps({"start_time": T0 + i, "end_time": T0 + i + 1, "content": {"n": i}})
+        for i in range(6)
     ]
     ended = at_once(joule, words, lines)
     assert [(err, status) for _, err, status in ended] == [("", 0)] * 6

@@ -13,7 +13,10 @@ _HERE = "joule_cli.cli.data"
         "read": (f"{_HERE}.read:read", "Print the rows of a stream."),
         "write": (f"{_HERE}.write:write", "Write rows to a stream while they arrive."),
         "ingest": (f"{_HERE}.ingest:ingest", "Write files of rows to streams."),
-        "inspect": (f"{_HERE}.inspect:inspect", "Show how a file of rows is understood, and store nothing."),
+        "inspect": (
+            f"{_HERE}.inspect:inspect",
+            "Show how a file of rows is understood, and store nothing.",
+        ),
         "export": (f"{_HERE}.export:export", "Write streams to files."),
         "count": (f"{_HERE}.count:count", "Count the rows of streams."),
         "plot": (f"{_HERE}.plot:plot", "Draw the values of streams over time."),

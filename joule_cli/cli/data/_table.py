@@ -18,6 +18,7 @@ from joule_cli.model.data_stream import DATATYPES
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from joule_cli.formats.events import EventReadOptions, Fields
     from joule_cli.formats.table.options import ReadOptions
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -146,19 +147,44 @@ _ORDER = (
 _DATATYPE = click.option(
     "--datatype", type=click.Choice(DATATYPES), metavar="TYPE", help="Type of the values."
 )
+#: In place of those of rows.
+_OF_EVENTS = (
+    click.option(
+        "--use-columns", metavar="LIST", help="The columns of the fields, by name or index."
+    ),
+    click.option(
+        "--map",
+        "renames",
+        multiple=True,
+        metavar="NAME=FIELD",
+        help="The field, or start_time, end_time, id or content, that a column is.",
+    ),
+)
+#: What says nothing about events: their columns have names, and their values are what they are.
+_OF_ROWS = frozenset(
+    ("headless", "time_dataset", "time_column", "by_position", "interval_column", "missing")
+)
+
+
+def _name_of(option: Callable[[Any], Any]) -> str:
+    name: str = option(lambda: None).__click_params__[0].name
+    return name
+
+
 _NAMES = {
-    option(lambda: None).__click_params__[0].name  # type: ignore[attr-defined]
-    for option in (*_SHAPE, *_TIMES, *_COLUMNS, *_VALUES, *_ORDER, _DATATYPE)
+    _name_of(option) for option in (*_SHAPE, *_TIMES, *_COLUMNS, *_VALUES, *_ORDER, _DATATYPE)
 }
 
 
-def table_options(*, live: bool = False) -> Callable[[F], F]:
+def table_options(*, live: bool = False, events: bool = False) -> Callable[[F], F]:
     """Add the options of a table; the command gets them as ``table``.
 
     Parameters
     ----------
     live
         Without those that need the whole file first, or say the type of a new stream.
+    events
+        Those of events.
     """
 
     def decorate(command: F) -> F:
@@ -168,7 +194,10 @@ def table_options(*, live: bool = False) -> Callable[[F], F]:
             return command(*args, table=table, **kwargs)
 
         groups = [*_SHAPE, *_TIMES, *_COLUMNS, *_VALUES]
-        if not live:
+        if events:
+            other = {_name_of(option): option for option in _OF_EVENTS}
+            groups = [other.get(_name_of(o), o) for o in groups if _name_of(o) not in _OF_ROWS]
+        elif not live:
             groups += [*_ORDER, _DATATYPE]
         wrapped: Any = with_table
         for option in reversed(groups):
@@ -181,18 +210,24 @@ def table_options(*, live: bool = False) -> Callable[[F], F]:
 def read_options(table: dict[str, Any], **more: Any) -> ReadOptions:
     """Turn the options of `table_options` into those of a reader."""
     from joule_cli.formats.table.options import ReadOptions
+
+    return ReadOptions(**{**_given(table), **more})
+
+
+def event_read_options(table: dict[str, Any], fields: Fields) -> EventReadOptions:
+    """Turn the options of `table_options` for events into those of a reader."""
+    from joule_cli.formats.events import EventReadOptions
+
+    return EventReadOptions(**_given(table), fields=fields)
+
+
+def _given(table: dict[str, Any]) -> dict[str, Any]:
     from joule_cli.series.element_names import parse_renames
 
     settings = current()
-    # the option of this command hides the common one, which may stand before the command
-    headless = table["headless"] or not settings.header
     columns, missing = table["use_columns"], table["missing_values"]
     tz, local = input_zones(settings)
-    given = {
-        "datatype": table.get("datatype"),
-        "sort": table.get("sort", False),
-        "on_duplicate": table.get("on_duplicate", "error"),
-        "header": False if headless else None,
+    read = {
         "delimiter": None if table["delimiter"] is None else read_delimiter(table["delimiter"]),
         "time_format": table["time_format"] or "auto",
         "start_time": read_instant(table["start_time"], "start time"),
@@ -206,11 +241,12 @@ def read_options(table: dict[str, Any], **more: Any) -> ReadOptions:
         "decimal": _mark(table["decimal"], "--decimal"),
         "thousands": _mark(table["thousands"], "--thousands"),
     }
-    same = (
-        *("encoding", "skip_lines", "last_line", "dataset", "time_dataset", "time_column"),
-        *("accept_times", "ambiguous", "nonexistent", "by_position", "interval_column", "missing"),
-    )
-    return ReadOptions(**{**given, **{name: table[name] for name in same}, **more})
+    if "headless" in table:
+        # the option of this command hides the common one, which may stand before the command
+        headless = table["headless"] or not settings.header
+        read["header"] = False if headless else None
+    same = table.keys() - read.keys() - {"headless", "form"}
+    return {**read, **{name: table[name] for name in same}}
 
 
 def _now() -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import click
+from click.core import ParameterSource
 
 from joule_cli.cli._lazy import command
 from joule_cli.cli._models import split_path
@@ -20,7 +21,8 @@ from joule_cli.cli._progress import Progress
 from joule_cli.cli._references import expand_event_streams, find_event_stream
 from joule_cli.cli._run import report_interruption, with_node
 from joule_cli.cli._settings import current
-from joule_cli.cli.data._input import bad_input_options, follow, input_zone, opened
+from joule_cli.cli.data._input import bad_input_options, follow, opened
+from joule_cli.cli.data._table import event_read_options, table_options
 from joule_cli.cli.event._fields import read_fields
 from joule_cli.cli.event._options import resolve_window
 from joule_cli.errors import InvalidEventError, StreamNotFound
@@ -38,9 +40,6 @@ if TYPE_CHECKING:
 
 Ref = str | int
 
-#: Formats of events by name; `joule_cli.formats` is too much to import for a list of options.
-_FORMATS = ("csv", "tsv", "json", "jsonl")
-
 
 @command(
     "write",
@@ -52,21 +51,7 @@ _FORMATS = ("csv", "tsv", "json", "jsonl")
 )
 @click.argument("stream", type=STREAM)
 @click.argument("items", nargs=-1, metavar="[FILE | FIELD=VALUE...]")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(_FORMATS),
-    metavar="FORMAT",
-    help=f"Format of the input: {', '.join(_FORMATS)}. By default suffix or first line tell.",
-)
-@click.option("--delimiter", metavar="C", help="Between the columns of CSV.")
-@click.option("--encoding", default="utf-8", metavar="NAME", help="Of text. By default utf-8.")
-@click.option(
-    "--time-format",
-    metavar="FORM",
-    help="auto, us, ms, s, ns, iso or a template such as %d.%m.%Y; by default numbers are "
-    "microseconds and texts ISO 8601.",
-)
+@table_options(events=True)
 @click.option("--create", is_flag=True, help="Create a stream that does not exist.")
 @click.option(
     "--field",
@@ -83,10 +68,7 @@ async def write(
     node: Node,
     stream: Ref,
     items: tuple[str, ...],
-    form: str | None,
-    delimiter: str | None,
-    encoding: str,
-    time_format: str | None,
+    table: dict[str, Any],
     create: bool,
     field: tuple[str, ...],
     on_error: str,
@@ -108,14 +90,13 @@ async def write(
     file = _file(items) if contents is None else "-"
     if end is not None and contents is None:
         raise click.UsageError("--end needs --start.")
-    if contents is not None and (form is not None or on_error == "skip"):
-        raise click.UsageError("--format and --on-error are for files, not for --start.")
+    if contents is not None and (given := _given_for_files(table)):
+        raise click.UsageError(f"{given} is for files, not for --start.")
     declared = read_fields(field)
     bounds = read_bounds(start, end)
 
     from joule_cli.cli.data._rejects import Rejects
-    from joule_cli.cli.data._rows import read_delimiter
-    from joule_cli.formats.events import EventReadOptions, Fields
+    from joule_cli.formats.events import Fields
     from joule_cli.ops.event_ingest import EventIngestOptions
 
     target = await _find(node, stream, declared, create=create)
@@ -127,17 +108,7 @@ async def write(
             await printer.show([event])
             _emit_count(printer, 1)
             return
-        source = _Source(
-            file,
-            form,
-            EventReadOptions(
-                fields=fields,
-                delimiter=None if delimiter is None else read_delimiter(delimiter),
-                encoding=encoding,
-                time_format=time_format,
-                tz=input_zone(current()),
-            ),
-        )
+        source = _Source(file, table["form"], event_read_options(table, fields))
         with Rejects(rejects) as bad_events:
             bad_events.file = file
             result = await _ingest(
@@ -234,8 +205,8 @@ class _Source:
     def __init__(self, file: str, form: str | None, options: EventReadOptions) -> None:
         self._file = file
         self._form = form
-        self._options = options
         self.is_regular = _is_regular(file)
+        self._options = replace(options, live=not self.is_regular)
         self._begin = sys.stdin.buffer.tell() if file == "-" and self.is_regular else 0
 
     def open(self, reject: Callable[[int, str, str], None] | None, bad: Rejects) -> EventReader:
@@ -248,6 +219,15 @@ class _Source:
         reader = open_event_reader(place, self._form, replace(self._options, on_reject=reject))
         bad.heading = reader.heading
         return reader
+
+
+def _given_for_files(table: dict[str, Any]) -> str:
+    """Return an option of files that stands on the command line."""
+    ctx = click.get_current_context()
+    by_name = {param.name: param.opts[0] for param in ctx.command.params}
+    names = [*table, "on_error"]
+    given = (n for n in names if ctx.get_parameter_source(n) is ParameterSource.COMMANDLINE)
+    return next((by_name[name] for name in given), "")
 
 
 def _is_regular(file: str) -> bool:
