@@ -5,11 +5,11 @@ A name that occurs twice among the columns is chosen as ``NAME#2``, its position
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from joule_cli.errors import ElementNamesError
+from joule_cli.series.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -117,11 +117,9 @@ def renamed(found: Sequence[str], renames: Mapping[str, str], *, noun: str = "co
     return names
 
 
-def nearest(name: str, known: Iterable[str]) -> str | None:
+def _near(name: str, known: Iterable[str]) -> str | None:
     """Return the one of `known` that `name` was probably meant to be."""
-    folded = {each.casefold(): each for each in known}
-    close = difflib.get_close_matches(name.casefold(), folded, 1)
-    return folded[close[0]] if close else None
+    return next(iter(nearest(name, known, 1)), None)
 
 
 def _position(name: str, found: Sequence[str], noun: str) -> int:
@@ -140,7 +138,7 @@ def _position(name: str, found: Sequence[str], noun: str) -> int:
 
 
 def _unknown(message: str, name: str, known: Sequence[str], noun: str) -> ElementNamesError:
-    near = nearest(name, known)
+    near = _near(name, known)
     if near is not None:
         return ElementNamesError(message, hint=f"did you mean {near}?")
     return ElementNamesError(message, hint=f"the {noun}s are {_listed(known)}")
@@ -179,7 +177,7 @@ def _remedy(
     if missing and extra:
         free = [found[at] for at in extra]
         for name in missing:
-            near = nearest(name, free)
+            near = _near(name, free)
             if near is not None:
                 ways.append(f"--map {_word(f'{near}={name}')} if {near} is {name}")
                 break

@@ -110,7 +110,7 @@ def test_forms_that_are_not_clear(form, text, reason):
 
 def test_times_of_another_form_are_no_times():
     for one, other in (("1700000000", "2023-11-14T22:13:20Z"), ("2023-11-14", "1700000001")):
-        with pytest.raises(ValueError, match="is not an? "):
+        with pytest.raises(ValueError, match=r"is not an? "):
             read("auto", [one, one, other][::-1])
 
 

@@ -12,7 +12,7 @@ from joule_cli.errors import FormatError
 from joule_cli.formats.numbers import shorten
 from joule_cli.formats.table.dates import family_of, is_date_only
 from joule_cli.formats.table.names import is_label, part_of_time, time_rank, without_units
-from joule_cli.series.element_names import nearest
+from joule_cli.series.nearest import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
@@ -135,8 +135,8 @@ class Chooser:
                 f"there is no column {shorten(ref)}: the columns have no names",
                 f"{option}: choose columns by their index, counted from 0",
             )
-        near = nearest(ref, names)
-        hint = f"did you mean {shorten(near)}?" if near else None
+        near = " or ".join(map(shorten, nearest(ref, names)))
+        hint = f"did you mean {near}?" if near else None
         raise self._error(f"there is no column {shorten(ref)}, only {self.listed(names)}", hint)
 
     def _choose_times(self, found: Columns) -> None:
