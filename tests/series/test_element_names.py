@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from joule_cli.errors import ElementNamesError
-from joule_cli.series.element_names import match, nearest, parse_renames
+from joule_cli.series.element_names import match, parse_renames
 
 
 def refused(*args, **kwargs):
@@ -107,11 +107,6 @@ def test_a_name_that_ends_like_an_index_is_a_name():
 def test_long_lists_are_cut():
     names = [f"c{i}" for i in range(30)]
     assert "c19 and 10 more, the elements" in refused(names, ["a"]).message
-
-
-def test_nearest():
-    assert nearest("VOLTS", ["volts", "amps"]) == "volts"
-    assert nearest("temp", ["volts"]) is None
 
 
 def test_renames_are_read():
