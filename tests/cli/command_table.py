@@ -77,6 +77,7 @@ COMMANDS = {
     "data read": Calls("/lab/rows", "/none"),
     "data write": Calls("/lab/other more.txt", "/none more.txt", silent=True),
     "data ingest": Calls("rows.csv --stream /lab/new", "none.csv --stream /lab/new"),
+    "data inspect": Calls("rows.csv", "none.csv", needs_node=False),
     "data export": Calls("/lab/rows --to rows.h5", "/none --to rows.h5"),
     "data count": Calls("/lab/rows", "/none"),
     "data plot": Calls("/lab/rows", "/none"),
@@ -225,7 +226,7 @@ COMBINED = {
 
 #: Commands that care for the registry or for files, and need no call of a node.
 OFFLINE = {
-    *("node serve", "node list", "node delete", "node default", "node rename"),
+    *("node serve", "node list", "node delete", "node default", "node rename", "data inspect"),
     *("archive inspect", "admin check", "admin backup", "admin restore", "admin compact"),
     *("admin erase", "admin authorize", "completion", "help"),
 }
@@ -235,7 +236,7 @@ OFFLINE = {
 ANSWERING = {
     *("node list", "node ping", "node info", "folder list", "folder info"),
     *("stream list", "stream info", "stream get", "stream annotations"),
-    *("data read", "data count", "data plot", "data intervals"),
+    *("data read", "data count", "data plot", "data intervals", "data inspect"),
     *("event list", "event info", "event get", "event read", "event count"),
     *("annotation list", "annotation info", "annotation create", "db query", "db info"),
     *("db connect", "module list", "module info", "module get", "module logs"),

@@ -23,7 +23,7 @@ from tests.contracts.format_contract import SMALL, joined, make_head, make_rows
         ("a.gz", None), ("a.h5.gz", None), ("a", None),
         ("a.parquet", "parquet"), ("a.PQ", "parquet"), ("a.arrow", "arrow"),
         ("a.feather", "arrow"), ("a.arrows", "arrow"), ("a.parquet.gz", None),
-        ("a.xlsx", None), (".csv", None),
+        ("a.xlsx", "excel"), (".csv", None),
         ("dir.csv/a", None),
     ],
 )  # fmt: skip
