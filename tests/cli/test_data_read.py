@@ -30,7 +30,7 @@ def data(tmp_path_factory):
     joule("data", "write", "/a/x", "--create", "float32[u:V,i]", stdin=text)
     joule.ok("stream", "create", "/a/empty:int16[n]")
     big = "1 9007199254740993\n2 -5\n"
-    joule("data", "write", "/a/big", "--create", "int64[n]", stdin=big)
+    joule.ok("data", "write", "/a/big", "--create", "int64[n]", "--accept-times", stdin=big)
     ramp = "".join(f"{T0 + i * 1000} {i}\n" for i in range(40_000))
     joule("data", "write", "/a/ramp", "--create", "float32[x]", stdin=ramp)
     return joule
@@ -254,7 +254,7 @@ def test_an_interruption_leaves_no_file(data, tmp_path):
 
 def test_damage_after_good_rows_is_partial(joule):
     text = "".join(f"{i} {i}\n" for i in range(250_000))
-    joule("data", "write", "/a/x", "--create", "float32[x]", stdin=text)
+    joule.ok("data", "write", "/a/x", "--create", "float32[x]", "--accept-times", stdin=text)
     db = sqlite3.connect(joule.folder / "joule.db")
     with db:
         db.execute("update body set rows = x'00' where id = (select max(id) from body)")
