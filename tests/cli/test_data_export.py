@@ -17,7 +17,8 @@ X = f"{T0} 1\n{T0 + 1_000_000} 2\n# interval break\n{T0 + 9_000_000} 3\n"
 def data(tmp_path_factory):
     joule = Joule(tmp_path_factory.mktemp("export"))
     joule("data", "write", "/a/x", "--create", "float32[x:V]", stdin=X)
-    joule("data", "write", "/a/b/y", "--create", "int16[p,q]", stdin="5 1 2\n6 3 4\n")
+    odd = ("--create", "int16[p,q]", "--accept-times")
+    joule("data", "write", "/a/b/y", *odd, stdin="5 1 2\n6 3 4\n")
     joule.ok("stream", "create", "/a/none:float64[x]")
     joule.ok("annotation", "create", "/a/x", "note", "--start", T0)
     return joule
@@ -62,7 +63,7 @@ def test_one_file(data, tmp_path):
     assert out == f"path,file,rows,bytes\n/a/x,{file},3,{file.stat().st_size}\n"
     assert file.read_text().splitlines()[3] == "# interval break"
     data.ok("data", "export", "/a/b/y", "--to", tmp_path / "y.csv.gz", "-i", "q", "-e", "6")
-    assert data.ok("data", "ingest", tmp_path / "y.csv.gz", "-s", "/c/y", "--time-format", "us")
+    assert data.ok("data", "ingest", tmp_path / "y.csv.gz", "-s", "/c/y", "--accept-times")
     assert data.ok("data", "read", "/c/y") == "5 2\n"
 
 

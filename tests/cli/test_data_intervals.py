@@ -134,7 +134,9 @@ def test_consolidate(joule):
 def test_decimations(joule):
     fill(joule, "/a/x", (0, 100))
     assert joule.ok("data", "drop-decimations", "/a/x", "--dry-run", "--csv").count("/a/x") == 1
-    assert joule.ok("data", "drop-decimations", "/a/x") == "OK\n"
+    assert (
+        joule.ok("data", "drop-decimations", "/a/x") == "Dropped the decimated rows of /a/x\nOK\n"
+    )
     assert joule.ok("data", "decimate", "/a/x") == "OK\n"
     assert joule("data", "decimate", "/a/*").status == 1
     assert joule.ok("data", "decimate", "/a/*", "--yes") == "OK\n"
