@@ -498,13 +498,15 @@ def test_commands_use_the_file_beside_a_busy_server(joule, tmp_path):
         try:
             assert "/a/flow" in joule.ok("stream", "list")
             write_rows(joule, "/b/other", range(1, 101))
-            written = joule("data", "write", "/b/other", stdin="1000 1 2\n1001 3 4\n")
+            written = joule(
+                "data", "write", "/b/other", "--accept-times", stdin="1000 1 2\n1001 3 4\n"
+            )
             assert written.status == 0
             assert joule.ok("data", "count", "/b/other").split()[-1] == "102"
             assert joule.ok("admin", "check").startswith("OK")
             joule.ok("admin", "backup", tmp_path / "backup.db")
             # and the other way round: who is writing is known to all
-            refused = joule("data", "write", "/a/flow", stdin="1 1 2\n")
+            refused = joule("data", "write", "/a/flow", "--accept-times", stdin="1 1 2\n")
             assert (refused.status, "is already being produced" in refused.err) == (1, True)
             env = {"JOULE_URL": server.url, "JOULE_API_KEY": key}
             assert joule.ok("data", "count", "/b/other", env=env).split()[-1] == "102"

@@ -211,7 +211,8 @@ def test_spark_draws_the_course_and_leaves_gaps_blank(joule):
 
 def test_spark_puts_infinities_at_the_edges(joule):
     rows = "".join(f"{i} {v} inf\n" for i, v in enumerate(["inf", 1, 2, "-inf", 3, 9]))
-    joule("data", "write", "/a/b", "--create", "float64[x,y]", stdin=rows)
+    early = ("--create", "float64[x,y]", "--accept-times")
+    joule("data", "write", "/a/b", *early, stdin=rows)
     x, y = joule.ok("stream", "info", "/a/b", "--spark").splitlines()[-2:]
     assert x.split()[1:] == ["█", "▁", "▂", "▁", "▃", "█"]
     assert y.split()[1:] == ["█"] * 6
