@@ -25,7 +25,15 @@ def data(tmp_path_factory):
     joule("data", "write", "/a/saw", "--create", "float32[x]", stdin=ramp)
     joule("data", "write", "/a/one", "--create", "float32[x]", stdin=f"{T0} 5\n")
     early = ("--accept-times",)
-    joule("data", "write", "/a/huge", "--create", "float64[x]", *early, stdin="1 -1.7e308\n2 1.7e308\n")
+    joule(
+        "data",
+        "write",
+        "/a/huge",
+        "--create",
+        "float64[x]",
+        *early,
+        stdin="1 -1.7e308\n2 1.7e308\n",
+    )
     infinite = "1 inf -inf inf\n2 -inf 0 inf\n3 2 1 inf\n4 3 inf inf\n"
     joule("data", "write", "/a/infinite", "--create", "float64[x,y,z]", *early, stdin=infinite)
     joule.ok("stream", "create", "/a/empty:float32[x]")

@@ -52,6 +52,7 @@ LIKE = {
     ("data export", "-i"): ("data read", "-i"),
     ("data plot", "-i"): ("data read", "-i"),
     ("data plot", "-l"): ("data read", "-l"),
+    ("data split", "-m"): ("data consolidate", "-m"),
 }
 #: The one letter of our own.
 OWN = {("module logs", "-f"): "--follow"}

@@ -77,7 +77,10 @@ def test_rows_count_whatever_is_missing_in_them(data):
 
 def test_the_node_is_sound(data):
     assert json.loads(data.ok("admin", "check", "--json"))["problems"] == []
-    assert json.loads(data.ok("node", "info", "--json"))["capabilities"] == ["missing-values"]
+    assert json.loads(data.ok("node", "info", "--json"))["capabilities"] == [
+        "missing-values",
+        "split-intervals",
+    ]
 
 
 def test_sql(data):

@@ -90,7 +90,6 @@ class _Choices(NamedTuple):
         "joule data copy /house/mains backup:/house/mains --new",
         "joule data copy '/house/**' /archive/house --yes",
         "joule data copy meter:/mains local:/mains --last 1d",
-        "joule data copy /old/mains /house/mains --map 'Element 0=volts'",
     ],
 )
 @click.argument("source")

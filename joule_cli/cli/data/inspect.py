@@ -42,7 +42,7 @@ _COLUMNS = (
 @command(
     "inspect",
     examples=[
-        "joule data inspect meter.csv",
+        "joule data inspect log.csv",
         "joule data inspect log.csv --tz Europe/Berlin --missing-values -999",
     ],
 )
