@@ -17,6 +17,8 @@ from joule_cli.series.layout import Layout
 from tests.archives import flow_model, npy, write_archive
 from tests.cli.test_help import CONTEXTS
 
+#: Seconds since 1970.
+T0_S = 1_700_000_000
 #: Commands that may take long, with a call that does and what the line says.
 LONG = {
     "data read": ("/a/x -f x.csv", "reading"),
@@ -34,7 +36,7 @@ LONG = {
     "data consolidate": ("/a/x /a/y --redecimate", "consolidating"),
     "data split": ("/a/x /a/y --max-gap 1h", "splitting"),
     "data decimate": ("/a/x /a/y", "decimating"),
-    "data drop-decimations": ("/a/x /a/y", "dropping"),
+    "data drop-decimations": ("/a/x /a/y --yes", "dropping"),
     "data delete": ("/a/x /a/y --all --yes", "deleting"),
     "stream delete": ("/a/x /a/y --yes", "deleting"),
     "event read": ("/a/e -f e.csv", "reading"),
@@ -84,8 +86,11 @@ def long(forked, loaded):
     folder = forked.folder
     for name in ("joule.db", "copy.db"):
         (folder / name).write_bytes(loaded)
-    (folder / "x.txt").write_text("".join(f"{i} {i}\n" for i in range(1, ROWS)))
-    lines = (f'{{"start_time": {i}, "end_time": {i + 1}, "content": {{}}}}\n' for i in range(5000))
+    (folder / "x.txt").write_text("".join(f"{T0_S + i} {i}\n" for i in range(1, ROWS)))
+    lines = (
+        f'{{"start_time": {T0_S + i}, "end_time": {T0_S + i + 1}, "content": {{}}}}\n'
+        for i in range(5000)
+    )
     (folder / "e.jsonl").write_text("".join(lines))
 
     def run(path, *more, **options):
@@ -167,7 +172,7 @@ def test_files_count_by_what_is_read_of_them(long, end):
         with open_writer(folder / f"{name}.{end}", head) as writer:
             writer.write(rows)
     shown = long.forked(
-        f"data ingest one.{end} two.{end} --stream /a/new --create --time-format us",
+        f"data ingest one.{end} two.{end} --stream /a/new --create --time-format us --accept-times",
         typed="",
         pause_s=0,
         env={"TERM": "xterm"},
