@@ -114,9 +114,9 @@ FORMATS: dict[str, Format] = {
         Format(
             "json",
             (".json",),
-            "containers.json:JsonContainer",
+            "containers.json:open_json",
             "json_writer:JsonWriter",
-            takes=_JSON,
+            takes=_JSON | {"dataset"},
             appendable=False,
             title="JSON",
         ),

@@ -41,7 +41,7 @@ HANG_S = 600
 N_KEPT = 20_000
 #: Seconds of its time that the server may need from a request for its version to the answer, with
 #: whatever comes in between. It is the time of its processor, so that a crowded machine is none.
-PROMPT_S = 3.0
+PROMPT_S = 0.2
 #: Bytes that the memory of the server may grow by, once every endpoint has been used.
 FLAT_BYTES = 24 * 2**20
 
