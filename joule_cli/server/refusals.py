@@ -7,7 +7,7 @@ import logging
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from joule_cli.errors import ApiError, InvalidReference, JouleError
 from joule_cli.server.front import client_address
@@ -119,6 +119,25 @@ async def start(request: web.Request, response: web.StreamResponse) -> None:
 async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Answer every failure."""
     request[CLIENT] = client_address(request)
+    try:
+        response = await _answer(request, handler)
+    except web.HTTPException as exc:
+        _end_after(request, exc)
+        raise
+    _end_after(request, response)
+    return response
+
+
+def _end_after(request: web.Request, response: web.StreamResponse) -> None:
+    """Take no more requests over a connection that was to speak something else.
+
+    What follows is a body, or that something: the HTTP library would read it as a request.
+    """
+    if hdrs.UPGRADE in request.headers and response.status != 101:
+        response.force_close()
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPException:

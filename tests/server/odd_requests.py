@@ -11,6 +11,7 @@ import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from aiohttp import hdrs
 from yarl import URL
 
 from joule_cli.server.app import _GROUPS
@@ -63,7 +64,10 @@ def odd_request(rng: random.Random, key: str) -> OddRequest:
         method = rng.choice(METHODS)
     headers = _key(rng, key, path) | _odd_headers(rng)
     body = None
-    if method in {"POST", "PUT", "PATCH"} or rng.random() < 0.05:
+    if hdrs.UPGRADE in headers:
+        # with a body the connection may end before the answer, as `test_app` tests
+        method = "GET"
+    elif method in {"POST", "PUT", "PATCH"} or rng.random() < 0.05:
         types = ["application/json"] * 9 + ["text/plain", "a/b; c", "application/json; charset=x"]
         headers["Content-Type"] = rng.choice(types)
         body = _body(rng, path)

@@ -7,6 +7,7 @@ import gzip
 import json
 import logging
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -448,3 +449,26 @@ async def test_deeply_nested_values_are_refused(client: Client, place: str, dept
         "POST", "/stream.json", body=text.encode(), headers={"Content-Type": "application/json"}
     )
     assert (answer.status, "Traceback" in answer.text) == (400, False)
+
+
+@pytest.mark.parametrize("size", [0, 10, 70_000, 1_100_000])
+@pytest.mark.parametrize("upgrade", ["h2c", "websocket"])
+@pytest.mark.parametrize("path", ["/folder.json", "/data?id=1", "/nothing"])
+async def test_a_connection_that_was_to_speak_something_else_ends(
+    node: Node, path: str, upgrade: str, size: int
+):
+    """What follows the head could be a body, or what was to be spoken: neither is taken."""
+    async with serve(node) as served, asyncio.timeout(20):
+        reader, writer = await asyncio.open_connection(*_address(served.url))
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nX-API-KEY: {KEY}\r\nConnection: Upgrade\r\n"
+        head += f"Upgrade: {upgrade}\r\nContent-Type: application/json\r\nContent-Length: {size}"
+        writer.write(f"{head}\r\n\r\n".encode() + b"y" * size)
+        found = b""
+        with suppress(ConnectionError):
+            while part := await reader.read(65536):
+                found += part
+        if size <= 70_000:
+            assert found.startswith(b"HTTP/1.1 4")
+        assert found.count(b"HTTP/1.") <= 1
+        writer.transport.abort()
+        writer.close()
