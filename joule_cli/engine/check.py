@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from joule_cli.engine import event_check, metadata
+from joule_cli.engine import event_check, metadata, pages
+from joule_cli.engine.connection import converted_errors, transaction
+from joule_cli.engine.file_check import loose_problems, page_problems, tree_names, tree_problems
 from joule_cli.engine.stores.base import StoredStream
 from joule_cli.engine.stores.sqlite import chunks, directory
 from joule_cli.engine.stores.sqlite.codec import decode
@@ -20,7 +23,7 @@ from joule_cli.engine.stores.sqlite.levels import (
     encode_levels,
     read_summaries,
 )
-from joule_cli.errors import CorruptChunkError
+from joule_cli.errors import CorruptChunkError, StorageError
 from joule_cli.series.layout import Layout
 
 if TYPE_CHECKING:
@@ -33,6 +36,10 @@ if TYPE_CHECKING:
     from joule_cli.series.decimation import Counts
     from joule_cli.series.layout import Rows
 
+T = TypeVar("T")
+
+#: What may be raised where damaged values are taken for what they should be.
+UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError)
 #: Chunks checked in one read transaction.
 _BATCH = 64
 #: Streams of a kind with their paths; nothing else of them has to be readable.
@@ -66,6 +73,8 @@ class Report:
     n_rows: int = 0
     n_event_streams: int = 0
     n_events: int = 0
+    #: Whether pages have checksums, so that nothing that has changed can be overlooked.
+    has_checksums: bool = True
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -78,72 +87,115 @@ async def check(
     ----------
     progress
         Called after each batch with what was seen so far.
+
+    Raises
+    ------
+    IncompatibleFileError
+        The file is not a node.
     """
     report = Report()
-    report.problems += await database.read(_check_file)
-    for stream_id, path in await database.read(lambda c: _paths(c, "data_stream")):
-        report.n_streams += 1
-        position: int | None = directory.EARLIEST
-        while position is not None:
-
-            def batch(connection: apsw.Connection, start: int = position) -> int | None:
-                return _check_batch(connection, stream_id, path, start, report)  # noqa: B023
-
-            position = await database.read(batch)
-            progress(report)
-    for stream_id, path in await database.read(lambda c: _paths(c, "event_stream")):
-        report.n_event_streams += 1
-        await _check_events(database, stream_id, path, report, progress)
+    try:
+        connection = await database.open(verified=False)
+    except (CorruptChunkError, StorageError) as exc:
+        with converted_errors(str(database.path)):
+            found = await database.compute(lambda: list(page_problems(database.path, {})))
+        if not found and isinstance(exc, StorageError):
+            raise
+        report.problems += [Problem(None, None, text) for text in [*found, exc.message]]
+        return report
+    try:
+        await _Check(database, connection, report, progress).run()
+    finally:
+        await database.ask(connection, lambda c: c.close())
     return report
 
 
-async def _check_events(
-    database: Database,
-    stream_id: int,
-    path: str,
-    report: Report,
-    progress: Callable[[Report], None],
-) -> None:
-    findings = await database.read(lambda c: event_check.check_stream(c, stream_id))
-    report.problems += (Problem(path, *finding) for finding in findings)
-    last: int | None = None
-    while True:
-        run = partial(event_check.check_batch, stream_id=stream_id, after=last)
-        batch = await database.read(run)
-        report.n_events += batch.n_events
-        report.problems += (Problem(path, *finding) for finding in batch.findings)
-        progress(report)
-        last = batch.last
-        if last is None:
-            return
+class _Check:
+    """One check; what cannot be read is a problem among others."""
 
+    def __init__(
+        self,
+        database: Database,
+        connection: apsw.Connection,
+        report: Report,
+        progress: Callable[[Report], None],
+    ) -> None:
+        self._database = database
+        self._connection = connection
+        self._report = report
+        self._progress = progress
 
-def _check_file(connection: apsw.Connection) -> list[Problem]:
-    """Let SQLite check its pages, then look for rows of tables that belong to nothing."""
-    found = [text for (text,) in connection.execute("PRAGMA integrity_check(20)") if text != "ok"]
-    questions = {
-        "rows that belong to no chunk": "SELECT count(*) FROM body "
-        "WHERE id NOT IN (SELECT body_id FROM chunk)",
-        "chunks without rows": "SELECT count(*) FROM chunk "
-        "WHERE body_id NOT IN (SELECT id FROM body)",
-        "chunks that share their rows": "SELECT count(*) - count(DISTINCT body_id) FROM chunk",
-        "chunks of a stream that does not exist": "SELECT count(*) FROM chunk "
-        "WHERE stream_id NOT IN (SELECT id FROM data_stream)",
-        "streams without elements": "SELECT count(*) FROM data_stream "
-        "WHERE id NOT IN (SELECT stream_id FROM element)",
-        "broken references": "SELECT count(*) FROM pragma_foreign_key_check",
-    }
-    for text, query in questions.items():
-        number = connection.execute(query).get
-        if number:
-            found.append(f"{number} {text}")
-    if number := event_check.orphans(connection):
-        found.append(f"{number} events of a stream that does not exist")
-    return [Problem(None, None, text) for text in found]
+    async def run(self) -> None:
+        self._report.has_checksums = pages.are_checked(self._connection)
+        await self._ask(None, self._check_file, None, whole=False)
+        for stream_id, path in await self._paths("data_stream"):
+            self._report.n_streams += 1
+            await self._check_rows(stream_id, path)
+        for stream_id, path in await self._paths("event_stream"):
+            self._report.n_event_streams += 1
+            await self._check_events(stream_id, path)
 
+    async def _paths(self, table: str) -> list[tuple[int, str]]:
+        query = _PATHS.format(table=table)
+        return await self._ask(None, lambda c: list(c.execute(query)), [])
 
-def _paths(connection: apsw.Connection, table: str) -> list[tuple[int, str]]:
-    return list(connection.execute(_PATHS.format(table=table)))
+    async def _ask(
+        self,
+        path: str | None,
+        body: Callable[[apsw.Connection], T],
+        otherwise: T,
+        *,
+        whole: bool = True,
+    ) -> T:
+        """Run `body`, as a `whole` in one read transaction; note it if something cannot be read."""
+
+        def run(connection: apsw.Connection) -> T:
+            with transaction(connection, write=False) if whole else nullcontext():
+                return body(connection)
+
+        try:
+            return await self._database.ask(self._connection, run)
+        except (CorruptChunkError, *UNREADABLE) as exc:
+            text = exc.message if isinstance(exc, CorruptChunkError) else f"cannot be read ({exc})"
+            self._report.problems.append(Problem(path, None, text))
+            return otherwise
+
+    def _check_file(self, connection: apsw.Connection) -> None:
+        names = tree_names(connection)
+        path = self._database.path
+        for texts in (
+            page_problems(path, names, connection),
+            tree_problems(connection, names),
+            loose_problems(connection),
+        ):
+            # added one by one: the next may not be told any more
+            self._report.problems.extend(Problem(None, None, text) for text in texts)
+
+    async def _check_rows(self, stream_id: int, path: str) -> None:
+        position: int | None = directory.EARLIEST
+        while position is not None:
+            batch = partial(
+                _check_batch, stream_id=stream_id, path=path, start=position, report=self._report
+            )
+            position = await self._ask(path, batch, None)
+            self._progress(self._report)
+
+    async def _check_events(self, stream_id: int, path: str) -> None:
+        report = self._report
+        findings: list[event_check.Finding] = await self._ask(
+            path, lambda c: event_check.check_stream(c, stream_id), []
+        )
+        report.problems += (Problem(path, *finding) for finding in findings)
+        last: int | None = None
+        while True:
+            run = partial(event_check.check_batch, stream_id=stream_id, after=last)
+            batch = await self._ask(path, run, event_check.Batch(0, [], None))
+            report.n_events += batch.n_events
+            report.problems += (Problem(path, *finding) for finding in batch.findings)
+            self._progress(report)
+            last = batch.last
+            if last is None:
+                return
 
 
 def _check_batch(

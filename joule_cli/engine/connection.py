@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
+from joule_cli.engine import pages
 from joule_cli.engine.migrations import migrate
 from joule_cli.engine.schema import distrust, own_version
 from joule_cli.errors import (
@@ -77,13 +78,17 @@ class Waiter:
         return waited < GIVE_UP_S and not self._cancelled.wait(random.uniform(0.0005, 0.004))
 
 
-def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -> apsw.Connection:
+def open_connection(
+    path: Path, *, create: bool, waiter: Waiter | None = None, verified: bool = True
+) -> apsw.Connection:
     """Open a node file and bring it to the present version.
 
     Parameters
     ----------
     create
         Make the file, and missing folders above it, if it does not exist.
+    verified
+        Refuse pages that fail their checksums.
 
     Raises
     ------
@@ -91,6 +96,15 @@ def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -
         The file cannot be opened; IncompatibleFileError if it is not a node.
     """
     _require_sqlite()
+    try:
+        return _open(path, create=create, waiter=waiter, verified=verified)
+    except StorageError as exc:
+        if path.is_file() and pages.header_is_damaged(path):
+            raise _damaged_header(path) from exc
+        raise
+
+
+def _open(path: Path, *, create: bool, waiter: Waiter | None, verified: bool) -> apsw.Connection:
     text = str(path)
     with converted_errors(text):
         new = create and not path.exists()
@@ -107,10 +121,14 @@ def open_connection(path: Path, *, create: bool, waiter: Waiter | None = None) -
         connection = _connect(path, flags)
         try:
             connection.set_busy_handler(waiter or Waiter(text))
+            if not verified:
+                connection.pragma("checksum_verification", "off")
             # before the first change: the file may be another application's
             version = own_version(connection, text)
             if not new:
                 _refuse_empty(version, text)
+            if version and verified:
+                _refuse_hidden(connection, path)
             if writable:
                 if version == 0:
                     _format(connection)
@@ -147,7 +165,7 @@ def _make(path: Path) -> None:
         # of a process that was killed
         remove(new)
         _make_private(new)
-        connection = apsw.Connection(str(new))
+        connection = apsw.Connection(str(new), vfs=pages.checking_vfs())
         try:
             _format(connection)
             migrate(connection, str(path))
@@ -205,8 +223,21 @@ def close_to_others(path: Path) -> None:
 
 def _format(connection: apsw.Connection) -> None:
     """Set what is fixed for the life of a file; takes the write lock also without a change."""
+    connection.reserve_bytes(reserve=pages.RESERVED)
     connection.pragma("auto_vacuum", "incremental")
     connection.pragma("journal_mode", "wal")
+
+
+def _refuse_hidden(connection: apsw.Connection, path: Path) -> None:
+    """Raise for a file that seems to be of a version without checksums, but is only damaged."""
+    if not pages.are_checked(connection) and pages.hides_checksums(path):
+        raise _damaged_header(path)
+
+
+def _damaged_header(path: Path) -> CorruptChunkError:
+    return CorruptChunkError(
+        "the header of the file is damaged", object=str(path), hint="see 'joule admin check'"
+    )
 
 
 def _can_write(path: Path) -> bool:
@@ -219,7 +250,8 @@ class FixedConnection(apsw.Connection):
 
 
 def _connect(path: Path, flags: int) -> apsw.Connection:
-    connection = apsw.Connection(str(path), flags=flags, statementcachesize=200)
+    vfs = pages.checking_vfs()
+    connection = apsw.Connection(str(path), flags=flags, vfs=vfs, statementcachesize=200)
     distrust(connection)
     if flags & apsw.SQLITE_OPEN_READONLY:
         try:
@@ -230,7 +262,7 @@ def _connect(path: Path, flags: int) -> apsw.Connection:
                 raise
             # without a log nobody has the file open, and here none can be made to coordinate with
             uri = f"{path.absolute().as_uri()}?immutable=1"
-            connection = FixedConnection(uri, flags=flags | apsw.SQLITE_OPEN_URI)
+            connection = FixedConnection(uri, flags=flags | apsw.SQLITE_OPEN_URI, vfs=vfs)
             distrust(connection)
     return connection
 
@@ -306,6 +338,19 @@ def converted_errors(path: str) -> Iterator[None]:
     except apsw.CorruptError as exc:
         raise CorruptChunkError(
             "the file is damaged", object=path, hint="see 'joule admin check'"
+        ) from exc
+    except apsw.IOError as exc:
+        if getattr(exc, "extendedresult", 0) != apsw.SQLITE_IOERR_DATA:
+            raise StorageError(f"the file cannot be used ({exc})", object=path) from exc
+        raise CorruptChunkError(
+            "the file is damaged, a page fails its checksum",
+            object=path,
+            hint="see 'joule admin check'",
+        ) from exc
+    except (apsw.SQLError, UnicodeDecodeError) as exc:
+        # no statement is wrong by itself: what it finds is
+        raise CorruptChunkError(
+            f"the file is damaged ({exc})", object=path, hint="see 'joule admin check'"
         ) from exc
     except apsw.BusyError as exc:
         raise StorageError(

@@ -7,10 +7,12 @@ import errno
 import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import apsw
 
+from joule_cli.engine import pages
 from joule_cli.engine.connection import (
     FixedConnection,
     Waiter,
@@ -19,7 +21,7 @@ from joule_cli.engine.connection import (
     open_connection,
     transaction,
 )
-from joule_cli.errors import StorageError
+from joule_cli.errors import CorruptChunkError, JouleError, StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,12 +89,18 @@ class Database:
         """Run `body` on a reading connection outside of any transaction."""
         return await self._submit(self._readers, lambda: self._borrowed(body))
 
-    async def open(self) -> apsw.Connection:
-        """Return a connection for reading that the caller closes."""
+    async def open(self, *, verified: bool = True) -> apsw.Connection:
+        """Return a connection for reading that the caller closes.
+
+        Parameters
+        ----------
+        verified
+            Refuse pages that fail their checksums.
+        """
 
         def run() -> apsw.Connection:
             with converted_errors(str(self.path)):
-                return self._open_for_reading()
+                return self._open_for_reading(verified=verified)
 
         return await self._submit(self._readers, run)
 
@@ -124,6 +132,10 @@ class Database:
         while not self._idle.empty():
             self._idle.get().close()
         if self._write_connection is not None:
+            with suppress(apsw.Error):
+                # whatever closes the file last empties the log, and other programs of SQLite do
+                # not write the checksums of pages
+                self._write_connection.pragma("wal_checkpoint", "passive")
             self._write_connection.close()
 
     async def _submit(self, pool: ThreadPoolExecutor, job: Callable[[], T]) -> T:
@@ -148,6 +160,15 @@ class Database:
             connection = self._borrow()
             try:
                 return body(connection)
+            except (TypeError, ValueError, LookupError) as exc:
+                if isinstance(exc, JouleError) or pages.are_checked(connection):
+                    raise
+                # without checksums of its pages, a file may hold anything in place of a value
+                raise CorruptChunkError(
+                    f"the file is damaged ({exc})",
+                    object=str(self.path),
+                    hint="see 'joule admin check'",
+                ) from exc
             finally:
                 if connection.filename and not isinstance(connection, FixedConnection):
                     self._idle.put(connection)
@@ -160,9 +181,9 @@ class Database:
         except queue.Empty:
             return self._open_for_reading()
 
-    def _open_for_reading(self) -> apsw.Connection:
+    def _open_for_reading(self, *, verified: bool = True) -> apsw.Connection:
         if self.path.exists():
-            return open_connection(self.path, create=False, waiter=self._waiter)
+            return open_connection(self.path, create=False, waiter=self._waiter, verified=verified)
         if not self._create:
             raise StorageError("the file does not exist", object=str(self.path))
         if not self._new_folder and not self.path.parent.is_dir():

@@ -16,7 +16,13 @@ from joule_cli.engine import event_metadata, metadata, space
 from joule_cli.engine.base import EngineState
 from joule_cli.engine.event_validation import check_event_stream, check_events
 from joule_cli.engine.validation import check_timestamp
-from joule_cli.errors import ApiError, InvalidEventStreamParameter, NameTakenError, StreamNotFound
+from joule_cli.errors import (
+    ApiError,
+    CorruptChunkError,
+    InvalidEventStreamParameter,
+    NameTakenError,
+    StreamNotFound,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -268,8 +274,26 @@ def _events(stored: Sequence[StoredEvent], stream_id: int, uuid: str) -> list[Ev
     import orjson
 
     text = f"[{','.join(event.content for event in stored)}]"
-    contents = json.loads(text) if _LONG_INTEGER.search(text) else orjson.loads(text)
+    try:
+        contents = json.loads(text) if _LONG_INTEGER.search(text) else orjson.loads(text)
+    except ValueError as exc:
+        raise _damaged(stored) from exc
+    if len(contents) != len(stored):
+        raise _damaged(stored)
     return [
         model.Event(start, end, content, number, stream_id, uuid)
         for (number, start, end, _), content in zip(stored, contents, strict=True)
     ]
+
+
+def _damaged(stored: Sequence[StoredEvent]) -> CorruptChunkError:
+    """Name the first of some events whose content is not JSON."""
+    for event in stored:
+        try:
+            json.loads(event.content)
+        except ValueError:
+            break
+    return CorruptChunkError(
+        f"the content of event {event.id} is damaged, it begins at {event.start}",
+        hint="see 'joule admin check'",
+    )

@@ -11,8 +11,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from joule_cli.engine.validation import DEEPEST, INT64_MAX, is_unicode, path_segments
-from joule_cli.errors import FolderNotFound, InvalidReference, StreamNotFound
+from joule_cli.errors import CorruptChunkError, FolderNotFound, InvalidReference, StreamNotFound
 from joule_cli.model import DataStream, Element
+from joule_cli.model.data_stream import DATATYPES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -183,11 +184,18 @@ def load_stream(connection: apsw.Connection, stream_id: int) -> DataStream:
     ------
     StreamNotFound
         The id names no data stream.
+    CorruptChunkError
+        Its rows cannot be told from its description.
     """
     streams = _streams(connection, _STREAM, stream_id)
     if not streams:
         raise StreamNotFound("stream does not exist", object=str(stream_id))
-    return streams[0][1]
+    stream = streams[0][1]
+    if stream.datatype not in DATATYPES or not stream.elements:
+        raise CorruptChunkError(
+            f"the description of stream {stream.name} is damaged", hint="see 'joule admin check'"
+        )
+    return stream
 
 
 def mark_active(stream: DataStream) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 
 import pytest
 
 from tests.cli.conftest import write_rows
 from tests.cli.filling import T0, with_node
+from tests.edited import edit
 from tests.ops.events import got, put
 
 
@@ -27,10 +27,7 @@ def test_check_finds_nothing_in_a_sound_file(used):
 
 
 def test_check_names_what_is_wrong(used):
-    file = sqlite3.connect(used.folder / "joule.db")
-    file.execute("UPDATE body SET rows = zeroblob(length(rows))")
-    file.commit()
-    file.close()
+    edit(used.folder / "joule.db", "UPDATE body SET rows = zeroblob(length(rows))")
     result = used("admin", "check", "--json")
     assert result.status == 1
     problems = json.loads(result.out)["problems"]
@@ -99,10 +96,7 @@ def test_check_counts_events(with_events):
     assert with_events.ok("admin", "check").endswith("100 rows, 1 event streams, 2 events\n")
     value = json.loads(with_events.ok("admin", "check", "--json"))
     assert (value["event_streams"], value["events"]) == (1, 2)
-    file = sqlite3.connect(with_events.folder / "joule.db")
-    file.execute("UPDATE event SET reach = 7 WHERE start = ?", (T0,))
-    file.commit()
-    file.close()
+    edit(with_events.folder / "joule.db", "UPDATE event SET reach = 7 WHERE start = ?", T0)
     result = with_events("admin", "check", "--csv")
     assert result.status == 1
     assert result.out.splitlines()[1] == f"/a/e,{T0},event 1 is not found by its length"

@@ -6,7 +6,6 @@ import csv
 import gzip
 import json
 import signal
-import sqlite3
 import subprocess
 import time
 
@@ -15,6 +14,7 @@ import pytest
 
 from tests.cli.conftest import PROGRAM, Joule, write_rows
 from tests.cli.filling import with_node
+from tests.edited import edit
 from tests.ops import helpers
 
 T0 = 1_700_000_000_000_000
@@ -255,10 +255,10 @@ def test_an_interruption_leaves_no_file(data, tmp_path):
 def test_damage_after_good_rows_is_partial(joule):
     text = "".join(f"{i} {i}\n" for i in range(250_000))
     joule.ok("data", "write", "/a/x", "--create", "float32[x]", "--accept-times", stdin=text)
-    db = sqlite3.connect(joule.folder / "joule.db")
-    with db:
-        db.execute("update body set rows = x'00' where id = (select max(id) from body)")
-    db.close()
+    edit(
+        joule.folder / "joule.db",
+        "update body set rows = x'00' where id = (select max(id) from body)",
+    )
     result = joule("data", "read", "/a/x")
     assert result.status == 3
     assert result.out.startswith("0 0\n1 1\n")

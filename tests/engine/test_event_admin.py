@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -13,6 +12,7 @@ from joule_cli.engine.admin import Administration
 from joule_cli.engine.migrations import APPLICATION_ID, MIGRATIONS
 from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import Event, EventStream
+from tests.edited import edit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,13 +38,6 @@ async def contents(node: EmbeddedNode) -> dict[str, list[Any]]:
         at: [(e.id, e.start_time, e.end_time, e.content) async for e in node.event_stream_read(at)]
         for at, _ in found
     }
-
-
-def spoil(path: Path, query: str, *values: object) -> None:
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("PRAGMA ignore_check_constraints = ON")
-    connection.execute(query, values)
-    connection.close()
 
 
 async def problems(path: Path) -> list[tuple[str | None, int | None, str]]:
@@ -79,21 +72,21 @@ async def test_a_sound_file_is_counted(path: Path, monkeypatch: pytest.MonkeyPat
     ],
 )
 async def test_what_is_wrong_is_named(path: Path, query: str, time: int | None, text: str):
-    spoil(path, query.format(key=(1 << 40) | 11, open=(1 << 40) | 1000))
+    edit(path, query.format(key=(1 << 40) | 11, open=(1 << 40) | 1000))
     # what is not found where it belongs is missing in the count of its time, too
     problem = next(p for p in await problems(path) if p[2].startswith(text))
     assert problem[:2] == ("/a/b/one", time)
 
 
 async def test_a_wrong_count_is_named(path: Path):
-    spoil(path, "UPDATE event_tally SET n_events = n_events + 1")
+    edit(path, "UPDATE event_tally SET n_events = n_events + 1")
     found = await problems(path)
     assert found
     assert {text for _, _, text in found} == {"has a wrong number of events on record"}
 
 
 async def test_events_without_a_stream_are_told(path: Path):
-    spoil(path, "DELETE FROM event_stream WHERE id = 1")
+    edit(path, "DELETE FROM event_stream WHERE id = 1")
     assert await problems(path) == [
         (None, None, f"{N} events of a stream that does not exist"),
     ]

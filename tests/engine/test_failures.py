@@ -30,6 +30,7 @@ from joule_cli.errors import (
 )
 from joule_cli.model import DataStream, Element
 from joule_cli.series.layout import Layout
+from tests.edited import edit, opened
 from tests.engine.writers import Program, made_stream, read_pieces, rows_at
 
 if TYPE_CHECKING:
@@ -188,9 +189,7 @@ async def test_foreign_file_is_refused_and_left_as_it_is(path: Path, make):
 
 async def test_later_format_is_refused(path: Path):
     await make_stream(path, (0, 10))
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 99")
-    connection.close()
+    edit(path, "PRAGMA user_version = 99")
     async with EmbeddedNode("demo", path) as node:
         with pytest.raises(IncompatibleFileError, match="format 99") as failure:
             await node.data_count("/a/s")
@@ -294,7 +293,7 @@ async def test_node_on_a_read_only_file_system(tmp_path: Path):
 
 def damage(path: Path, stream: str, start: int, at: float) -> None:
     """Flip one byte in the stored rows of a chunk."""
-    connection = sqlite3.connect(path, isolation_level=None)
+    connection = opened(path)
     ((number, blob),) = connection.execute(
         "SELECT b.id, b.rows FROM body b JOIN chunk c ON c.body_id = b.id "
         "JOIN data_stream s ON s.id = c.stream_id WHERE s.name = ? AND c.start = ?",
@@ -344,7 +343,7 @@ async def test_decimated_infinities_are_compared(path: Path):
         async with await node.data_write("/a/s") as pipe:
             await pipe.write(rows)
         assert (await Administration(node).check()).problems == []
-    with closing(sqlite3.connect(path)) as connection:
+    with closing(opened(path)) as connection:
         ((summary,),) = connection.execute("SELECT summary FROM chunk")
     decimated = np.frombuffer(summary, Layout("float64", 2).decimated.dtype).copy()
     assert np.isnan(decimated["data"][0, 0])
@@ -353,8 +352,7 @@ async def test_decimated_infinities_are_compared(path: Path):
     async def problems_with(column: int, value: float) -> list[str]:
         changed = decimated.copy()
         changed["data"][0, column] = value
-        with closing(sqlite3.connect(path)) as connection, connection:
-            connection.execute("UPDATE chunk SET summary = ?", (changed.tobytes(),))
+        edit(path, "UPDATE chunk SET summary = ?", changed.tobytes())
         async with EmbeddedNode("demo", path) as node:
             return [each.text for each in (await Administration(node).check()).problems]
 
@@ -367,9 +365,7 @@ async def test_decimated_infinities_are_compared(path: Path):
 
 async def test_missing_rows_are_told(path: Path):
     await make_stream(path, (0, 10), (5000, 5010))
-    connection = sqlite3.connect(path, isolation_level=None)
-    connection.execute("DELETE FROM body WHERE id = (SELECT body_id FROM chunk WHERE start = 5000)")
-    connection.close()
+    edit(path, "DELETE FROM body WHERE id = (SELECT body_id FROM chunk WHERE start = 5000)")
     async with EmbeddedNode("demo", path) as node:
         with pytest.raises(CorruptChunkError, match="rows from 5000 on"):
             await read_pieces(node, "/a/s", DTYPE)

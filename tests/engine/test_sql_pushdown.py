@@ -9,6 +9,7 @@ import pytest
 
 from joule_cli.engine.sql.pushdown import EVERYTHING, read_plan
 from joule_cli.series.intervals import Interval
+from tests.edited import edit
 from tests.engine.sql_helpers import SECOND, T0, ask, make_stream, run, write
 
 pytest.importorskip("_duckdb")
@@ -94,16 +95,13 @@ def test_a_limit_ends_the_scan(path):
 def test_damage_outside_of_the_window_is_not_met(path, tmp_path):
     import shutil
 
-    import apsw
-
     copy = tmp_path / "copy.db"
     shutil.copy(path, copy)
-    connection = apsw.Connection(str(copy))
-    connection.execute(
+    edit(
+        copy,
         "UPDATE body SET rows = x'' WHERE id NOT IN "
-        "(SELECT body_id FROM chunk ORDER BY start LIMIT 1 OFFSET 7)"
+        "(SELECT body_id FROM chunk ORDER BY start LIMIT 1 OFFSET 7)",
     )
-    connection.close()
     _, rows = run(copy, f'SELECT count(e1) FROM "a/b" WHERE {day(7)}')
     assert rows == [(CHUNK,)]
 

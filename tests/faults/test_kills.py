@@ -25,8 +25,8 @@ from tests.engine.writers import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-STREAMS = ("/a/first", "/b/second")
 ROUNDS = 7  # two kills in each
+STREAMS = ("/a/first", "/b/second")
 
 
 async def settle(node: EmbeddedNode, stream: str, model: Modelled, seed: int, n_done: int) -> None:
@@ -45,7 +45,9 @@ async def settle(node: EmbeddedNode, stream: str, model: Modelled, seed: int, n_
     model.lose_session()
 
 
-@pytest.mark.parametrize("group", range(4))
+@pytest.mark.parametrize(
+    "group", [*range(4), *(pytest.param(i, marks=pytest.mark.slow) for i in range(4, 72))]
+)
 async def test_killed_producers_lose_nothing_and_leave_nothing_half_done(
     tmp_path: Path, group: int
 ):

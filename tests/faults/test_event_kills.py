@@ -6,6 +6,8 @@ import random
 import time
 from typing import TYPE_CHECKING
 
+import pytest
+
 from joule_cli.engine.admin import Administration
 from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import EventStream
@@ -44,7 +46,10 @@ def check_whole(events: list[Event], n_blocks: int) -> None:
         assert event.content["text"] == f"ü{event.content['n']}" * 20
 
 
-async def test_killed_writers_lose_no_acknowledged_event(tmp_path: Path):
+@pytest.mark.parametrize(
+    "group", [0, *(pytest.param(i, marks=pytest.mark.slow) for i in range(1, 63))]
+)
+async def test_killed_writers_lose_no_acknowledged_event(tmp_path: Path, group: int):
     path = tmp_path / "node.db"
     await made(path)
     n_blocks: dict[str, int] = {}
