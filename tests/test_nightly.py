@@ -131,3 +131,26 @@ def test_a_meter_out_of_reach_and_streams_that_grow_old(night):
     (line,) = mail.splitlines()
     assert line.startswith("Error: ")
     assert "http://127.0.0.1:1" in line
+
+
+def test_damage_spreads_into_no_backup(night):
+    assert night.run() == (0, "")
+    backup = night.folder / "backup" / "joule.db"
+    good = backup.read_bytes()
+    spoilt = bytearray(night.node.read_bytes())
+    for start in range(8192, len(spoilt), 4096):
+        spoilt[start + 2000] ^= 1
+    night.node.write_bytes(spoilt)
+    status, mail = night.run()
+    assert status == 1
+    assert "fails its checksum" in mail
+    assert any(line.startswith("Error: ") and str(night.node) in line for line in mail.splitlines())
+    assert [file.name for file in backup.parent.iterdir()] == ["joule.db"]
+    assert backup.read_bytes() == good
+
+
+def test_earlier_backups_are_kept(night):
+    for _ in range(3):
+        assert night.run() == (0, "")
+    names = sorted(file.name for file in (night.folder / "backup").iterdir())
+    assert names == ["joule.db", "joule.db.1", "joule.db.2"]

@@ -15,6 +15,7 @@ from joule_cli.cli._output import (
     emit_object,
     emit_ok,
     emit_text,
+    note,
     output_format,
     show_bytes,
 )
@@ -81,22 +82,44 @@ async def check(node: Node) -> None:
         )
     if problems:
         raise click.exceptions.Exit(1)
+    if not report.has_checksums:
+        note(
+            "this file is of a former version, whose pages have no checksums; "
+            "a copy by 'joule admin backup' has them"
+        )
 
 
 @admin.command("backup", examples=["joule admin backup /backup/joule.db"])
 @click.argument("file", type=_FILE)
 @click.option("--no-clobber", is_flag=True, help="Refuse to replace an existing file.")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Keep N copies from before, as FILE.1, FILE.2, ...",
+)
 @progress_option
 @with_node
-async def backup(node: Node, file: Path, no_clobber: bool) -> None:
-    """Write a consistent copy of the node while others may write."""
+async def backup(node: Node, file: Path, no_clobber: bool, keep: int | None) -> None:
+    """Write a consistent copy of the node while others may write.
+
+    The copy is verified before it takes the place of the one before.
+    """
     from joule_cli.cli._progress import working
     from joule_cli.daemon import administration
 
+    if no_clobber and keep:
+        raise click.UsageError("--no-clobber and --keep exclude each other.")
     if no_clobber:
         _require(file, exists=False)
     async with working("backing up", unit="bytes") as bar:
-        size = await administration(node).backup(file, _from_a_thread(bar), replace=not no_clobber)
+        size = await administration(node).backup(
+            file,
+            keep=keep or 0,
+            replace=not no_clobber,
+            progress=_from_a_thread(bar),
+            seen=_verifying(bar),
+        )
     emit_ok(f"{file}: {show_bytes(size)}", {"file": str(file), "bytes": size})
 
 
@@ -114,7 +137,9 @@ async def restore(node: Node, file: Path, dry_run: bool) -> None:
     doomed = await _agreed(node, f"Replace everything in {node.url} by {file}?", dry_run=dry_run)
     if doomed is not None:
         async with working("restoring", unit="bytes") as bar:
-            await administration(node).restore(file, _from_a_thread(bar))
+            await administration(node).restore(
+                file, progress=_from_a_thread(bar), seen=_verifying(bar)
+            )
         _tell(f"Replaced everything in {node.url} by {file}", doomed, {"restored": str(file)})
 
 
@@ -220,11 +245,28 @@ def _from_a_thread(bar: Progress) -> Callable[[int, int], None]:
     import asyncio
 
     loop = asyncio.get_running_loop()
+    label, unit = bar.label, bar.unit
+
+    def show(done: int, total: int) -> None:
+        bar.turn_to(label)
+        bar.unit = unit
+        bar.update(min(done, total), total)
 
     def report(done: int, total: int) -> None:
-        loop.call_soon_threadsafe(bar.update, min(done, total), total)
+        loop.call_soon_threadsafe(show, done, total)
 
     return report
+
+
+def _verifying(bar: Progress) -> Callable[[Any], None]:
+    """Return what shows how far a copy is verified, between the bytes before and after it."""
+
+    def seen(report: Any) -> None:
+        bar.turn_to("verifying")
+        bar.unit, bar.total = "records", None
+        bar.update(report.n_rows + report.n_events)
+
+    return seen
 
 
 async def _served_at(url: str | None) -> str:

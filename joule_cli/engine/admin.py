@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-import apsw
-
 from joule_cli.engine import metadata, space
+from joule_cli.engine.backup import back_up, restore
 from joule_cli.engine.check import Report, check
 from joule_cli.engine.connection import converted_errors
-from joule_cli.engine.migrations import migrate
-from joule_cli.engine.schema import distrust, own_version
-from joule_cli.errors import IncompatibleFileError, StorageError
-from joule_cli.part_file import PartFile, make_folder
+from joule_cli.errors import StorageError
+from joule_cli.part_file import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    import apsw
 
     from joule_cli.engine.node import EmbeddedNode
 
@@ -35,11 +32,6 @@ _TABLES = (
     "event_stream",
 )
 _LINKS = ("master", "follower")
-#: Steps of SQLite between two reports of a backup, and pages between those of a restoration.
-_STEPS = 50
-_PAGES = 10_000
-#: Seconds between two reports at least: rows of the file may be large or small.
-_PAUSE_S = 0.02
 
 
 class Sizes(NamedTuple):
@@ -69,57 +61,42 @@ class Administration:
     async def backup(
         self,
         target: Path,
-        progress: Callable[[int, int], None] = lambda done, total: None,
         *,
+        keep: int = 0,
         replace: bool = True,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+        seen: Callable[[Report], None] = lambda report: None,
     ) -> int:
-        """Write a consistent copy to `target`, which appears when it is complete.
+        """Write a consistent copy to `target`, which appears when it is complete and verified.
 
         Its folder is made if it is missing.
 
         Parameters
         ----------
-        progress
-            Told now and then how many bytes of how many are written; called in another thread.
+        keep
+            As many copies from before stay as ``FILE.1``, ``FILE.2``, ..., the last one being the
+            oldest.
         replace
             Take the place of another file.
+        progress
+            Told now and then how many bytes of how many are written; called in another thread.
+        seen
+            Told what was verified so far.
 
         Returns
         -------
         int
             Size of the copy in bytes.
+
+        Raises
+        ------
+        CorruptChunkError
+            The node is damaged; `target` is as it was.
         """
         self._require_file()
-
-        def run(connection: apsw.Connection) -> int:
-            told = 0.0
-
-            def look() -> bool:
-                nonlocal told
-                if time.monotonic() - told > _PAUSE_S:
-                    told = time.monotonic()
-                    # the copy has no unused pages, so that it may be complete before
-                    with suppress(OSError):
-                        progress(part.path.stat().st_size, total)
-                return False
-
-            with converted_errors(str(target)):
-                total = connection.pragma("page_count") * connection.pragma("page_size")
-                if target.exists() and target.samefile(self._path):
-                    raise StorageError("a node cannot be backed up to its own file")
-                make_folder(target.absolute().parent, private=True)
-                part = PartFile(target.resolve(), mode=0o600)
-                try:
-                    connection.set_progress_handler(look, _STEPS)
-                    connection.execute("VACUUM INTO ?", (str(part.path),))
-                    size = part.path.stat().st_size
-                    part.commit(replace=replace)
-                finally:
-                    connection.set_progress_handler(None)
-                    part.discard()
-                return size
-
-        return await self._database.outside(run)
+        return await back_up(
+            self._database, target, keep=keep, replace=replace, progress=progress, seen=seen
+        )
 
     @property
     def is_new(self) -> bool:
@@ -127,26 +104,30 @@ class Administration:
         return not self._path.exists()
 
     async def restore(
-        self, source: Path, progress: Callable[[int, int], None] = lambda done, total: None
+        self,
+        source: Path,
+        *,
+        progress: Callable[[int, int], None] = lambda done, total: None,
+        seen: Callable[[Report], None] = lambda report: None,
     ) -> None:
         """Replace the content of the node by that of a backup, in one transaction.
 
-        The folder of the node is made if it is missing.
+        The file of the node, and its folder, are made if they are missing.
 
         Parameters
         ----------
-        progress
-            Told now and then how many bytes of how many are written; called in another thread.
+        progress, seen
+            As for `backup`.
 
         Raises
         ------
-        IncompatibleFileError
-            `source` is not a sound node file; nothing was changed.
+        IncompatibleFileError, CorruptChunkError
+            `source` is not a node file, or a damaged one; nothing was changed.
         """
         with converted_errors(str(self._path)):
             make_folder(self._path.absolute().parent, private=True)
         with self._node.producers.exclusive():
-            await self._database.maintain(lambda c: _restore(source, c, progress))
+            await restore(self._database, source, progress, seen)
             await space.release(self._database)
 
     async def compact(
@@ -197,27 +178,3 @@ class Administration:
     def _require_file(self) -> None:
         if not self._path.exists():
             raise StorageError("the node has no file yet", object=str(self._path))
-
-
-def _restore(
-    source: Path, connection: apsw.Connection, progress: Callable[[int, int], None]
-) -> None:
-    with converted_errors(str(source)):
-        if not source.is_file():
-            raise StorageError("no such file", object=str(source))
-        origin = apsw.Connection(str(source), flags=apsw.SQLITE_OPEN_READONLY)
-        try:
-            if origin.pragma("quick_check") != "ok":
-                raise IncompatibleFileError("the backup is damaged", object=str(source))
-            distrust(origin)
-            if own_version(origin, str(source)) == 0:
-                raise IncompatibleFileError("the file is not a node", object=str(source))
-            # page by page into the open file, so that other processes see all of it or nothing
-            with connection.backup("main", origin, "main") as copy:
-                page = origin.pragma("page_size")
-                while not copy.done:
-                    copy.step(_PAGES)
-                    progress((copy.page_count - copy.remaining) * page, copy.page_count * page)
-        finally:
-            origin.close()
-    migrate(connection, str(source))

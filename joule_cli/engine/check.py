@@ -63,6 +63,11 @@ class Problem(NamedTuple):
     time: int | None  # first timestamp of the chunk, or start of the event, µs
     text: str
 
+    def sentence(self) -> str:
+        """Say it without a table."""
+        place = "" if self.time is None else f", from {self.time} on"
+        return self.text if self.path is None else f"{self.path}{place}: {self.text}"
+
 
 @dataclass(slots=True)
 class Report:

@@ -79,7 +79,12 @@ class Waiter:
 
 
 def open_connection(
-    path: Path, *, create: bool, waiter: Waiter | None = None, verified: bool = True
+    path: Path,
+    *,
+    create: bool,
+    waiter: Waiter | None = None,
+    verified: bool = True,
+    read_only: bool = False,
 ) -> apsw.Connection:
     """Open a node file and bring it to the present version.
 
@@ -89,6 +94,8 @@ def open_connection(
         Make the file, and missing folders above it, if it does not exist.
     verified
         Refuse pages that fail their checksums.
+    read_only
+        Leave the file as it is.
 
     Raises
     ------
@@ -97,14 +104,16 @@ def open_connection(
     """
     _require_sqlite()
     try:
-        return _open(path, create=create, waiter=waiter, verified=verified)
+        return _open(path, create, waiter or Waiter(str(path)), verified, read_only)
     except StorageError as exc:
         if path.is_file() and pages.header_is_damaged(path):
             raise _damaged_header(path) from exc
         raise
 
 
-def _open(path: Path, *, create: bool, waiter: Waiter | None, verified: bool) -> apsw.Connection:
+def _open(
+    path: Path, create: bool, waiter: Waiter, verified: bool, read_only: bool
+) -> apsw.Connection:
     text = str(path)
     with converted_errors(text):
         new = create and not path.exists()
@@ -114,13 +123,13 @@ def _open(path: Path, *, create: bool, waiter: Waiter | None, verified: bool) ->
             _make(path)
         if path.is_dir():
             raise StorageError("a node is a file, this is a directory", object=text)
-        writable = not path.exists() or _can_write(path)
+        writable = not read_only and (not path.exists() or _can_write(path))
         flags = apsw.SQLITE_OPEN_READWRITE if writable else apsw.SQLITE_OPEN_READONLY
         if create and writable:
             flags |= apsw.SQLITE_OPEN_CREATE
         connection = _connect(path, flags)
         try:
-            connection.set_busy_handler(waiter or Waiter(text))
+            connection.set_busy_handler(waiter)
             if not verified:
                 connection.pragma("checksum_verification", "off")
             # before the first change: the file may be another application's
@@ -251,7 +260,10 @@ class FixedConnection(apsw.Connection):
 
 def _connect(path: Path, flags: int) -> apsw.Connection:
     vfs = pages.checking_vfs()
-    connection = apsw.Connection(str(path), flags=flags, vfs=vfs, statementcachesize=200)
+    # so that other files can be attached by URIs; an absolute path is none
+    flags |= apsw.SQLITE_OPEN_URI
+    name = str(path.absolute())
+    connection = apsw.Connection(name, flags=flags, vfs=vfs, statementcachesize=200)
     distrust(connection)
     if flags & apsw.SQLITE_OPEN_READONLY:
         try:
@@ -261,10 +273,20 @@ def _connect(path: Path, flags: int) -> apsw.Connection:
             if _has_log(path):
                 raise
             # without a log nobody has the file open, and here none can be made to coordinate with
-            uri = f"{path.absolute().as_uri()}?immutable=1"
-            connection = FixedConnection(uri, flags=flags | apsw.SQLITE_OPEN_URI, vfs=vfs)
+            connection = FixedConnection(_fixed_uri(path), flags=flags, vfs=vfs)
             distrust(connection)
     return connection
+
+
+def _fixed_uri(path: Path) -> str:
+    return f"{path.absolute().as_uri()}?immutable=1"
+
+
+def source_uri(path: Path) -> str:
+    """Return the name by which a connection attaches a node file that it only reads."""
+    if os.access(path.parent, os.W_OK) or _has_log(path):
+        return f"{path.absolute().as_uri()}?mode=ro"
+    return _fixed_uri(path)
 
 
 def _has_log(path: Path) -> bool:
@@ -331,27 +353,17 @@ def converted_errors(path: str) -> Iterator[None]:
     """Raise this project's errors in place of SQLite's and the system's."""
     try:
         yield
+    except (apsw.CorruptError, apsw.SQLError, apsw.IOError, UnicodeDecodeError) as exc:
+        what = _damage(exc)
+        if what is None:
+            raise StorageError(f"the file cannot be used ({exc})", object=path) from exc
+        raise CorruptChunkError(
+            f"the file is damaged{what}", object=path, hint="see 'joule admin check'"
+        ) from exc
     except apsw.FullError as exc:
         raise DiskFullError("no space left on the disk, nothing was stored", object=path) from exc
     except apsw.NotADBError as exc:
         raise IncompatibleFileError("the file is not a node", object=path) from exc
-    except apsw.CorruptError as exc:
-        raise CorruptChunkError(
-            "the file is damaged", object=path, hint="see 'joule admin check'"
-        ) from exc
-    except apsw.IOError as exc:
-        if getattr(exc, "extendedresult", 0) != apsw.SQLITE_IOERR_DATA:
-            raise StorageError(f"the file cannot be used ({exc})", object=path) from exc
-        raise CorruptChunkError(
-            "the file is damaged, a page fails its checksum",
-            object=path,
-            hint="see 'joule admin check'",
-        ) from exc
-    except (apsw.SQLError, UnicodeDecodeError) as exc:
-        # no statement is wrong by itself: what it finds is
-        raise CorruptChunkError(
-            f"the file is damaged ({exc})", object=path, hint="see 'joule admin check'"
-        ) from exc
     except apsw.BusyError as exc:
         raise StorageError(
             f"another program has kept the file locked for {GIVE_UP_S:.0f} s", object=path
@@ -370,6 +382,31 @@ def converted_errors(path: str) -> Iterator[None]:
         if isinstance(exc, PermissionError):
             raise StorageError(_cannot_open(path), object=path) from exc
         raise StorageError(f"the file cannot be used ({exc.strerror})", object=path) from exc
+
+
+@contextmanager
+def damage_named(path: str) -> Iterator[None]:
+    """Raise CorruptChunkError for damage to a file that is read while another one is written."""
+    try:
+        yield
+    except (apsw.CorruptError, apsw.SQLError, apsw.IOError, UnicodeDecodeError) as exc:
+        if _damage(exc) is None:
+            raise
+        with converted_errors(path):
+            raise
+
+
+def _damage(exc: Exception) -> str | None:
+    """Return what is damaged, `None` if an error of SQLite's has another reason."""
+    match exc:
+        case apsw.IOError():
+            extended = getattr(exc, "extendedresult", 0)
+            return ", a page fails its checksum" if extended == apsw.SQLITE_IOERR_DATA else None
+        case apsw.CorruptError():
+            return ""
+        case _:
+            # no statement is wrong by itself: what it finds is
+            return f" ({exc})"
 
 
 def _cannot_open(path: str) -> str:

@@ -48,10 +48,20 @@ class Database:
         Whether the first write makes the file.
     new_folder
         Whether reads see an empty node also while the folder of the file does not exist.
+    read_only
+        Leave the file as it is, and make none beside it.
     """
 
-    def __init__(self, path: Path, *, create: bool = True, new_folder: bool = True) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        create: bool = True,
+        new_folder: bool = True,
+        read_only: bool = False,
+    ) -> None:
         self.path = path
+        self._read_only = read_only
         self._create = create
         self._new_folder = new_folder
         self._waiter = Waiter(str(path))
@@ -183,7 +193,13 @@ class Database:
 
     def _open_for_reading(self, *, verified: bool = True) -> apsw.Connection:
         if self.path.exists():
-            return open_connection(self.path, create=False, waiter=self._waiter, verified=verified)
+            return open_connection(
+                self.path,
+                create=False,
+                waiter=self._waiter,
+                verified=verified,
+                read_only=self._read_only,
+            )
         if not self._create:
             raise StorageError("the file does not exist", object=str(self.path))
         if not self._new_folder and not self.path.parent.is_dir():

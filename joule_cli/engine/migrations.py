@@ -184,6 +184,14 @@ def migrate(connection: apsw.Connection, path: str) -> None:
         raise
 
 
+def make_tables(connection: apsw.Connection, version: int) -> None:
+    """Make the empty tables of a format, without what every node has in them."""
+    for step in MIGRATIONS[:version]:
+        connection.execute(step)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {version}")
+
+
 def file_version(connection: apsw.Connection, path: str) -> int:
     """Return the format of a node file, 0 for an empty file; raise if it is something else."""
     # in one statement, hence of one state of the file

@@ -64,6 +64,56 @@ def test_restore_makes_the_folder_that_it_needs(used):
     assert (refused.status, (used.folder / "other").exists()) == (1, False)
 
 
+def spoil(path):
+    """Change one bit of every page but the first two, which say what the others are."""
+    content = bytearray(path.read_bytes())
+    for start in range(8192, len(content), 4096):
+        content[start + 2000] ^= 4
+    path.write_bytes(content)
+
+
+def test_check_of_a_damaged_file(used):
+    spoil(used.folder / "joule.db")
+    result = used("admin", "check", "--csv")
+    assert result.status == 1
+    assert "fails its checksum" in result.out
+    assert "table body" in result.out
+    assert "admin check" not in result.err
+
+
+def test_backup_of_a_damaged_node(used):
+    used.ok("admin", "backup", "copy.db")
+    before = (used.folder / "copy.db").read_bytes()
+    spoil(used.folder / "joule.db")
+    result = used("admin", "backup", "copy.db", "--keep", "3")
+    assert result.status == 1
+    assert f"{used.folder}/joule.db" in result.err
+    assert "copy.db" not in result.err
+    assert (used.folder / "copy.db").read_bytes() == before
+    assert not (used.folder / "copy.db.1").exists()
+
+
+def test_earlier_backups_are_kept(used):
+    for _ in range(4):
+        used.ok("admin", "backup", "copy.db", "--keep", "2")
+    assert sorted(file.name for file in used.folder.glob("copy*")) == [
+        "copy.db",
+        "copy.db.1",
+        "copy.db.2",
+    ]
+    assert used("admin", "backup", "copy.db", "--keep", "2", "--no-clobber").status == 2
+    assert used("admin", "backup", "copy.db", "--keep", "0").status == 2
+
+
+def test_restore_of_a_damaged_backup(used):
+    used.ok("admin", "backup", "copy.db")
+    spoil(used.folder / "copy.db")
+    result = used("admin", "restore", "copy.db", "--yes")
+    assert result.status == 1
+    assert "copy.db" in result.err
+    assert used.ok("stream", "list", "--columns", "rows", "--no-header").strip() == "100"
+
+
 def test_restore_refuses_what_is_no_node(used):
     (used.folder / "junk.db").write_bytes(b"junk" * 2000)
     assert used("admin", "restore", "junk.db", "--yes").status == 1

@@ -245,9 +245,7 @@ async def test_node_is_readable_without_the_right_to_write(
 async def test_an_older_node_is_readable_without_the_right_to_write(public: Path):
     path = public / "node.db"
     await make_stream(path, (0, 100))
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 3")
-    connection.close()
+    edit(path, "PRAGMA user_version = 3")
     path.chmod(0o444)
     with Program() as program:
         program.begin("read_only", str(path), "/a/s")

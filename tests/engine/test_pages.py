@@ -134,6 +134,16 @@ async def test_a_file_of_a_former_version_stays_as_it_is(old: Path):
         assert (report.problems, report.has_checksums) == ([], False)
 
 
+async def test_a_copy_of_it_has_checksums(old: Path):
+    copy = old.with_name("copy.db")
+    async with EmbeddedNode("demo", old) as node:
+        await Administration(node).backup(copy)
+    assert unsound(copy) == []
+    async with EmbeddedNode("demo", copy) as node:
+        assert await read_pieces(node, "/a/s", DTYPE) == [list(range(1000))]
+        assert (await Administration(node).check()).has_checksums
+
+
 # -- several processes
 
 _WITHOUT_EXTRAS = """
