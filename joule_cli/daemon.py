@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from joule_cli.errors import ApiError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-    from pathlib import Path
 
     from joule_cli.api.node import Node
     from joule_cli.engine.admin import Administration
     from joule_cli.engine.node import EmbeddedNode
     from joule_cli.engine.peers import FilePeers
+    from joule_cli.engine.repair import Repaired
     from joule_cli.model import ArchiveLog
     from joule_cli.server.listeners import SocketAddress, TcpAddress
     from joule_cli.server.settings import ServerSettings
@@ -31,6 +32,32 @@ def administration(node: Node) -> Administration:
     from joule_cli.engine.admin import Administration
 
     return Administration(_embedded(node, "be administered"))
+
+
+async def repair_file(
+    damaged: Node | Path,
+    target: Path,
+    progress: Callable[[int, int], None],
+    seen: Callable[[Any], None],
+) -> Repaired:
+    """Take what is whole of a node file, or of that of an embedded node, into a new one.
+
+    Parameters
+    ----------
+    progress
+        Told how many bytes of how many were looked at; called in another thread.
+    seen
+        Told what of the new file was verified so far.
+
+    Raises
+    ------
+    ApiError
+        There is nothing of a node in the file, or `target` exists or cannot be written.
+    """
+    from joule_cli.engine.repair import repair
+
+    path = damaged if isinstance(damaged, Path) else _embedded(damaged, "be repaired").path
+    return await repair(path, target, progress, seen)
 
 
 def peers(node: Node) -> FilePeers:

@@ -19,7 +19,7 @@ from joule_cli.cli._output import (
     output_format,
     show_bytes,
 )
-from joule_cli.cli._run import with_node
+from joule_cli.cli._run import PARTLY_DONE, with_node
 from joule_cli.cli._settings import current
 from joule_cli.errors import ApiError, AuthorizationError, FormatError
 
@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from joule_cli.model import NodeInfo
 
 _PROBLEMS = (Column("path"), Column("time", kind="time"), Column("problem"))
+_LOST = (
+    Column("path"),
+    Column("start", kind="time"),
+    Column("end", kind="time"),
+    Column("lost"),
+)
 _FILE = click.Path(path_type=Path)
 #: Where a node is served unless told otherwise, directly or behind a web server.
 _ADDRESSES = ("http://localhost:8088", "https://localhost/joule", "http://localhost/joule")
@@ -81,6 +87,7 @@ async def check(node: Node) -> None:
             f"{report.n_events:,} events"
         )
     if problems:
+        note("'joule admin repair --to NEW' takes what is whole into a new file")
         raise click.exceptions.Exit(1)
     if not report.has_checksums:
         note(
@@ -141,6 +148,49 @@ async def restore(node: Node, file: Path, dry_run: bool) -> None:
                 file, progress=_from_a_thread(bar), seen=_verifying(bar)
             )
         _tell(f"Replaced everything in {node.url} by {file}", doomed, {"restored": str(file)})
+
+
+@admin.command(
+    "repair",
+    examples=["joule admin repair --to whole.db", "joule admin repair old.db --to whole.db"],
+)
+@click.argument("file", type=_FILE, required=False)
+@click.option("--to", "target", type=_FILE, required=True, metavar="NEW", help="The file to make.")
+@progress_option
+@with_node
+async def repair(node: Node, file: Path | None, target: Path) -> None:
+    """Take what is whole of a damaged node file into a new one.
+
+    Without FILE it is the file of the node, which stays as it is. What is lost is listed by stream
+    and range of time; the exit status is then 3.
+    """
+    from joule_cli.cli._progress import working
+    from joule_cli.daemon import repair_file
+
+    async with working("repairing", unit="bytes") as bar:
+        result = await repair_file(file or node, target, _from_a_thread(bar), _verifying(bar))
+    lost = [{"path": o.path, "start": o.start, "end": o.end, "lost": o.text} for o in result.losses]
+    counts = {
+        "streams": result.n_streams,
+        "rows": result.n_rows,
+        "event_streams": result.n_event_streams,
+        "events": result.n_events,
+        "annotations": result.n_annotations,
+    }
+    taken = (
+        f"{target}: {result.n_streams:,} streams, {result.n_rows:,} rows, "
+        f"{result.n_event_streams:,} event streams, {result.n_events:,} events, "
+        f"{result.n_annotations:,} annotations"
+    )
+    if output_format() == "json" and current().columns is None:
+        emit_object({"file": str(target), **counts, "lost": lost})
+    elif lost or output_format() not in {"table", "plain"}:
+        emit_list(lost, _LOST)
+        note(taken)
+    else:
+        emit_ok(taken)
+    if lost:
+        raise click.exceptions.Exit(PARTLY_DONE)
 
 
 @admin.command("compact", examples=["joule admin compact"])

@@ -100,24 +100,20 @@ class PageFile:
         """
         if not self.has_checksums:
             return
+        found: list[int] = []
         for first in range(1, self.n_pages + 1, _BLOCK):
-            for i in unsound(self._words(first, _BLOCK)):
-                if self._stays_unsound(first + i):
-                    yield first + i
+            found += [first + i for i in unsound(self._words(first, _BLOCK))]
             progress(first - 1 + _BLOCK)
+        for _ in range(_TRIES if found else 0):
+            time.sleep(_PAUSE_S)  # not for work to be done, but for a write that is under way
+            found = [page for page in found if not self.is_sound(page)]
+        # what a power cut has left half written is read from the log
+        logged = self._logged(self._frames_in_use()[1]) if found else {}
+        yield from (page for page in found if page not in logged)
 
     def is_sound(self, page: int) -> bool:
-        """Tell whether a page has the right checksum where the file has it."""
+        """Tell whether a page has the right checksum, or is no longer there."""
         return not unsound(self._words(page, 1))
-
-    def _stays_unsound(self, page: int) -> bool:
-        for _ in range(_TRIES):
-            time.sleep(_PAUSE_S)  # not for work to be done, but for a write that is under way
-            words = self._words(page, 1)
-            if not len(words) or not unsound(words):
-                return False
-        # a power cut may have left it half written; then it is read from the log
-        return page not in self._logged(self._frames_in_use()[1])
 
     def _words(self, first: int, n_pages: int) -> np.ndarray[tuple[int, int], np.dtype[np.uint32]]:
         data = self._file.read((first - 1) * self.page_bytes, n_pages * self.page_bytes)
@@ -154,7 +150,8 @@ class PageFile:
 
     @cached_property
     def _newest(self) -> dict[int, int]:
-        return self._logged()
+        # a log whose pages are all in the file may be begun anew
+        return self._logged(self._frames_in_use()[1])
 
     def _frames(self) -> Iterator[tuple[list[int], list[int]]]:
         """Yield the pages of valid frames, and the size of the file where a frame commits one."""
@@ -195,6 +192,11 @@ class PageFile:
 
     # -- one page
 
+    @property
+    def usable_bytes(self) -> int:
+        """Bytes of a page that trees use."""
+        return self.page_bytes - (RESERVED if self.has_checksums else self._reserved)
+
     def page(self, number: int) -> bytes | None:
         """Return the newest state of a page, `None` if that fails its checksum or is not there."""
         frame = self._newest.get(number)
@@ -202,10 +204,13 @@ class PageFile:
             with self._log.open("rb") as log:
                 log.seek(frame + _FRAME_HEADER)
                 return log.read(self.page_bytes)
-        words = self._words(number, 1)
-        if not len(words) or (self.has_checksums and unsound(words)):
+        if not 0 < number <= self.n_pages or number in self._unsound:
             return None
-        return words.tobytes()
+        return self._words(number, 1).tobytes()
+
+    @cached_property
+    def _unsound(self) -> frozenset[int]:
+        return frozenset(self.unsound_pages())
 
     # -- what a page belongs to
 
@@ -229,10 +234,20 @@ class PageFile:
         """Return what a page is, and the page above it."""
         if number == 1:
             return Kind.ROOT, 0
-        per_page = (self.page_bytes - self._reserved) // _MAP_ENTRY
+        per_page = self.usable_bytes // _MAP_ENTRY
         at = (number - 2) // (per_page + 1) * (per_page + 1) + 2
         entries = self.page(at) if at != number else None
         if entries is None:
             return None, 0
         kind, above = struct.unpack_from(">BI", entries, _MAP_ENTRY * (number - at - 1))
         return (Kind(kind), above) if kind in range(1, 6) else (None, 0)
+
+    @cached_property
+    def below(self) -> dict[int, list[int]]:
+        """The pages of trees below each page, as the map says."""
+        found: dict[int, list[int]] = {}
+        for number in range(2, self.n_pages + 1):
+            kind, above = self.above(number)
+            if kind is Kind.BRANCH:
+                found.setdefault(above, []).append(number)
+        return found

@@ -135,6 +135,7 @@ COMMANDS = {
     "admin check": Calls(""),
     "admin backup": Calls("saved.db", "more.txt/saved.db"),
     "admin restore": Calls("older.db --yes", "none.db --yes"),
+    "admin repair": Calls("--to whole.db", "none.db --to whole.db"),
     "admin compact": Calls(""),
     "admin erase": Calls("--yes"),
     "admin authorize": Calls(None, "--url http://127.0.0.1:{closed}"),
@@ -228,7 +229,7 @@ COMBINED = {
 OFFLINE = {
     *("node serve", "node list", "node delete", "node default", "node rename", "data inspect"),
     *("archive inspect", "admin check", "admin backup", "admin restore", "admin compact"),
-    *("admin erase", "admin authorize", "completion", "help"),
+    *("admin repair", "admin erase", "admin authorize", "completion", "help"),
 }
 
 

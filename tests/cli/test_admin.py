@@ -79,6 +79,7 @@ def test_check_of_a_damaged_file(used):
     assert "fails its checksum" in result.out
     assert "table body" in result.out
     assert "admin check" not in result.err
+    assert "admin repair --to" in result.err
 
 
 def test_backup_of_a_damaged_node(used):
@@ -112,6 +113,31 @@ def test_restore_of_a_damaged_backup(used):
     assert result.status == 1
     assert "copy.db" in result.err
     assert used.ok("stream", "list", "--columns", "rows", "--no-header").strip() == "100"
+
+
+def test_repair_takes_what_is_whole(used):
+    rows = "".join(f"{i} {i % 1000}\n" for i in range(5000))
+    used.ok("data", "write", "/a/y", "--create", "float32[v]", "--accept-times", stdin=rows)
+    result = used("admin", "repair", "--to", "whole.db")
+    assert (result.status, result.err) == (0, "")
+    assert result.out.startswith("whole.db: 2 streams, 5,100 rows, ")
+    assert used("admin", "repair", "--to", "whole.db").status == 1
+    assert used("admin", "repair").status == 2
+    whole = ("--url", f"file:{used.folder}/whole.db")
+    assert used.ok(*whole, "stream", "list") == "/a/x\n/a/y\n"
+    # of another file, whose rows cannot be read
+    large = "SELECT body_id FROM chunk ORDER BY n_rows DESC LIMIT 1"
+    edit(used.folder / "whole.db", f"UPDATE body SET rows = x'00' WHERE id = ({large})")
+    result = used("admin", "repair", "whole.db", "--to", "part.db", "--json")
+    assert result.status == 3
+    value = json.loads(result.out)
+    assert (value["streams"], value["rows"]) == (2, 100)
+    assert [(lost["path"], lost["lost"]) for lost in value["lost"]] == [("/a/y", "5,000 rows")]
+    result = used("admin", "repair", "whole.db", "--to", "other.db", "--csv")
+    assert result.out.startswith("path,start,end,lost\n/a/y,")
+    assert "other.db: 2 streams, 100 rows" in result.err
+    assert used(*whole, "admin", "check").status == 1
+    assert used("--url", f"file:{used.folder}/part.db", "admin", "check").status == 0
 
 
 def test_restore_refuses_what_is_no_node(used):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from joule_cli.daemon import administration
-from joule_cli.engine import admin
+from joule_cli.engine import backup
 from joule_cli.engine.node import EmbeddedNode
 from joule_cli.formats import StreamHead, open_writer
 from joule_cli.model import DataStream, Element, Event, EventStream
@@ -45,6 +45,7 @@ LONG = {
     "admin check": ("", "checking"),
     "admin backup": ("copy.db", "backing up"),
     "admin restore": ("copy.db --yes", "restoring"),
+    "admin repair": ("--to whole.db", "repairing"),
     "admin compact": ("", "compacting"),
     "admin erase": ("--yes", "erasing"),
     "folder delete": ("/a --yes", "deleting"),
@@ -203,8 +204,8 @@ def test_a_file_that_is_looked_at_first(long):
 
 async def test_a_backup_tells_how_much_is_written(tmp_path, monkeypatch):
     # a report at every step, so that a small file is enough
-    monkeypatch.setattr(admin, "_STEPS", 5)
-    monkeypatch.setattr(admin, "_PAUSE_S", 0)
+    monkeypatch.setattr(backup, "_STEPS", 5)
+    monkeypatch.setattr(backup, "_PAUSE_S", 0)
     async with EmbeddedNode("lab", tmp_path / "joule.db") as node:
         stream = DataStream(name="noise", datatype="float64", elements=[Element(name="x")])
         await node.data_stream_create(stream, "/a")
@@ -215,13 +216,13 @@ async def test_a_backup_tells_how_much_is_written(tmp_path, monkeypatch):
             await pipe.write(rows)
         told = []
         size = await administration(node).backup(
-            tmp_path / "copy.db", lambda done, total: told.append((done, total))
+            tmp_path / "copy.db", progress=lambda done, total: told.append((done, total))
         )
         assert any(0 < done < size for done, _ in told)
         assert [done for done, _ in told] == sorted(done for done, _ in told)
         told.clear()
         await administration(node).restore(
-            tmp_path / "copy.db", lambda done, total: told.append((done, total))
+            tmp_path / "copy.db", progress=lambda done, total: told.append((done, total))
         )
         assert told[-1][0] == told[-1][1] == size
 
