@@ -122,7 +122,9 @@ async def export_tree(
     """
     _check(options)
     manifest = Manifest.load(directory) if options.resume else None
-    manifest = manifest or Manifest(node.name)
+    if manifest is None or manifest.cut:
+        # what a cut one lists is kept; all else is written anew
+        manifest = Manifest(node.name, {} if manifest is None else manifest.entries)
     _make(directory)
     outcomes: list[FileOutcome] = []
     stems = _stems(paths)

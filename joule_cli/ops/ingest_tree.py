@@ -57,6 +57,7 @@ async def ingest_tree(
     manifest = Manifest.load(directory)
     if manifest is None:
         raise FormatError(f"the directory has no {MANIFEST}", file=str(directory))
+    manifest.require_whole(directory)
     outcomes: list[PartOutcome] = []
     whole = WholeProgress(manifest, progress)
 

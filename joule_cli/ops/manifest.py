@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 VERSION = 1
+#: Of the text of every manifest.
+_BEGINNING = f'{{\n "format_version": {VERSION},\n "node": '
 
 
 @dataclass(slots=True)
@@ -71,10 +74,18 @@ class Entry:
 
 @dataclass(slots=True)
 class Manifest:
-    """All exported streams by path."""
+    """All exported streams by path.
+
+    Parameters
+    ----------
+    cut
+        The file that it was read from is empty, or ends before its end, as after a power cut;
+        `entries` has what of it is whole.
+    """
 
     node: str = ""
     entries: dict[str, Entry] = field(default_factory=dict)
+    cut: bool = False
 
     @classmethod
     def load(cls, directory: Path) -> Manifest | None:
@@ -87,13 +98,17 @@ class Manifest:
         """
         file = directory / MANIFEST
         try:
-            data = json.loads(file.read_text("utf-8"))
+            text = file.read_bytes().rstrip(b"\0").decode(errors="replace")
         except FileNotFoundError:
             return None
         except OSError as exc:
             raise FormatError((exc.strerror or str(exc)).lower(), file=str(file)) from exc
+        try:
+            data = json.loads(text)
         except ValueError as exc:
-            raise FormatError("not a manifest of exported streams", file=str(file)) from exc
+            if not text.startswith(_BEGINNING[: len(text)]):
+                raise FormatError("not a manifest of exported streams", file=str(file)) from exc
+            data = _whole_part(text)
         try:
             if data["format_version"] != VERSION:
                 raise FormatError(
@@ -103,9 +118,27 @@ class Manifest:
                 Entry(**{**entry, "parts": [Part(**part) for part in entry["parts"]]})
                 for entry in data["streams"]
             ]
-            return cls(data["node"], {entry.path: entry for entry in entries})
+            return cls(
+                data["node"], {entry.path: entry for entry in entries}, data.get("cut", False)
+            )
         except (KeyError, TypeError) as exc:
             raise FormatError("not a manifest of exported streams", file=str(file)) from exc
+
+    def require_whole(self, directory: Path) -> None:
+        """Refuse to take a part for all.
+
+        Raises
+        ------
+        FormatError
+            The manifest is cut.
+        """
+        if self.cut:
+            raise FormatError(
+                "the manifest is cut, so that files may be missing from it",
+                file=str(directory / MANIFEST),
+                hint="'joule data export --resume' to the same directory makes it whole, "
+                "and each file can be ingested by itself",
+            )
 
     def save(self, directory: Path) -> None:
         """Write the manifest; the old one stays until the new one is complete."""
@@ -120,6 +153,22 @@ class Manifest:
             write_whole(file, text.encode())
         except OSError as exc:
             raise FormatError((exc.strerror or str(exc)).lower(), file=str(file)) from exc
+
+
+def _whole_part(text: str) -> dict[str, Any]:
+    """Return what is complete of a manifest that ends too early."""
+    data: dict[str, Any] = {"format_version": VERSION, "node": "", "streams": [], "cut": True}
+    decoder = json.JSONDecoder()
+    with suppress(ValueError):
+        name = '"node":'
+        at = text.index(name) + len(name) + 1
+        data["node"], at = decoder.raw_decode(text, at)
+        at = text.index("[", at) + 1
+        while True:
+            at += len(text[at:]) - len(text[at:].lstrip(" \n,"))
+            entry, at = decoder.raw_decode(text, at)
+            data["streams"].append(entry)
+    return data
 
 
 def file_stem(path: str) -> str:

@@ -220,6 +220,35 @@ async def test_bad_manifests(node, tmp_path, text):
         await ingest_tree(tmp_path, node, "/", open_back, IngestOptions())
 
 
+@pytest.mark.parametrize("kept", [0, 1, 10, 40, 0.5, 0.9, -2])
+@pytest.mark.parametrize("zeros", [0, 4096])
+async def test_a_cut_manifest_is_made_anew(tree, fresh_node, tmp_path, kept, zeros):
+    """As a power cut leaves it that came before everything was on the disk."""
+    options = TreeExportOptions(suffix=".csv", split=100, resume=True)
+    await export_tree(tree, PATHS, tmp_path, open_file, options)
+    file = tmp_path / "manifest.json"
+    whole = file.read_bytes()
+    size = int(kept * len(whole)) if isinstance(kept, float) else kept
+    file.write_bytes(whole[:size] + bytes(zeros))
+    assert Manifest.load(tmp_path).cut
+    # what it lists is not all that was exported
+    with pytest.raises(FormatError, match="cut"):
+        await ingest_tree(tmp_path, tree, "/", open_back, IngestOptions())
+    outcomes = await export_tree(tree, PATHS, tmp_path, open_file, options)
+    assert [o.error for o in outcomes if o.error] == []
+    assert any(o.kept for o in outcomes) == (kept in (0.9, -2))
+    assert file.read_bytes() == whole
+    assert all(o.kept for o in await export_tree(tree, PATHS, tmp_path, open_file, options))
+
+
+async def test_a_file_of_another_program_is_no_cut_manifest(tree, tmp_path):
+    for text in ("name = mine\n", '{"name": "a web application"', "\ufeff"):
+        (tmp_path / "manifest.json").write_text(text)
+        with pytest.raises(FormatError, match="not a manifest"):
+            await export_tree(tree, PATHS, tmp_path, open_file, TreeExportOptions(resume=True))
+        assert (tmp_path / "manifest.json").read_text() == text
+
+
 async def test_a_directory_without_a_manifest(node, tmp_path):
     with pytest.raises(FormatError, match=r"manifest\.json"):
         await ingest_tree(tmp_path, node, "/", open_back, IngestOptions())

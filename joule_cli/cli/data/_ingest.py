@@ -226,6 +226,7 @@ class Ingestion:
         manifest = Manifest.load(Path(directory))
         if manifest is None:
             raise FormatError(f"the directory has no {MANIFEST}", file=directory)
+        manifest.require_whole(Path(directory))
         records = []
         whole = WholeProgress(manifest, step, checks=True)
         for entry in manifest.entries.values():

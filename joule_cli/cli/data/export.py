@@ -10,7 +10,7 @@ import click
 
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import DURATION, STREAM, Bounds, progress_option, time_bounds
-from joule_cli.cli._output import Column, emit_list, output_format
+from joule_cli.cli._output import Column, emit_list, output_format, warn
 from joule_cli.cli._progress import Progress
 from joule_cli.cli._references import is_pattern, match_folders, match_streams
 from joule_cli.cli._run import report, with_node
@@ -294,7 +294,11 @@ class _Job:
     async def tree(self, paths: Sequence[str], options: TreeExportOptions) -> None:
         """Write a file per stream, or several, and tell of each when all are done."""
         from joule_cli.ops.export_tree import export_tree
+        from joule_cli.ops.manifest import MANIFEST, Manifest
 
+        known = Manifest.load(Path(self.to)) if options.resume else None
+        if known is not None and known.cut:
+            warn(f"{self.to}/{MANIFEST} is cut and made anew")
         failed = done = 0
         records: list[dict[str, Any]] = []
         under_way: dict[str, int] = {}
