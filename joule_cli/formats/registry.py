@@ -432,7 +432,8 @@ def sniff(source: ByteSource) -> str:
             value = orjson.loads(line)
         except orjson.JSONDecodeError:
             # a bad first line of many, or a document over several lines
-            return "jsonl" if line.startswith(b"{") and line.endswith(b"}") else "json"
+            closed = line.startswith(b"{") and line.count(b"{") == line.count(b"}")
+            return "jsonl" if closed else "json"
         if isinstance(value, dict):
             has_time = not value.keys().isdisjoint(("timestamp", "start_time", "start"))
             return "json" if "data" in value and not has_time else "jsonl"

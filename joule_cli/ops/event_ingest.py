@@ -113,8 +113,9 @@ class EventIngestResult:
 
     stored: int = 0
     rejected: int = 0
-    #: Last line of the input whose events are stored.
+    #: Last line, or row, of the input whose events are stored.
     line: int = 0
+    unit: str = "line"
     last: int | None = None
     warnings: list[str] = field(default_factory=list)
 
@@ -152,6 +153,7 @@ async def ingest_events(
         reject = _Reject(options, options.on_reject)
         reader = await worker.call(open_reader, reject if options.skip_bad else None)
         reject.name = reader.name
+        result.unit = reader.unit
 
         async def store(events: list[Event], line: int, share: float | None) -> None:
             await target.write(events)

@@ -141,27 +141,23 @@ def test_a_file_of_pandas(joule):
     refused = joule(*ingest)
     assert (refused.status, refused.err) == (
         1,
-        "Error: log.parquet: the column 'note' holds text, such as 'x'\n"
-        "Use --use-columns power,count to leave it out, or --missing-values for words that stand "
-        "for no value.\n",
+        "Error: log.parquet: the column 'note' holds string, not numbers\n"
+        "Choose the columns with --time-column and --use-columns.\n",
     )
-    refused = joule(*ingest, "--use-columns", "power,count", "--missing", "error")
+    refused = joule(*ingest, "--use-columns", "power,count")
     assert (refused.status, refused.err) == (
         1,
-        "Error: log.parquet: row 4: the value of 'power' is missing\n"
-        "Use --missing store or --missing skip.\n",
+        "Error: log.parquet: row 4: column 'power': nan is not a number or out of the range of "
+        "float64\n",
     )
     assert joule("stream", "get", "/a/x").status == 1
-    some = ("--use-columns", "power", "--datatype", "float32", "--missing", "error")
+    some = ("--use-columns", "power", "--datatype", "float32")
     skipped = joule(*ingest, *some, "--on-error", "skip", "--rejects", "bad.csv", "--json")
     assert (skipped.status, skipped.json()["rows"], skipped.json()["rejected"]) == (3, 998, 2)
     bad = (joule.folder / "bad.csv").read_text().splitlines()
-    assert bad[0] == "# log.parquet:4: the value of 'power' is missing"
+    assert bad[0].startswith("# log.parquet:4: column 'power': nan")
     assert len(next(csv.reader(bad[1:2]))) == 2
     assert rows(joule, "/a/x")[3] == (T0 + 4 * SECOND, [1.0])
-    stored = joule("data", "ingest", "log.parquet", "-s", "/a/y", *some[:-2], "--json").json()
-    assert (stored["rows"], stored["missing"], stored["rejected"]) == (n, {"power": 2}, 0)
-    assert np.isnan([power for _, (power,) in rows(joule, "/a/y")]).nonzero()[0].tolist() == [3, 7]
 
 
 def test_a_damaged_file_changes_nothing(data, tmp_path):
@@ -204,12 +200,17 @@ def test_without_pyarrow(data):
     assert error["code"] == "missing_extra_error"
 
 
-def test_events_are_not_written_as_tables(joule):
-    joule.ok("event", "create", "/e")
+def test_events_are_read_but_not_written(joule):
     refused = joule("event", "read", "/e", "-f", "e.parquet")
     assert (refused.status, "CSV, TSV, JSON" in refused.err) == (2, True)
-    (joule.folder / "e.parquet").write_bytes(b"PAR1")
-    refused = joule("event", "write", "/e", "e.parquet")
-    assert refused.status == 1
-    assert "e.parquet: the file is cut or damaged" in refused.err
-    assert json.loads(joule.ok("event", "read", "/e", "--json")) == []
+    starts = pa.array([T0, T0 + 1]).cast(pa.timestamp("us", "UTC"))
+    pq.write_table(pa.table({"start": starts, "kind": ["a", None]}), joule.folder / "e.parquet")
+    assert joule.ok("event", "write", "/e", "e.parquet", "--create") == "2\n"
+    events = json.loads(joule.ok("event", "read", "/e", "--json"))
+    assert [(event["start_time"], event["content"]) for event in events] == [
+        (T0, {"kind": "a"}),
+        (T0 + 1, {}),
+    ]
+    (joule.folder / "bad.parquet").write_bytes(b"PAR1")
+    refused = joule("event", "write", "/e", "bad.parquet")
+    assert (refused.status, "cut or damaged" in refused.err) == (1, True)

@@ -100,6 +100,59 @@ def test_a_made_up_file(house):
     assert (second.end_time, second.content) == (None, {"power": 5})
 
 
+# -- files of other programs
+
+
+def test_the_form_of_a_file_is_found_out(house):
+    (house.folder / "log.csv").write_text(
+        "Alarmliste;;;\n\nBeginn;Ende;power;kind\n"
+        "27.10.2024 01:50;27.10.2024 02:30;1,5;heat\n27.10.2024 02:10;-;n/a;cool\n"
+    )
+    write = (*WRITE, "log.csv", "--tz", "Europe/Berlin")
+    refused = house(*write)
+    assert refused.status == 1
+    assert "log.csv:4: Ende: 2024-10-27 02:30 occurs twice in Europe/Berlin" in refused.err
+    assert "--ambiguous earlier or later" in refused.err
+    assert starts(house) == []
+    assert house.ok(*write, "--ambiguous", "later") == "2\n"
+    first, second = stored(house, "/house/events")
+    assert first.end_time - first.start_time == 100 * 60 * 10**6
+    assert first.content == {"power": 1.5, "kind": "heat"}
+    assert (second.end_time, second.content) == (None, {"kind": "cool"})
+
+
+def test_seconds_are_no_microseconds(house):
+    (house.folder / "e.csv").write_text("start_time,kind\n1704067200,heat\n")
+    house.ok(*WRITE, "e.csv")
+    assert starts(house) == [1_704_067_200_000_000]
+    (house.folder / "early.csv").write_text("start_time,kind\n5,heat\n")
+    for more, told in ((("--time-format", "s"), "1970-01-01 00:00:05"), ((), "is not clear")):
+        refused = house(*WRITE, "early.csv", *more)
+        assert refused.status == 1
+        assert told in refused.err
+        assert "--accept-times" in refused.err
+    house.ok(*WRITE, "early.csv", "--time-format", "s", "--accept-times")
+    assert starts(house)[0] == 5_000_000
+
+
+def test_columns_and_rows_are_chosen(house):
+    text = "at,to,watts,room,kind\n2024-05-01,2024-05-02,12,k,heat\n2024-05-03,,13,b,cool\n"
+    chosen = ("--map", "watts=power", "--map", "at=start", "--where", "room=k")
+    house.ok(*WRITE, *chosen, "--use-columns", "power,kind", stdin=text)
+    [event] = stored(house, "/house/events")
+    assert event.end_time - event.start_time == 86_400_000_000
+    assert event.content == {"power": 12, "kind": "heat"}
+
+
+def test_events_of_a_document_are_told_by_their_rows(house):
+    text = json.dumps([{"start": "2024-05-01"}, {"start": "2024-05-02"}, {"start": "?"}])
+    (house.folder / "e.json").write_text(text)
+    result = house(*WRITE, "e.json", "--on-error", "skip")
+    assert (result.status, result.out) == (3, "2\n")
+    assert "Warning: e.json:3: start: '?' is not an ISO 8601 time" in result.err
+    assert "e.json: row 3: " in house(*WRITE, "e.json").err
+
+
 # -- one event
 
 
@@ -149,6 +202,11 @@ def test_one_event_in_a_new_stream(joule):
         (["/house/events", "-e", "5"], 2, "--end needs --start"),
         (["/house/events", "power=5"], 2, "needs --start"),
         (["/house/events", "a", "b"], 2, "One FILE only"),
+        (["/house/events", "-s", "5", "--where", "a=b"], 2, "--where is for files"),
+        (["/house/events", "-s", "5", "--format", "csv"], 2, "--format is for files"),
+        (["/house/events", "-s", "5", "--on-error", "skip"], 2, "--on-error is for files"),
+        (["/house/events", "--map", "x"], 1, "x is not NAME=ELEMENT"),
+        (["/house/events", "--delimiter", ";"], 1, "--delimiter is not for JSON lines files"),
         (["/house/events", "none.csv"], 1, "none.csv: no such file or directory"),
         (["/house/events", "."], 1, "is a directory"),
         (["/house/events", "--rejects", "r"], 2, "need --on-error skip"),

@@ -334,6 +334,6 @@ def _how_far(path: str, result: EventIngestResult) -> Iterator[None]:
 def _told(path: str, result: EventIngestResult) -> str:
     are = "is" if result.stored == 1 else "are"
     return (
-        f"{count_text(result.stored, 'event')} of {path} {are} stored, those up to line "
+        f"{count_text(result.stored, 'event')} of {path} {are} stored, those up to {result.unit} "
         f"{result.line} of the input; what follows them can be written next"
     )

@@ -12,7 +12,7 @@ import orjson
 from joule_cli.errors import FormatError
 from joule_cli.formats.containers.base import SAMPLE_ROWS, Batch, Container, Heading, Told
 from joule_cli.formats.containers.last_line import LastLine
-from joule_cli.formats.containers.records import records
+from joule_cli.formats.containers.records import is_cut, records
 from joule_cli.formats.containers.shape import DELIMITERS, LINES, Shape, find_shape, split
 from joule_cli.formats.numbers import flat_numbers, has_negative_zero, pieces
 from joule_cli.formats.source import ByteSource, LineBlocks, open_source
@@ -177,9 +177,12 @@ class DelimitedContainer(Container):
         block = self._lines.block()
         self._lines.put_back(block)
         begin = self._lines_before
-        rows = []
+        rows: list[list[str]] = []
         lines = block.split(b"\n", begin + SAMPLE_ROWS)[begin : begin + SAMPLE_ROWS]
         for _, raw in records(lines, self.delimiter):
+            if rows and is_cut(raw, self.delimiter):
+                # the other lines go on with this record
+                break
             try:
                 text = raw.removesuffix(b"\r").decode()
             except UnicodeDecodeError:

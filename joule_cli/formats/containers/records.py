@@ -25,7 +25,7 @@ def records(lines: Sequence[bytes], delimiters: str) -> Iterator[tuple[int, byte
     delimiters
         What can stand between cells; empty where marks mean nothing.
     """
-    mark = re.compile(b"[%b]" % re.escape(delimiters.encode())) if delimiters else None
+    mark = _pattern(delimiters) if delimiters else None
     at = 0
     while at < len(lines):
         begin, raw = at, lines[at]
@@ -37,6 +37,17 @@ def records(lines: Sequence[bytes], delimiters: str) -> Iterator[tuple[int, byte
                     raw = b"\n".join(lines[begin:at])
                     break
         yield begin, raw
+
+
+def is_cut(raw: bytes, delimiters: str) -> bool:
+    """Tell whether a record ends inside a cell in quotation marks."""
+    if not delimiters or b'"' not in raw:
+        return False
+    return _is_open(raw, _pattern(delimiters), inside=False)
+
+
+def _pattern(delimiters: str) -> re.Pattern[bytes]:
+    return re.compile(b"[%b]" % re.escape(delimiters.encode()))
 
 
 def _is_open(line: bytes, delimiter: re.Pattern[bytes], *, inside: bool) -> bool:

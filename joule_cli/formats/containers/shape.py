@@ -246,7 +246,7 @@ def _find_header(
         return
     # a title may have as many words as there are columns, but hardly names a time
     named = [i for i in block if any(time_rank(cell) is not None for cell in rows[i])]
-    names = named[0] if named else block[0]
+    names = named[0] if named else max(block, key=lambda i: sum(map(bool, map(str.strip, rows[i]))))
     block = block[block.index(names) :]
     shape.names, shape.header = rows[names], lines[names]
     shape.begin = names + 1

@@ -69,6 +69,11 @@ def _is_named(part: str, name: str) -> bool:
     return _NAMES[part].fullmatch(bare) is not None
 
 
+def may_be_times(name: str) -> bool:
+    """Tell whether a column of this name may hold starts."""
+    return _is_named(START, name) or time_rank(name) is not None
+
+
 def may_be_end(name: str) -> bool:
     """Tell whether a key of this name may hold the ends."""
     return _is_named(END, name)

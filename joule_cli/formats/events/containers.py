@@ -12,9 +12,10 @@ from joule_cli.formats.containers.delimited import DelimitedContainer
 from joule_cli.formats.containers.json import JsonContainer, has_lines
 from joule_cli.formats.containers.json_rows import NO_ROW, BadRow, JsonRows, n_keys, read_text
 from joule_cli.formats.containers.jsonl import JsonlContainer
-from joule_cli.formats.containers.shape import Shape, split
+from joule_cli.formats.containers.shape import Shape, kind_of, split
 from joule_cli.formats.containers.zipped import open_zip
 from joule_cli.formats.events.base import CONTENT, END, ID, START, STREAM, UUID
+from joule_cli.formats.events.columns import may_be_times
 from joule_cli.formats.events.exact import dumps, has_long_numbers, loads
 from joule_cli.formats.registry import sniff
 from joule_cli.formats.source import ByteSource
@@ -37,15 +38,24 @@ class EventTable(DelimitedContainer):
     """Text with a delimiter; a first line with ``start_time`` is the header, whatever follows."""
 
     def _shape_of(self, texts: Sequence[str], delimiters: Sequence[str]) -> Shape:
-        lines = (i for i, text in enumerate(texts) if text.strip() and text.lstrip()[0] != "#")
-        for first in lines:
-            found = [(split(texts[first], mark), mark) for mark in delimiters if mark]
-            named = [(cells, mark) for cells, mark in found if _SURE & set(map(str.strip, cells))]
-            if named:
-                names, mark = max(named, key=lambda pair: len(pair[0]))
-                return Shape(mark, names, [], first + 1, len(names), texts[first])
-            break
-        return super()._shape_of(texts, delimiters)
+        lines = [i for i, text in enumerate(texts) if text.strip() and text.lstrip()[0] != "#"]
+        found: list[tuple[list[str], str]] = []
+        for mark in delimiters if lines else ():
+            rows = [split(texts[i], mark) for i in lines[:2]] if mark else [[]]
+            if _SURE & set(map(str.strip, rows[0])) or _are_names(rows):
+                found.append((rows[0], mark))
+        if not found:
+            return super()._shape_of(texts, delimiters)
+        names, mark = max(found, key=lambda pair: len(pair[0]))
+        return Shape(mark, names, [], lines[0] + 1, len(names), texts[lines[0]])
+
+
+def _are_names(rows: Sequence[Sequence[str]]) -> bool:
+    """Tell whether the first of two lines names the columns of the other, of which one is times."""
+    if len(rows) < 2 or len(rows[0]) != len(rows[1]) or {*map(kind_of, rows[0])} != {"text"}:
+        return False
+    kinds = [kind_of(cell) for name, cell in zip(*rows, strict=True) if may_be_times(name)]
+    return bool({"number", "time"} & set(kinds))
 
 
 class EventTabTable(EventTable):

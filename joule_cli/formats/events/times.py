@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -14,7 +15,7 @@ from joule_cli.formats.events.base import END, START
 from joule_cli.formats.events.exact import dumps
 from joule_cli.formats.table.clock import LocalClock
 from joule_cli.formats.table.forms import DateForm
-from joule_cli.formats.table.problems import Problems
+from joule_cli.formats.table.problems import Problems, Reason
 from joule_cli.formats.table.settle import settle, unit_of
 from joule_cli.formats.table.times import TimeColumn, all_texts, joined, zone_of
 from joule_cli.series.time_output import format_time
@@ -99,8 +100,13 @@ class EventTimes:
             except FormatError as exc:
                 raise FormatError(str(exc.message), file=container.name, hint=exc.hint) from exc
 
+        # of ends without a day each start has it
+        by_clock = len(columns.end) == 1 and chooser.is_time_of_day(columns.end[0])
+        by_clock = by_clock and not (
+            len(columns.start) == 1 and chooser.is_time_of_day(columns.start[0])
+        )
         typed = any(heading.kind == "time" for heading in headings)
-        form = settled(columns.start, cells[0] if typed else [c for part in cells for c in part])
+        form = settled(columns.start, cells[0] if typed or by_clock else [*chain(*cells)])
         guessed = options.time_format == "auto" and told is None
         self._start = TimeColumn(columns.start, form, tz, options, guessed=guessed)
         self._end: TimeColumn | None = None
@@ -108,9 +114,8 @@ class EventTimes:
             self._names[END] = chooser.names[columns.end[0]] or END
             if typed:
                 form = settled(columns.end, cells[1])
-            elif chooser.is_time_of_day(columns.end[0]) and len(columns.end) == 1:
-                # the start has the day
-                form = form if chooser.is_time_of_day(columns.start[-1]) else DateForm("tod", 0)
+            elif by_clock:
+                form = DateForm("tod", 0)
             self._end = TimeColumn(columns.end, form, tz, options, guessed=guessed)
         self.local = self._start.local or (self._end is not None and self._end.local)
         self._clock = LocalClock(tz, options.ambiguous, options.nonexistent)
@@ -161,13 +166,14 @@ class EventTimes:
         self, found: Spans, problems: Problems, part: str, cells: Cells, rows: Sequence[int]
     ) -> None:
         """Note what is wrong with some times, and with which."""
-        name = self._names[part]
         for at, reason in problems.found.items():
             cell = cells[at] if len(cells) else None
-            text = f"{name}: {reason.text}"
             if isinstance(cell, str | None) and self._missing.is_missing(cell):
-                text = f"{name} is missing"
-            found.problems.add(rows[at], text, reason.hint)
+                found.problems.add(rows[at], f"{self._names[part]} is missing")
+            self._note(found, rows[at], part, reason)
+
+    def _note(self, span: Spans, row: int, part: str, reason: Reason) -> None:
+        span.problems.add(row, f"{self._names[part]}: {reason.text}", reason.hint)
 
     def to_instants(self, spans: Sequence[Spans], *, more: bool) -> bool:
         """Turn local times into instants; false if later events must decide.
@@ -197,13 +203,13 @@ class EventTimes:
             span.starts[at] = found.stamps[begin:end]
             for place, reason in found.problems.items():
                 if begin <= place < end:
-                    span.problems.add(int(at[place - begin]), *reason[:2])
+                    self._note(span, int(at[place - begin]), START, reason)
             begin = end
             rows = np.flatnonzero(span.local_ends & span.ended)
             ends = self._clock.convert_apart(span.ends[rows], span.starts[rows])
             span.ends[rows] = ends.stamps
             for row, reason in ends.problems.items():
-                span.problems.add(int(rows[row]), *reason[:2])
+                self._note(span, int(rows[row]), END, reason)
         return True
 
     def _rises(self, stamps: Stamps) -> bool:

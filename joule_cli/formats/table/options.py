@@ -24,6 +24,7 @@ MISSING_WORDS = frozenset(
         "#n/a",
         "null",
         "none",
+        "nat",
         "-",
         "nan(ind)",
         "-nan(ind)",

@@ -115,8 +115,10 @@ class TimeColumn:
         clock = self._options.clock
         if clock is not None and abs(stamp) >= DAY_US and stamp <= clock() + DAY_US:
             when = "not between 1990 and 2100"
-        form = "" if text == format_time(stamp, "us") else f" in {self.form.label}"
+        form = ""
         ways = "use --time-format if it is in another form"
+        if isinstance(self.form, NumberForm) and text != format_time(stamp, "us"):
+            form = f" in {self.form.label}"
         if isinstance(self.form, NumberForm) and not self.form.local:
             ways = (
                 "use --time-format s, ms, us or ns for another unit, --start-time T if times count "
