@@ -103,6 +103,7 @@ def test_events_that_joule_wrote_are_taken_as_they_are():
     late = json.dumps({**own, "start_time": T0 * 2}) + "\n"
     assert read(late)[0].start_time == T0 * 2
     # joule event read --time s
+    assert "leave out --start-time" in refusal(late, start_time=T0)
     seconds = json.dumps({**own, "start_time": 1704067200, "end_time": 1704067200.5}) + "\n"
     assert spans(seconds) == [(0, 0.5)]
 

@@ -90,7 +90,8 @@ class EventChooser(Chooser):
         FormatError
             There are no starts, or a column that is named is not there, or two have one name.
         """
-        self.names = [name.strip() for name in self.names]
+        if not has_objects(self._container):
+            self.names = [name.strip() for name in self.names]
         where = [(self.find(name, "--where"), value) for name, value in self._options.where]
         times = self._rename()
         start = times.get(START) or self._search(START, ()) or self._any_times(times.get(END, []))

@@ -99,6 +99,12 @@ class EventReader:
         container, options = self._container, self._options
         names = [heading.name.strip() for heading in container.columns if not heading.hidden]
         own = has_objects(container) and {STREAM, UUID} <= set(names)
+        if own and options.start_time is not None:
+            raise FormatError(
+                "Joule wrote these events: their times do not count from a start time",
+                file=self.name,
+                hint="leave out --start-time",
+            )
         if own:
             # its times are what they are
             options = replace(options, accept_times=True)
