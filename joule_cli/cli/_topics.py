@@ -122,6 +122,14 @@ declared fields, other fields, and content; with --ids also id. A cell holds
   nothing                         the event does not have the field
 
 Read with the same declared fields, every value comes back as what it was.
+
+Events are read from files of every format of rows, with the same options: times,
+decimal marks, missing values of numeric fields and lines before the header are found
+out. Start and Begin, End, Stop and the like are names of times, too, else one column
+of times has the starts; --map NAME=start_time names another, and --map Day,On=start_time
+puts two together. Every other column, or key of a JSON object, is a field. Where the
+clocks were put back, the order of the starts tells which hour is meant as long as they
+rise, and an end comes after its start.
 """
 
 _EXIT_STATUS = """\

@@ -368,6 +368,7 @@ def test_marks_of_numbers():
         "day": "01.05.2024",
         "x": 1.5,
     }
+    assert spans("start;power\n1704067200,25;1,5\n1704067201,5;2\n") == [(0.25, None), (1.5, None)]
     text = 'start,power\n2024-01-01,"1,5"\n'
     assert "use --decimal ," in refusal(text, fields=NUMBERS)
     assert read(text, fields=NUMBERS, decimal=",")[0].content == {"power": 1.5}

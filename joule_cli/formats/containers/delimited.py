@@ -7,17 +7,15 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-import orjson
-
 from joule_cli.errors import FormatError
-from joule_cli.formats.containers.base import SAMPLE_ROWS, Batch, Container, Heading, Told
+from joule_cli.formats.containers.annotations import told_by
+from joule_cli.formats.containers.base import SAMPLE_ROWS, Batch, Container, Heading
 from joule_cli.formats.containers.last_line import LastLine
 from joule_cli.formats.containers.records import is_cut, records
 from joule_cli.formats.containers.shape import DELIMITERS, LINES, Shape, find_shape, split
 from joule_cli.formats.numbers import flat_numbers, has_negative_zero, pieces
 from joule_cli.formats.source import ByteSource, LineBlocks, open_source
 from joule_cli.formats.table.problems import Reason
-from joule_cli.model.data_stream import DATATYPES, DataStream, Element
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -27,9 +25,6 @@ if TYPE_CHECKING:
 
 _COMMENT: Final = re.compile(rb"^[ \t]*#[^\n]*\n", re.MULTILINE)
 _BREAK: Final = re.compile(rb"[ \t]*#[ \t]*interval break[ \t\r]*\n")
-_ANNOTATION: Final = re.compile(
-    r"#[ \t]*(path|datatype|elements|decimation_level|interval_column): (.*)"
-)
 _DIGITS: Final = b"0123456789+-.eE"
 _NOT_UTF8: Final = Reason("the line is not UTF-8 text", "use --encoding, such as --encoding cp1252")
 _NUL: Final = Reason(
@@ -92,7 +87,7 @@ class DelimitedContainer(Container):
         self.delimiter = self.shape.delimiter
         self.notes += self.shape.notes
         self.heading = self.shape.header
-        self._annotate(texts[: self.shape.begin])
+        self.told = told_by(texts[: self.shape.begin])
         self.columns = [
             Heading(
                 name=self.shape.names[i] if self.shape.names else "",
@@ -135,37 +130,6 @@ class DelimitedContainer(Container):
         """How many lines stand before the rows."""
         return sum(self._first[: self.shape.begin])
 
-    def _annotate(self, texts: Sequence[str]) -> None:
-        """Read what our own writer says about the stream."""
-        notes: dict[str, str] = {}
-        for text in texts:
-            for line in text.split("\n"):
-                found = _ANNOTATION.fullmatch(line.strip())
-                if found:
-                    notes[found[1]] = _unescaped(found[2])
-        if not notes:
-            return
-        level = notes.get("decimation_level", "1")
-        elements: list[Element] = []
-        try:
-            elements = [Element.from_json(e) for e in orjson.loads(notes.get("elements", "[]"))]
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
-            elements = []
-        datatype = notes.get("datatype")
-        stream = None
-        if elements and datatype in DATATYPES:
-            name = notes.get("path", "").rpartition("/")[2]
-            stream = DataStream(name=name, datatype=datatype, elements=elements)
-        self.told = Told(
-            own=True,
-            path=notes.get("path"),
-            stream=stream,
-            elements=elements,
-            datatype=datatype if datatype in DATATYPES else None,
-            decimation_level=int(level) if level.isdecimal() and level != "0" else 1,
-            interval_column=notes.get("interval_column"),
-        )
-
     def choose(self, columns: Collection[int], exact: Collection[int] = ()) -> None:
         """Take note of the columns that are needed; docstring of `Container.choose` applies."""
         self._needed = set(columns)
@@ -207,7 +171,7 @@ class DelimitedContainer(Container):
             if not block:
                 break
             if self._lines.unterminated:
-                cut = block.rfind(b"\n", 0, -1) + 1
+                cut = self._last_record(block)
                 yield from self._block(block[:cut], line)
                 yield from self._final(block[cut:], line + block[:cut].count(b"\n"))
                 continue
@@ -226,6 +190,15 @@ class DelimitedContainer(Container):
                     break
                 block += more
         return block
+
+    def _last_record(self, block: bytes) -> int:
+        """Return where the last record of whole lines begins."""
+        cut = block.rfind(b"\n", 0, -1) + 1
+        if not self.delimiter or not block[:cut].count(b'"') % 2:
+            return cut
+        lines = block.split(b"\n")[:-1]
+        begin = max(begin for begin, _ in records(lines, self.delimiter))
+        return sum(len(line) + 1 for line in lines[:begin])
 
     def _final(self, raw: bytes, line: int) -> Iterator[Batch | None]:
         """Give the last line of a file without a line end, unless it may be cut."""
@@ -272,7 +245,11 @@ class DelimitedContainer(Container):
         if not segment:
             return
         quoted = b'"' in segment
-        for piece in [segment] if quoted and self.delimiter else pieces(segment):
+        parts = pieces(segment)
+        if quoted and self.delimiter and any(part.count(b'"') % 2 for part in parts):
+            # a record goes on in the next piece
+            parts = [segment]
+        for piece in parts:
             yield self._usual(piece, line) or self._texts(piece, line)
             line += piece.count(b"\n")
 
@@ -501,14 +478,3 @@ def _has_row(lines: Sequence[bytes]) -> bool:
     """Whether one of some lines can be a row: it has a digit, and is no comment."""
     rows = [line for line in lines if line.strip() and line.lstrip()[:1] != b"#"]
     return any(re.match(rb'["\s]*[+-]?\d', line) for line in rows[:1]) or len(rows) > 1
-
-
-def _unescaped(text: str) -> str:
-    """Undo what the writer does to texts that go over several lines."""
-    if not text.startswith('"'):
-        return text
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text
-    return value if isinstance(value, str) else text

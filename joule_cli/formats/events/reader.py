@@ -117,7 +117,11 @@ class EventReader:
         columns = chooser.event_columns()
         self._where = columns.where
         self._contents = EventContents(container, columns, marks, options)
-        self._times = EventTimes(container, chooser, columns, options, missing, reopen, own=own)
+        self._times = EventTimes(
+            *(container, chooser, columns, options, missing, reopen),
+            own=own,
+            decimal=marks.decimal,
+        )
         needed = columns.needed | ({0} if self._contents.objects else set())
         container.choose(needed, needed)
 

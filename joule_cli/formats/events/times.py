@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +18,7 @@ from joule_cli.formats.table.clock import LocalClock
 from joule_cli.formats.table.forms import DateForm
 from joule_cli.formats.table.problems import Problems, Reason
 from joule_cli.formats.table.settle import settle, unit_of
-from joule_cli.formats.table.times import TimeColumn, all_texts, joined, zone_of
+from joule_cli.formats.table.times import TimeColumn, all_texts, joined, with_point, zone_of
 from joule_cli.series.time_output import format_time
 
 if TYPE_CHECKING:
@@ -74,8 +75,8 @@ class EventTimes:
         reopen: Callable[[], Container] | None,
         *,
         own: bool,
+        decimal: str,
     ) -> None:
-        self._container = container
         self._missing = missing
         self._live = options.live
         self._names = {START: chooser.names[columns.start[0]] or START}
@@ -84,6 +85,8 @@ class EventTimes:
         sample = container.sample()
         pairs = [column for column in (columns.start, columns.end) if column]
         cells = [_plain(sample, column) for column in pairs]
+        if decimal == ",":
+            cells = [[with_point(cell) for cell in part] for part in cells]
         told = container.told.time_format
         if told is None and own and _counts(cells):
             told = "us"
@@ -108,7 +111,8 @@ class EventTimes:
         typed = any(heading.kind == "time" for heading in headings)
         form = settled(columns.start, cells[0] if typed or by_clock else [*chain(*cells)])
         guessed = options.time_format == "auto" and told is None
-        self._start = TimeColumn(columns.start, form, tz, options, guessed=guessed)
+        column = partial(TimeColumn, tz=tz, options=options, guessed=guessed, decimal=decimal)
+        self._start = column(columns.start, form)
         self._end: TimeColumn | None = None
         if columns.end:
             self._names[END] = chooser.names[columns.end[0]] or END
@@ -116,7 +120,7 @@ class EventTimes:
                 form = settled(columns.end, cells[1])
             elif by_clock:
                 form = DateForm("tod", 0)
-            self._end = TimeColumn(columns.end, form, tz, options, guessed=guessed)
+            self._end = column(columns.end, form)
         self.local = self._start.local or (self._end is not None and self._end.local)
         self._clock = LocalClock(tz, options.ambiguous, options.nonexistent)
         self._rising = True
@@ -222,28 +226,24 @@ class EventTimes:
     def check(self, span: Spans) -> None:
         """Note the events whose times are doubtful, or whose end is not after the start."""
         batch, problems = span.batch, span.problems
-        for column, stamps, there in (
-            (self._start, span.starts, None),
-            (self._end, span.ends, span.ended),
-        ):
-            doubted = None if column is None else column.doubts(stamps)
-            if column is None or doubted is None:
-                continue
-            for row in np.flatnonzero(doubted if there is None else doubted & there).tolist():
+        every = np.arange(batch.size)
+        parts = [(self._start, span.starts, every)]
+        if self._end is not None:
+            parts.append((self._end, span.ends, np.flatnonzero(span.ended)))
+        for column, stamps, rows in parts:
+            doubted = column.doubts(stamps[rows])
+            for row in () if doubted is None else rows[doubted].tolist():
                 if row not in problems:
                     reason = column.doubt(column.shown(batch, row), int(stamps[row]))
                     problems.found[row] = reason
         for row in np.flatnonzero(span.ended & (span.ends <= span.starts)).tolist():
             if row not in problems:
-                assert self._end is not None
-                start = self._shown(self._start, batch, row, int(span.starts[row]))
-                end = self._shown(self._end, batch, row, int(span.ends[row]))
-                problems.add(
-                    row, f"{self._names[END]} {end} must be after {self._names[START]} {start}"
+                start, end = (
+                    f"{self._names[part]} {column.shown(batch, row)} "
+                    f"({format_time(int(stamps[row]), 'human', UTC)})"
+                    for part, (column, stamps, _) in zip((START, END), parts, strict=True)
                 )
-
-    def _shown(self, column: TimeColumn, batch: Batch, row: int, stamp: int) -> str:
-        return f"{column.shown(batch, row)} ({format_time(stamp, 'human', UTC)})"
+                problems.add(row, f"{end} must be after {start}")
 
 
 def _plain(sample: Batch, column: Sequence[int]) -> list[Any]:

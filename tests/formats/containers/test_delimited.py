@@ -39,6 +39,13 @@ def test_cells_keep_their_line_ends():
     ]
 
 
+def test_the_last_record_without_a_line_end():
+    for end in ('"c\nd"', '"c\nd",', '"c\n\nd"\r'):
+        container = opened(f'time,note\n1714550400,"a\nb"\n1714550401,{end}')
+        assert [cells[1][0] for _, cells in rows(container)] == ["a", "c"]
+        assert container.warnings == ["the last line has no line end, the file may be cut"]
+
+
 def test_a_cell_goes_over_hundreds_of_lines():
     text = "\n".join(map(str, range(500)))
     long = "x" * 200_000
