@@ -11,6 +11,7 @@ import numpy as np
 from joule_cli.errors import FormatError
 from joule_cli.formats.base import Place, StreamHead, column_names, place_name
 from joule_cli.formats.containers.base import Container, Heading, Told
+from joule_cli.formats.containers.hdf5_cf import apply_conventions
 from joule_cli.formats.containers.hdf5_inside import check_links, member, members
 from joule_cli.formats.containers.hdf5_own import describe
 from joule_cli.formats.containers.hdf5_table import (
@@ -265,7 +266,8 @@ def _values(data: h5py.Dataset, n: int | None) -> Part:
         if width == 1 and own != _DATA:
             names = [own]
     units = units_of(data)
-    return Part(data, [heading_of(data.dtype, name, units) for name in names], across)
+    headings = [heading_of(data.dtype, name, units) for name in names]
+    return apply_conventions(Part(data, headings, across), text_of)
 
 
 def _named_by(elements: list[Element], headings: Sequence[Heading]) -> list[Heading]:

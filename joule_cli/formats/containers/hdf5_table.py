@@ -14,6 +14,7 @@ import numpy.typing as npt
 from joule_cli.errors import FormatError
 from joule_cli.formats.base import Place, os_failure
 from joule_cli.formats.containers.base import Cells, Heading
+from joule_cli.formats.containers.hdf5_cf import apply_conventions
 from joule_cli.formats.containers.hdf5_inside import check_inside
 from joule_cli.formats.containers.sliced import SlicedTable
 from joule_cli.formats.hdf5_common import CACHE_BYTES, H5_ERRORS
@@ -223,7 +224,8 @@ def is_column(dataset: h5py.Dataset) -> bool:
 def single(dataset: h5py.Dataset) -> Part:
     """Return a dataset that is one column."""
     heading = heading_of(dataset.dtype, dataset.name.rpartition("/")[2], units_of(dataset))
-    return Part(dataset, [heading], across=dataset.ndim == 2 and dataset.shape[1] != 1)
+    part = Part(dataset, [heading], across=dataset.ndim == 2 and dataset.shape[1] != 1)
+    return apply_conventions(part, text_of)
 
 
 def compound(dataset: h5py.Dataset) -> Part:

@@ -173,6 +173,50 @@ def test_a_dataset_for_each_column(path):
     assert names(opened(path, dataset="lab", time_dataset="lab/t"))[0] == "t"
 
 
+@pytest.mark.parametrize(
+    ("units", "counts", "wanted"),
+    [
+        ("seconds since 2024-01-01", np.array([0, 90]),
+         ["2024-01-01T00:00:00", "2024-01-01T00:01:30"]),
+        ("seconds since 1970-01-01T00:00:00Z", np.array([1.5]), ["1970-01-01T00:00:01.500000"]),
+        ("days since 1900-1-1 12:00:00 UTC", np.array([0.5, np.nan]),
+         ["1900-01-02T00:00:00", None]),
+        ("milliseconds since 2024-01-01 00:00:00.0", np.array([1], "i4"),
+         ["2024-01-01T00:00:00.001000"]),
+        ("minutes since 2024-01-01 00:00", np.array([1], "u1"), ["2024-01-01T00:01:00"]),
+        ("nanoseconds since 1970-01-01", np.array([1_704_067_200_123_456_789]),
+         ["2024-01-01T00:00:00.123456"]),
+    ],
+)  # fmt: skip
+def test_times_of_netcdf(path, units, counts, wanted):
+    make(path, {"time": ("units", units)}, time=counts, p=np.arange(len(counts)))
+    with h5py.File(path, "a") as file:
+        file["time"].attrs["calendar"] = "standard"
+    container = opened(path, dataset="p", time_dataset="time")
+    time = container.columns[0]
+    assert (time.name, time.kind, time.aware, time.units) == ("time", "time", True, "")
+    found = [row[0] for row in read(container)]
+    assert found == [text and f"{text}.000000"[:26] for text in wanted]
+
+
+def test_units_that_are_no_times_stay(path):
+    for units in ("months since 2024-01-01", "seconds since start", "m"):
+        make(path, {"time": ("units", units)}, time=[0, 90], p=[1, 2])
+        container = opened(path, dataset="p", time_dataset="time")
+        assert (container.columns[0].kind, container.columns[0].units) == ("number", units)
+
+
+def test_packed_numbers_of_netcdf(path):
+    make(path, {"p": ("scale_factor", 0.5)}, time=[1, 2, 3], p=np.array([1, -99, 3], ">i2"))
+    with h5py.File(path, "a") as file:
+        file["p"].attrs["add_offset"] = 10.0
+        file["p"].attrs["_FillValue"] = np.int16(-99)
+    container = opened(path)
+    at = names(container).index("p")
+    assert container.columns[at].dtype == np.dtype("f8")
+    assert [row[at] for row in read(container)] == [10.5, None, 11.5]
+
+
 def test_the_only_matrix_is_a_table(path):
     assert read(opened(make(path, m=[[1, 5], [2, 6], [3, 7]]))) == [[1, 5], [2, 6], [3, 7]]
 
