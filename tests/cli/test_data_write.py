@@ -167,6 +167,23 @@ def test_a_stream_is_created_with_the_first_rows(joule):
     assert "int16_2" in result.err
 
 
+def test_columns_go_to_the_names_of_the_layout(joule):
+    text = f"timestamp,amps,volts\n{T0},1,230\n"
+    write = ("data", "write", "/new/x", "--create")
+    assert joule(*write, "float32[volts,amps]", stdin=text).status == 0
+    assert joule.ok("data", "read", "/new/x") == f"{T0} 230 1\n"
+    result = joule("data", "write", "/new/y", "--create", "float32[u,i]", stdin=text)
+    assert (result.status, "the names differ" in result.err) == (1, True)
+    assert joule("stream", "get", "/new/y").status == 1
+    result = joule(
+        "data", "write", "/new/y", "--create", "float32[u,i]", "--by-position", stdin=text
+    )
+    assert (result.status, joule.ok("data", "read", "/new/y")) == (0, f"{T0} 1 230\n")
+    # a layout without names takes the columns as they come
+    assert joule("data", "write", "/new/z", "--create", "float32_2", stdin=text).status == 0
+    assert joule.ok("data", "read", "/new/z") == f"{T0} 1 230\n"
+
+
 def test_an_interval_goes_on_within_the_merge_gap(lab):
     lab("data", "write", "/lab/x", stdin=f"{T0 + 10} 1\n")
     lab("data", "write", "/lab/x", "--merge-gap", "10", stdin=f"{T0 + 20} 2\n")
@@ -269,9 +286,9 @@ def test_rows_that_exist_name_the_stream(lab):
 
 
 @contextmanager
-def sensor(joule, *options):
+def sensor(joule, *options, path="/lab/x"):
     child = subprocess.Popen(
-        [*PROGRAM, "data", "write", "/lab/x", *options],
+        [*PROGRAM, "data", "write", path, *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -326,6 +343,20 @@ def test_a_bad_line_later_keeps_what_is_stored(lab):
     assert err.decode().startswith("Error: -:3: column 1: 'x' is not a number")
     assert f"2 rows of /lab/x are stored, the last at {T0 + 20}" in err.decode()
     assert read(lab) == ROWS
+
+
+@pytest.mark.parametrize("options", [[], ["--create", "float32[y]"], ["--create", "float32_1"]])
+def test_the_first_row_of_a_slow_pipe_may_have_no_value(lab, options):
+    path = "/lab/y" if options else "/lab/x"
+    with sensor(lab, *options, "--flush", "0s", path=path) as child:
+        child.stdin.write(f"{T0} nan\n".encode())
+        child.stdin.flush()
+        end = time.monotonic() + 20
+        while lab("data", "count", path).out != "1\n":
+            assert time.monotonic() < end
+        _, err = child.communicate(f"{T0 + 1} 1\n".encode())
+        assert (child.returncode, err) == (0, b"")
+    assert lab.ok("data", "read", path) == f"{T0} nan\n{T0 + 1} 1\n"
 
 
 def test_a_last_line_that_may_be_cut(lab):

@@ -309,6 +309,23 @@ def test_digits_of_rows_among_odd_ones_are_exact():
                            [4, [np.finfo(float).max]], [5, [2.0**53]]]  # fmt: skip
 
 
+@pytest.mark.parametrize("name", ["csv", None])
+def test_a_row_is_given_as_soon_as_it_arrives(name):
+    class Slow(io.RawIOBase):
+        def __init__(self):
+            self.chunks = [b"timestamp,x\n", b"1,nan\n", b"2,1\n3", b",1\n"]
+
+        def read1(self, size):
+            return self.chunks.pop(0) if self.chunks else b""
+
+    source = Slow()
+    with open_reader(source, name, ReadOptions(live=True)) as reader:
+        blocks = reader.blocks()
+        assert len(next(blocks)) == 1
+        assert len(source.chunks) == 2
+        assert [len(rows) for rows in blocks] == [1, 1]
+
+
 def test_comments_and_breaks():
     text = "# about\ntimestamp,x\n# more\n1,1\n# interval break\n#\n2,1\n"
     assert [span.start for span in spans(read(text))] == [1, 2]

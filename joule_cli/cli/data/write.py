@@ -171,7 +171,7 @@ async def write(
     options = read_options(
         table,
         datatype=None if known is None else known.datatype,
-        elements=None if existing is None else [element.name for element in existing.elements],
+        elements=_names_of(existing, model),
         stamps=clock,
         live=True,
         on_reject=bad_rows.limited(max_errors) if on_error == "skip" else None,
@@ -303,6 +303,15 @@ def _read_layout(text: str) -> DataStream:
         if not elements:
             raise click.UsageError("A stream needs at least one element.")
     return DataStream(datatype=datatype, keep_us=KEEP_ALL, elements=elements)
+
+
+def _names_of(existing: DataStream | None, model: DataStream | None) -> list[str] | None:
+    """Return the names that columns go to; `None` where a layout such as float32_4 has none."""
+    known = existing or model
+    names = [] if known is None else [element.name for element in known.elements]
+    if existing is None and names == [f"Element {i}" for i in range(len(names))]:
+        return None
+    return names
 
 
 def _element(text: str) -> Element:

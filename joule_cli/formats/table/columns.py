@@ -106,7 +106,7 @@ class Chooser:
                 "--timestamps T --rate HZ",
             )
         self._check_kinds(found)
-        if options.use_columns is None and options.elements is None:
+        if options.use_columns is None and options.elements is None and not options.live:
             self._check_values(found)
         return found
 
