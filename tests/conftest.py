@@ -18,6 +18,7 @@ from hypothesis import settings
 
 from joule_cli.api.node import Node
 from joule_cli.engine.node import EmbeddedNode
+from tests.test_weak_points import WEAK_POINTS
 
 #: Makes an empty node that is closed when its block ends.
 FreshNode: TypeAlias = Callable[[], AbstractAsyncContextManager[Node]]
@@ -25,13 +26,28 @@ FreshNode: TypeAlias = Callable[[], AbstractAsyncContextManager[Node]]
 #: 2026-03-01T08:15:30.250000+00:00, where the clock of test nodes begins.
 FIRST_TICK = 1_772_352_930_250_000
 
-settings.register_profile("quick", max_examples=25, stateful_step_count=25, deadline=None)
+# The same examples each time, so that a failure belongs to a change. Others are tried by
+# HYPOTHESIS_PROFILE=long, each time new ones.
+settings.register_profile(
+    "quick", max_examples=25, stateful_step_count=25, deadline=None, derandomize=True
+)
 settings.register_profile("long", max_examples=1000, stateful_step_count=60, deadline=None)
 # A shell ignores Ctrl-C in what it starts in the background, and so would every program under test.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that prove the weak points of Joule 1.0.1 gone."""
+    named = {test for _, *tests in WEAK_POINTS.values() for test in tests}
+    for item in items:
+        # where it was written: contracts are imported by the tests of each store and format
+        function = getattr(item, "function", None)
+        module = getattr(function, "__module__", "").removeprefix("tests.").replace(".", "/")
+        if f"{module}.py::{item.name.partition('[')[0]}" in named:
+            item.add_marker("weak_point")
 
 
 @pytest.fixture

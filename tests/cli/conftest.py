@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import fcntl
 import json
 import os
@@ -17,7 +18,9 @@ import sys
 import termios
 import time
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -27,6 +30,24 @@ from tests.cli.fork_server import Forks
 
 #: The program as it is installed.
 PROGRAM = [str(Path(sys.executable).with_name("joule"))]
+
+
+@cache
+def forks():
+    """The process of this run of tests that runs the program in forks."""
+    started = Forks(warm=True)
+    atexit.register(started.close)
+    return started
+
+
+@cache
+def forked_program():
+    """The path of a ``joule`` that starts at once, for tests that are not about starting."""
+    folder = TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return str(forks().install(Path(folder.name)))
+
+
 _DEADLINE_S = 20
 
 
@@ -68,17 +89,26 @@ class Joule:
 
     def __call__(self, *args, stdin="", env=None):
         """Run through pipes; stdin is at its end after the given text."""
+        environment = self.environment(env)
+        if self._program(env) != PROGRAM[0]:
+            run = forks().run(self.folder, *args, env=environment, stdin=stdin, piped=True)
+            return Result(run.status, run.out, run.err)
         done = subprocess.run(
             [*PROGRAM, *map(str, args)],
             input=stdin,
             capture_output=True,
             encoding="utf-8",
-            env=self.environment(env),
+            env=environment,
             cwd=self.folder,
             timeout=_DEADLINE_S,
             check=False,
         )
         return Result(done.returncode, done.stdout, done.stderr)
+
+    def _program(self, env):
+        """Return the program to start: the installed one where Python itself is told something."""
+        told = any(name.startswith("PYTHON") for name in {**self.env, **(env or {})})
+        return PROGRAM[0] if told else forked_program()
 
     def ok(self, *args, **kwargs):
         """Run, expect success and silence on stderr, return stdout."""
@@ -88,9 +118,8 @@ class Joule:
 
     def shell(self, line, env=None):
         """Run a line of bash in which `joule` is the program."""
-        words = " ".join(PROGRAM)
         done = subprocess.run(
-            ["bash", "-c", f'joule() {{ {words} "$@"; }}\n{line}'],
+            ["bash", "-c", f'joule() {{ {self._program(env)} "$@"; }}\n{line}'],
             capture_output=True,
             encoding="utf-8",
             env=self.environment(env),
@@ -187,13 +216,6 @@ def filled(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def warm():
-    """A process that has imported everything, and runs the program in forks."""
-    with Forks(warm=True) as forks:
-        yield forks
-
-
-@pytest.fixture(scope="session")
 def prepared(tmp_path_factory):
     """A folder with a node, its registry and files, as `command_table` describes it."""
     folder = tmp_path_factory.mktemp("prepared")
@@ -215,15 +237,16 @@ class Forked:
             "JOULE_USER_CONFIG_DIR": str(self.folder / "config"),
             **(env or {}),
         }
-        return self.forks.run(self.folder, *shlex.split(line), *more, env=given, **options)
+        words = [*shlex.split(line), *more]
+        return self.forks.run(self.folder, *words, env=given, watch_calls=True, **options)
 
 
 @pytest.fixture
-def forked(warm, prepared, tmp_path):
+def forked(prepared, tmp_path):
     """Runs commands in a fresh copy of the prepared folder."""
     folder = tmp_path / "node"
     shutil.copytree(prepared, folder)
-    return Forked(warm, folder)
+    return Forked(forks(), folder)
 
 
 def write_rows(joule, path, timestamps, gap_before=()):

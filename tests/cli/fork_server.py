@@ -1,18 +1,22 @@
 """Runs the program in forks of one process that has already imported it.
 
-A run costs a few milliseconds instead of a start of Python, so that a test can run every command
-many times. ``Forks`` starts that process, which is this module run as a program, and asks it for
-runs. Shells ask it, too: by a small ``joule`` in a folder of their ``PATH``, so that a line with
-pipes and quotes is run for what it is.
+A run costs a few milliseconds instead of a start of Python. ``Forks`` starts that process, which is
+this module run as a program. ``Forks.install`` puts a small ``joule`` into a folder, for tests and
+shells that start a program: it asks for a run, and passes on its streams and its status.
 
-Who asks sends the standard streams of the run over a socket, and gets lines of JSON: from the run
-its process id, and what it did when it is about to end; from the server its status.
+With `warm`, the modules of the program are imported, too. That each of them can be imported by
+itself is tested in `tests/test_imports.py`.
+
+The standard streams of a run come over a socket. Lines of JSON go back: from the run its process
+id, and what it did when it is about to end; from the server its status.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import gc
+import importlib
 import json
 import os
 import pty
@@ -22,10 +26,12 @@ import subprocess
 import sys
 import termios
 import time
+import traceback
 from dataclasses import dataclass, field
 
 _DEADLINE_S = 60
-_LARGE = ("duckdb", "matplotlib", "pyarrow", "sqlalchemy")
+#: Libraries that few commands need, and that would make every fork slower.
+_LARGE = {"duckdb", "matplotlib", "pyarrow", "sqlalchemy"}
 
 _PROGRAM = """\
 #!{python} -IS
@@ -74,13 +80,12 @@ class Forks:
     Parameters
     ----------
     warm
-        Import beforehand what commands need for their work; never for a test of imports.
+        Import what commands need beforehand; never for a test of imports.
     """
 
     def __init__(self, *, warm: bool) -> None:
         import tempfile
 
-        self._warm = warm
         self._place = tempfile.TemporaryDirectory()
         self._address = f"{self._place.name}/forks"
         command = [sys.executable, "-m", __name__, self._address, "warm" if warm else "cold"]
@@ -95,29 +100,48 @@ class Forks:
         return self
 
     def __exit__(self, *exc):
+        self.close()
+
+    def close(self):
         self._server.stdin.close()
         self._server.wait()
         self._server.stdout.close()
         self._place.cleanup()
 
     def install(self, folder):
-        """Put ``joule`` into a folder for the ``PATH`` of a shell."""
+        """Put ``joule`` into a folder and return its path."""
         program = folder / "joule"
         text = _PROGRAM.format(python=sys.executable, address=self._address)
         program.write_text(text, "utf-8")
         program.chmod(0o755)
+        return program
 
-    def run(self, folder, *args, env, stdin="", reader=True, typed=None, pause_s=None):
+    def run(
+        self,
+        folder,
+        *args,
+        env,
+        stdin="",
+        piped=False,
+        reader=True,
+        typed=None,
+        pause_s=None,
+        watch_calls=False,
+    ):
         """Run the program, away from any terminal unless told otherwise, and wait for its end.
 
         Parameters
         ----------
+        piped
+            The standard streams are pipes instead of files.
         reader
             Whether somebody reads standard output; else it is a pipe without a reader.
         typed
             Run on a terminal on which this was typed beforehand; ``out`` is what it shows.
         pause_s
             Seconds between two reports of progress, in place of the usual ones.
+        watch_calls
+            Note which methods of the node are called.
         """
         import socket
 
@@ -127,16 +151,19 @@ class Forks:
             "env": env,
             "terminal": typed is not None,
             "pause_s": pause_s,
-            "watch_calls": self._warm,
+            "watch_calls": watch_calls,
         }
         texts = [_File(stdin), _File(), _File()]
         ends = [file.number for file in texts]
-        ours = None
+        ours = pipes = None
         if typed is not None:
             ours, theirs = pty.openpty()
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
             os.write(ours, typed.encode())
             ends = [theirs] * 3
+        elif piped:
+            pipes = [os.pipe(), os.pipe(), os.pipe()]
+            ends = [pipes[0][0], pipes[1][1], pipes[2][1]]
         elif not reader:
             unread, ends[1] = os.pipe()
             os.close(unread)
@@ -149,6 +176,8 @@ class Forks:
                 os.close(end)
             if ours is not None:
                 _show(ours, texts[1].number)
+            if pipes is not None:
+                _exchange(stdin.encode(), pipes[0][1], pipes[1][0], pipes[2][0], texts)
             told = {"modules": [], "calls": []}
             with server.makefile(encoding="utf-8") as answers:
                 while "status" not in told:
@@ -181,11 +210,36 @@ def _show(terminal, file):
     os.close(terminal)
 
 
-def _serve(address, *, warm):
-    from joule_cli.cli import app
+def _exchange(data, stdin, stdout, stderr, texts):
+    """Write to a program and keep what it writes, until it has closed both of its streams."""
+    import selectors
 
+    os.set_blocking(stdin, False)
+    kept = {stdout: texts[1].number, stderr: texts[2].number}
+    with selectors.DefaultSelector() as ready:
+        ready.register(stdin, selectors.EVENT_WRITE)
+        for end in kept:
+            ready.register(end, selectors.EVENT_READ)
+        while ready.get_map():
+            for key, _ in ready.select():
+                if key.fd == stdin:
+                    try:
+                        data = data[os.write(stdin, data) :]
+                    except BrokenPipeError:
+                        data = b""
+                    left = data
+                else:
+                    left = os.read(key.fd, 65536)
+                    os.write(kept[key.fd], left)
+                if not left:
+                    ready.unregister(key.fd)
+                    os.close(key.fd)
+
+
+def _serve(address, *, warm):
     if warm:
-        _import_everything()
+        _import_all()
+    gc.freeze()
     known = set(sys.modules)
     import selectors
     import socket
@@ -212,7 +266,9 @@ def _serve(address, *, warm):
                             listener.close()
                             for name in ours:
                                 del sys.modules[name]
-                            _become_the_program(app, request, files, client)
+                            _become_the_program(request, files, client)
+                        except BaseException:  # noqa: BLE001  # as Python ends a program
+                            traceback.print_exc()
                         finally:
                             os._exit(99)
                     for file in files:
@@ -240,29 +296,25 @@ def _tell_status(child, client):
         client.sendall(b'{"status": %d}\n' % os.waitstatus_to_exitcode(status))
 
 
-def _import_everything():
-    import asyncio  # noqa: F401
-    import gc
-    import importlib
+def _import_all():
     import pkgutil
 
     import joule_cli
 
-    # large packages that hardly any command needs would make every fork slower
     sys.modules.update(dict.fromkeys(_LARGE))
     for module in pkgutil.walk_packages(joule_cli.__path__, "joule_cli."):
-        if module.name != "joule_cli.__main__":
-            # this only makes runs faster; a run that needs the module shows what is wrong with it
-            with contextlib.suppress(Exception):
-                importlib.import_module(module.name)
+        try:
+            importlib.import_module(module.name)
+        except ImportError as exc:
+            if str(exc.name).partition(".")[0] not in _LARGE:
+                raise
     for name in _LARGE:
         del sys.modules[name]
-    for name in ("aiohttp", "dateutil.parser", "h5py", "rich.console", "rich.table"):
+    for name in ("h5py", "rich.console", "rich.table"):
         importlib.import_module(name)
-    gc.freeze()
 
 
-def _become_the_program(app, request, files, client):
+def _become_the_program(request, files, client):
     os.setsid()  # no terminal controls it
     signal.alarm(_DEADLINE_S)
     client.sendall(b'{"pid": %d}\n' % os.getpid())
@@ -296,15 +348,9 @@ def _become_the_program(app, request, files, client):
 
     # some endings of the program do not come back here
     os._exit = tell_and_leave
-    status = 99
-    try:
-        app.main()
-    except SystemExit as exc:
-        status = exc.code if isinstance(exc.code, int) else 0 if exc.code is None else 1
-    with contextlib.suppress(BrokenPipeError, OSError):
-        sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+    from joule_cli.__main__ import main
+
+    main()
 
 
 def _watch():

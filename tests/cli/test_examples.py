@@ -28,6 +28,7 @@ from joule_cli.model import (
 )
 from tests.archives import T, flow_model, npy, write_archive, write_importer
 from tests.certificates import make_certificates
+from tests.cli.conftest import forks
 from tests.cli.serving import running
 from tests.cli.test_help import CONTEXTS
 from tests.serving import listening
@@ -204,12 +205,12 @@ def filled(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def programs(warm, tmp_path_factory):
+def programs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("programs")
     for name, text in PROGRAMS.items():
         (folder / name).write_text(f"#!/bin/sh\n{text}\n")
         (folder / name).chmod(0o755)
-    warm.install(folder)
+    forks().install(folder)
     return folder
 
 

@@ -17,7 +17,7 @@ from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import Annotation, DataStream, Element, Event, EventStream
 from joule_cli.series.visible import lines_of, one_line
 from tests.archives import flow_model, npy, write_archive
-from tests.cli.conftest import Forked
+from tests.cli.conftest import Forked, forks
 from tests.cli.serving import running
 from tests.serving import listening
 
@@ -93,8 +93,8 @@ def evil(tmp_path_factory):
 
 
 @pytest.fixture
-def run(warm, evil):
-    return Forked(warm, evil)
+def run(evil):
+    return Forked(forks(), evil)
 
 
 @pytest.fixture(scope="module")

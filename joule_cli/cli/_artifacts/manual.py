@@ -105,7 +105,7 @@ def _dashed(path: str) -> str:
 
 def command_page(ctx: click.Context) -> str:
     """Return the page in section 1 of a command or a group."""
-    command, path = ctx.command, ctx.command_path
+    command, path = _command(ctx), ctx.command_path
     first, *more = _paragraphs(command.help or "")
     lines = [*_head(_dashed(path), 1, first)]
     lines += [".SH SYNOPSIS", _synopsis(path, ctx), ".SH DESCRIPTION", *_filled(_marked(first))]
@@ -132,6 +132,11 @@ def command_page(ctx: click.Context) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _command(ctx: click.Context) -> Command | Group:
+    assert isinstance(ctx.command, Command | Group)
+    return ctx.command
+
+
 def topic_page(name: str) -> str:
     """Return the page in section 7 of a topic."""
     title, text = TOPICS[name]
@@ -146,7 +151,7 @@ def _head(name: str, section: int, sentence: str) -> list[str]:
     title = _code(name).upper()
     about = sentence.rstrip(".")
     return [
-        ".\\\" Made from the program's own help; see tests/cli/manual.py.",
+        ".\\\" Made from the program's own help; see joule_cli/cli/_artifacts.",
         f'.TH {title} {section} {_DATE} "joule\\-cli {__version__}" "Joule Manual"',
         # names are copied from here: not a letter may be added to them
         ".nh",
@@ -171,7 +176,7 @@ def _italic(found: re.Match[str]) -> str:
 
 def _arguments(path: str, ctx: click.Context) -> list[str]:
     lines = []
-    for param in ctx.command.own_params(ctx):
+    for param in _command(ctx).own_params(ctx):
         if isinstance(param, click.Argument):
             metavar = param.make_metavar(ctx)
             patterns = isinstance(param.type, PathType) and "GLOB" not in metavar

@@ -1,0 +1,1 @@
+"""The files of `man/` and `completions/`, made from the commands themselves."""
