@@ -98,3 +98,32 @@ def test_choosing_among_remote_nodes_does_not_load_what_speaks_http(tmp_path):
         )
         assert "far" in done.stdout
         assert set(done.stderr.split()) & {"aiohttp", "asyncio", "numpy", "ssl"} == set()
+
+
+_ALONE = """
+import importlib, os, pkgutil, sys
+import aiohttp, apsw, click, h5py, numpy, orjson, rich.console, zstandard
+import joule_cli
+for module in pkgutil.walk_packages(joule_cli.__path__, "joule_cli."):
+    child = os.fork()
+    if not child:
+        for name in [name for name in sys.modules if name.startswith("joule_cli")]:
+            del sys.modules[name]
+        importlib.import_module(module.name)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        print(module.name)
+"""
+
+
+def test_every_module_can_be_imported_by_itself():
+    """The order of imports hides nothing: most tests run the program where all are imported."""
+    env = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", _ALONE],
+        capture_output=True,
+        text=True,
+        env=env,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("", "")

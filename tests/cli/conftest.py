@@ -118,8 +118,11 @@ class Joule:
 
     def shell(self, line, env=None):
         """Run a line of bash in which `joule` is the program."""
+        # a fork gets the streams of the shell, but not the lack of one, and no limits
+        cold = "&-" in line or "ulimit" in line
+        program = PROGRAM[0] if cold else self._program(env)
         done = subprocess.run(
-            ["bash", "-c", f'joule() {{ {self._program(env)} "$@"; }}\n{line}'],
+            ["bash", "-c", f'joule() {{ {program} "$@"; }}\n{line}'],
             capture_output=True,
             encoding="utf-8",
             env=self.environment(env),

@@ -259,7 +259,11 @@ def _serve(address, *, warm):
                     return
                 if key.data is None:
                     client, _ = listener.accept()
-                    request, files = _receive(client)
+                    try:
+                        request, files = _receive(client)
+                    except ValueError:
+                        client.close()  # it was killed before it had asked
+                        continue
                     child = os.fork()
                     if child == 0:
                         try:

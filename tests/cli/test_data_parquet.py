@@ -141,23 +141,27 @@ def test_a_file_of_pandas(joule):
     refused = joule(*ingest)
     assert (refused.status, refused.err) == (
         1,
-        "Error: log.parquet: the column 'note' holds string, not numbers\n"
-        "Choose the columns with --time-column and --use-columns.\n",
+        "Error: log.parquet: the column 'note' holds text, such as 'x'\n"
+        "Use --use-columns power,count to leave it out, or --missing-values for words that stand "
+        "for no value.\n",
     )
-    refused = joule(*ingest, "--use-columns", "power,count")
+    refused = joule(*ingest, "--use-columns", "power,count", "--missing", "error")
     assert (refused.status, refused.err) == (
         1,
-        "Error: log.parquet: row 4: column 'power': nan is not a number or out of the range of "
-        "float64\n",
+        "Error: log.parquet: row 4: the value of 'power' is missing\n"
+        "Use --missing store or --missing skip.\n",
     )
     assert joule("stream", "get", "/a/x").status == 1
-    some = ("--use-columns", "power", "--datatype", "float32")
+    some = ("--use-columns", "power", "--datatype", "float32", "--missing", "error")
     skipped = joule(*ingest, *some, "--on-error", "skip", "--rejects", "bad.csv", "--json")
     assert (skipped.status, skipped.json()["rows"], skipped.json()["rejected"]) == (3, 998, 2)
     bad = (joule.folder / "bad.csv").read_text().splitlines()
-    assert bad[0].startswith("# log.parquet:4: column 'power': nan")
+    assert bad[0] == "# log.parquet:4: the value of 'power' is missing"
     assert len(next(csv.reader(bad[1:2]))) == 2
     assert rows(joule, "/a/x")[3] == (T0 + 4 * SECOND, [1.0])
+    stored = joule("data", "ingest", "log.parquet", "-s", "/a/y", *some[:-2], "--json").json()
+    assert (stored["rows"], stored["missing"], stored["rejected"]) == (n, {"power": 2}, 0)
+    assert np.isnan([power for _, (power,) in rows(joule, "/a/y")]).nonzero()[0].tolist() == [3, 7]
 
 
 def test_a_damaged_file_changes_nothing(data, tmp_path):
