@@ -102,9 +102,18 @@ class ApiError(JouleError):
 
     `str()` shows the status that the failure has on the wire, as in
     ``folder does not exist [404]``.
+
+    Attributes
+    ----------
+    stored
+        Events of the call that were stored before it failed, in requests of their own.
+    unsure
+        How many follow that were sent, and of which any part may be stored.
     """
 
     status: int | None = 400
+    stored = 0
+    unsure = 0
 
     def __str__(self) -> str:
         return self.message if self.status is None else f"{self.message} [{self.status}]"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -24,19 +25,23 @@ from joule_cli.cli._output import (
     emit_objects,
     emit_ok,
     emit_text,
+    note,
     output_format,
     show_time,
 )
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._ranges import range_text
 from joule_cli.cli._references import expand_streams
-from joule_cli.cli._run import for_each, with_node
+from joule_cli.cli._run import for_each, report_interruption, with_node
 from joule_cli.cli._settings import current
+from joule_cli.errors import ApiError
 from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from joule_cli.api.node import Node
-    from joule_cli.model import Annotation
+    from joule_cli.model import Annotation, DataStream
 
 Ref = str | int
 
@@ -137,6 +142,9 @@ async def info(node: Node, stream: tuple[Ref, ...]) -> None:
     metavar="FILE",
     help="Create those in a file of CSV or JSON lines, - for stdin.",
 )
+@click.option(
+    "--resume", is_flag=True, help="With --from, leave out those that the stream has already."
+)
 @with_node
 async def create(
     node: Node,
@@ -146,10 +154,17 @@ async def create(
     end: str | None,
     content: str | None,
     source: str | None,
+    resume: bool,
 ) -> None:
-    """Create annotations and print their ids."""
+    """Create annotations and print their ids.
+
+    Those of a file go into a node file all together or not at all. With a node elsewhere, --resume
+    continues what was interrupted.
+    """
     from joule_cli.model import Annotation
 
+    if resume and source is None:
+        raise click.UsageError("--resume needs --from.")
     if source is not None:
         if (title, start, end, content) != (None,) * 4:
             raise click.UsageError("--from excludes a title, times and content.")
@@ -165,7 +180,13 @@ async def create(
         notes = [Annotation(title=title, start=first, end=last, content=content or "")]
     # also with no notes at all, a wrong stream is an error
     target = await node.data_stream_get(stream)
-    stored = [await node.annotation_create(note, target) for note in notes]
+    if resume:
+        notes = await _missing(node, target, notes)
+    with _how_far(stream, notes):
+        if source is None:
+            stored = [await node.annotation_create(notes[0], target)]
+        else:
+            stored = await node.annotation_create_all(notes, target)
     if output_format() in {"table", "plain"} and current().columns is None:
         for each in stored:
             emit_text(str(each.id))
@@ -173,6 +194,44 @@ async def create(
         emit_ok(value=stored[0].to_json())
     else:
         emit_list((each.to_json() for each in stored), COLUMNS)
+
+
+async def _missing(node: Node, stream: DataStream, notes: list[Annotation]) -> list[Annotation]:
+    from joule_cli.ops.annotations import keep_missing
+
+    missing = await keep_missing(notes, node, stream)
+    if n_present := len(notes) - len(missing):
+        note(f"{count_text(n_present, 'annotation')} there already")
+    return missing
+
+
+@contextmanager
+def _how_far(stream: Ref, notes: list[Annotation]) -> Iterator[None]:
+    """Say after a failure or an interruption how many annotations are stored."""
+    import asyncio
+
+    from joule_cli.ops.errors import PartialError
+
+    def told() -> str:
+        are = "is" if n_stored == 1 else "are"
+        return (
+            f"{count_text(n_stored, 'annotation')} of {stream} {are} stored; repeat the command "
+            "with --resume to create the others"
+        )
+
+    try:
+        yield
+    except (ApiError, asyncio.CancelledError) as exc:
+        stored = [note for note in notes if note.id is not None]
+        n_stored = len(stored)
+        if not stored:
+            raise
+        if not isinstance(exc, ApiError):
+            report_interruption(f"Interrupted. {told()}", str(stream), current())
+            raise
+        error = PartialError(exc, str(stream), n_stored, stored[-1].start, "annotations")
+        error.hint = told()
+        raise error from exc
 
 
 @annotation.command("update", examples=["joule annotation update 12 --title 'fridge off'"])

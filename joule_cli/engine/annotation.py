@@ -18,6 +18,8 @@ from joule_cli.engine.validation import (
 from joule_cli.errors import AnnotationNotFound, ApiError, InvalidReference
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import apsw
 
     from joule_cli.api.references import AnnotationRef, StreamRef
@@ -30,25 +32,22 @@ class EmbeddedAnnotations(EngineState, AnnotationActions):
     """The annotations of a node file."""
 
     async def annotation_create(self, annotation: Annotation, stream: StreamRef) -> Annotation:
-        _require_annotation(annotation)
+        return (await self.annotation_create_all([annotation], stream))[0]
+
+    async def annotation_create_all(
+        self, annotations: Sequence[Annotation], stream: StreamRef
+    ) -> list[Annotation]:
+        for each in annotations:
+            _require_annotation(each)
         key = stream_key(stream)
 
-        def create(connection: apsw.Connection) -> Annotation:
+        def create(connection: apsw.Connection) -> list[Annotation]:
             stream_id = metadata.find_stream(connection, key)
-            start = check_timestamp(annotation.start, "start")
-            end = None if annotation.end is None else check_timestamp(annotation.end, "end")
-            title = _title(annotation)
-            if end is not None and start >= end:
-                raise ApiError("[start] must be before [end]", object=title)
-            connection.execute(
-                'INSERT INTO annotation (stream_id, title, content, start, "end") '
-                "VALUES (?, ?, ?, ?, ?)",
-                (stream_id, title, check_optional_text(annotation.content, "content"), start, end),
-            )
-            return _load(connection, connection.last_insert_rowid())
+            return [_insert(connection, stream_id, each) for each in annotations]
 
         stored = await self.database.write(create)
-        annotation.id, annotation.stream_id = stored.id, stored.stream_id
+        for given, each in zip(annotations, stored, strict=True):
+            given.id, given.stream_id = each.id, each.stream_id
         return stored
 
     async def annotation_find(self, annotation: AnnotationRef) -> Annotation:
@@ -122,6 +121,19 @@ def delete_range(connection: apsw.Connection, stream_id: int, low: int, high: in
         "DELETE FROM annotation WHERE stream_id = ? AND start BETWEEN ? AND ?",
         (stream_id, low, high),
     )
+
+
+def _insert(connection: apsw.Connection, stream_id: int, annotation: Annotation) -> Annotation:
+    start = check_timestamp(annotation.start, "start")
+    end = None if annotation.end is None else check_timestamp(annotation.end, "end")
+    title = _title(annotation)
+    if end is not None and start >= end:
+        raise ApiError("[start] must be before [end]", object=title)
+    connection.execute(
+        'INSERT INTO annotation (stream_id, title, content, start, "end") VALUES (?, ?, ?, ?, ?)',
+        (stream_id, title, check_optional_text(annotation.content, "content"), start, end),
+    )
+    return _load(connection, connection.last_insert_rowid())
 
 
 def _require_annotation(annotation: Annotation) -> None:

@@ -72,7 +72,5 @@ async def keep_missing(
 
 async def copy_annotations(node: Node, stream: DataStream, notes: Sequence[Annotation]) -> int:
     """Create `notes` on `stream` and return how many there are."""
-    for note in notes:
-        fresh = Annotation(note.title, note.start, note.end, note.content)
-        await node.annotation_create(fresh, stream)
-    return len(notes)
+    fresh = [Annotation(note.title, note.start, note.end, note.content) for note in notes]
+    return len(await node.annotation_create_all(fresh, stream))

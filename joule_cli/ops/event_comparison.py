@@ -41,7 +41,7 @@ class Comparison:
             for event in block:
                 if event.start_time != self._start:
                     await self._go_to(event.start_time)
-                if self._group and self._group[key := _key(event)]:
+                if self._group and self._group[key := event_key(event)]:
                     self._group[key] -= 1
                     self.matched += 1
                 else:
@@ -67,7 +67,7 @@ class Comparison:
                 return
             self._at += 1
             if event.start_time == start:
-                self._group[_key(event)] += 1
+                self._group[event_key(event)] += 1
             else:
                 self._alone += 1
 
@@ -78,7 +78,7 @@ class Comparison:
         return bool(self._block)
 
 
-def _key(event: Event) -> str:
+def event_key(event: Event) -> str:
     """Return a text that equal events of one start share, and no others."""
     value = [event.end_time, _canonical(event.content)]
     try:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
-from joule_cli.errors import JouleError
+from joule_cli.errors import ApiError, JouleError
 from joule_cli.model import Event, EventStream
 from joule_cli.ops.errors import EventsPresentError, OperationError, PartialError, partial_after
 from joule_cli.ops.event_comparison import Comparison
@@ -153,8 +153,7 @@ async def copy_events(
         async with _comparison(work) as comparison:
             async for missing in comparison.missing():
                 if missing:
-                    await _write(destination.node, target, missing)
-                    meter.count(len(missing), missing[-1].start_time)
+                    await _write(destination.node, target, missing, meter)
             result.present = comparison.matched
             if work.action is Action.REPLACE:
                 surplus = await comparison.surplus()
@@ -296,10 +295,18 @@ async def _comparison(work: _Work, *, reverse: bool = False) -> AsyncIterator[Co
         yield Comparison(right, left) if reverse else Comparison(left, right)
 
 
-async def _write(node: Node, stream: EventStream, events: list[Event]) -> None:
+async def _write(node: Node, stream: EventStream, events: list[Event], meter: Meter) -> None:
     # without the ids of the source: a copy of a node file has its identity as well
     fresh = [Event(event.start_time, event.end_time, event.content) for event in events]
-    await node.event_stream_write(stream, fresh)
+    try:
+        await node.event_stream_write(stream, fresh)
+    except ApiError as exc:
+        if exc.stored:
+            meter.count(exc.stored, events[exc.stored - 1].start_time)
+        if exc.unsure:
+            meter.count(exc.unsure, events[exc.stored + exc.unsure - 1].start_time, stored=False)
+        raise
+    meter.count(len(events), events[-1].start_time)
 
 
 async def _remove_surplus(work: _Work, target: EventStream, meter: Meter) -> int:

@@ -9,8 +9,9 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from joule_cli.errors import FormatError, JouleError, NameTakenError
+from joule_cli.errors import ApiError, FormatError, JouleError, NameTakenError
 from joule_cli.ops.errors import PartialError
+from joule_cli.ops.event_resume import Present, Seen
 from joule_cli.ops.progress import Progress
 from joule_cli.ops.streams import Place, find_event_stream, require_fields
 from joule_cli.ops.worker import Worker, drop, read_ahead, with_share
@@ -99,9 +100,12 @@ class EventIngestOptions:
         With `skip_bad`: fail once there are more bad events than this.
     on_reject
         With `skip_bad`: receives line number, text and reason of each of them.
+    resume
+        Leave out events that the stream has: as often as it has them.
     """
 
     repeatable: bool = False
+    resume: bool = False
     skip_bad: bool = False
     max_errors: int | None = None
     on_reject: Reject | None = None
@@ -112,8 +116,12 @@ class EventIngestResult:
     """What became of the input so far."""
 
     stored: int = 0
+    #: Events that the stream had already.
+    present: int = 0
     rejected: int = 0
-    #: Last line, or row, of the input whose events are stored.
+    #: Events that were handed to the node, which may have stored any part of them.
+    unsure: int = 0
+    #: Last line, or row, of the input whose events are stored; 0 if it is not known exactly.
     line: int = 0
     unit: str = "line"
     last: int | None = None
@@ -131,7 +139,9 @@ async def ingest_events(
 ) -> None:
     """Write all events of the input; `result` always tells what is stored.
 
-    A cancellation stores the events that had arrived.
+    An input that is `repeatable` and fits a transaction (`Seen.fits`) is stored in a node file as a
+    whole or not at all. Of a longer one, for a node elsewhere, and from a pipe, a failure or a
+    cancellation leaves what had arrived; `resume` continues there.
 
     Parameters
     ----------
@@ -148,33 +158,57 @@ async def ingest_events(
         It failed after events were stored.
     """
     async with Worker("events") as worker:
+        seen = None
         if options.repeatable:
-            await _check(worker, open_reader, options, target.path, report)
+            seen = await _check(worker, open_reader, options, target.path, report)
+        # a node elsewhere takes many events in several requests
+        in_file = target.node.url.startswith("file:")
+        whole = in_file and seen is not None and seen.fits
+        present = None
+        if options.resume and target.stream is not None:
+            present = Present(target.node, target.stream, seen)
         reject = _Reject(options, options.on_reject)
         reader = await worker.call(open_reader, reject if options.skip_bad else None)
         reject.name = reader.name
         result.unit = reader.unit
 
         async def store(events: list[Event], line: int, share: float | None) -> None:
-            await target.write(events)
-            result.stored += len(events)
-            result.line, result.last = line, events[-1].start_time
+            if present is not None:
+                n_before = len(events)
+                events = await present.leave_out(events)
+                result.present += n_before - len(events)
+            failure: ApiError | None = None
+            if events:
+                try:
+                    await target.write(events)
+                except ApiError as exc:
+                    failure, events, result.unsure = exc, events[: exc.stored], exc.unsure
+            if events:
+                result.stored += len(events)
+                result.last = events[-1].start_time
+                result.line = 0
+            if failure is None:
+                result.line = line
             if report is not None:
                 report(Progress(target.path, result.stored, result.last, share=share))
             if on_stored is not None:
                 await on_stored(events)
+            if failure is not None:
+                raise failure
 
         try:
             blocks = with_share(reader.blocks(), reader)
             async with aclosing(read_ahead(worker, blocks)) as ahead:
-                await _pump(ahead, store)
+                await _pump(ahead, store, whole=whole)
             await target.prepare()
         except PartialError:
             raise
         except JouleError as exc:
-            if not result.stored:
+            if not result.stored and not result.unsure:
                 raise
-            raise PartialError(exc, target.path, result.stored, result.last) from exc
+            raise PartialError(
+                exc, target.path, result.stored, result.last, "events", result.unsure
+            ) from exc
         finally:
             # not in the thread, which may be waiting for input that never comes
             reader.close()
@@ -188,19 +222,22 @@ async def _check(
     options: EventIngestOptions,
     path: str,
     report: ProgressCallback | None,
-) -> None:
+) -> Seen:
     """Read the whole input, so that a bad one changes nothing."""
     reject = _Reject(options, None)
     reader = await worker.call(open_reader, reject if options.skip_bad else None)
     reject.name = reader.name
+    seen = Seen()
     try:
         blocks = with_share(reader.blocks(), reader)
         async with aclosing(read_ahead(worker, blocks)) as ahead:
-            async for _, share in ahead:
+            async for block, share in ahead:
+                seen.take(block.events)
                 if report is not None:
                     report(Progress(path, reader.tally.rows, share=share, checking=True))
     finally:
         reader.close()
+    return seen
 
 
 class _Reject:
@@ -227,11 +264,13 @@ class _Reject:
 async def _pump(
     ahead: AsyncGenerator[Block, None],
     store: Callable[[list[Event], int, float | None], Coroutine[Any, Any, None]],
+    *,
+    whole: bool,
 ) -> None:
     """Store blocks, small ones joined, so that a slow pipe does not cost a transaction a line.
 
     Nothing waits longer than `WAIT_S` for more. What has arrived is stored before a failure of the
-    input or a cancellation goes on.
+    input or a cancellation goes on; if it is to be stored as a `whole`, nothing is.
     """
     events: list[Event] = []
     line = 0
@@ -250,6 +289,8 @@ async def _pump(
                 block, share = found
                 events += block.events
                 line = block.line
+                if whole:
+                    continue
                 due = min(due, time.monotonic() + WAIT_S)
             if len(events) >= BLOCK_EVENTS or time.monotonic() >= due:
                 # taken first: what could not be stored is not tried again below
@@ -259,7 +300,7 @@ async def _pump(
         # the input has failed, or the work is interrupted
         if coming is not None:
             await drop(coming)
-        if events:
+        if events and not whole:
             await store(events, line, share)
         raise
     if events:

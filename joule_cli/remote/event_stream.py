@@ -13,8 +13,10 @@ from joule_cli.errors import (
     ApiError,
     InvalidEventError,
     InvalidEventStreamParameter,
+    NodeTimeoutError,
     ProtocolError,
     StreamNotFound,
+    TransferCutError,
 )
 from joule_cli.model import Event, EventBucket, EventStream, EventStreamInfo
 from joule_cli.remote.answers import read_integer, read_list, read_object, require_ok
@@ -50,6 +52,9 @@ if TYPE_CHECKING:
 _KEYS = ("id", "name", "event_fields")
 #: What the node alone decides.
 _NOT_SENT = ("updated_at",)
+#: After these a node may have done what it was asked for; the status is that of a reverse proxy.
+_NO_ANSWER = (TransferCutError, NodeTimeoutError, ProtocolError)
+_FROM_BETWEEN = (502, 504)
 
 
 class RemoteEventStreams(RemoteState, EventStreamActions):
@@ -120,8 +125,16 @@ class RemoteEventStreams(RemoteState, EventStreamActions):
         if not checked:
             # a stream that does not exist is an error whatever is written to it
             await self.event_stream_info(stream)
+        n_stored = 0
         for batch in checked:
-            await self._write(stream, batch)
+            try:
+                await self._write(stream, batch)
+            except ApiError as error:
+                error.stored = n_stored
+                if isinstance(error, _NO_ANSWER) or error.status in _FROM_BETWEEN:
+                    error.unsure = len(batch.events)
+                raise
+            n_stored += len(batch.events)
         return list(events)
 
     async def _write(self, stream: EventStreamRef, batch: Batch) -> None:

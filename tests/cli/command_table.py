@@ -207,6 +207,7 @@ CALLS = {
 
 #: Calls in whose place commands make another one that does the same.
 EQUAL_CALLS = {
+    "annotation_create_all": "annotation_create",
     "capabilities": "info",
     "close": "info",
     "db_connect": "db_connection_info",

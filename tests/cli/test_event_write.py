@@ -412,7 +412,8 @@ def test_many_events_share_one_start(house):
     assert [e.content["power"] for e in stored(house, "/house/events")] == list(range(10_500))
 
 
-def test_a_full_disk(house):
+@pytest.mark.parametrize("n_events", [30_000, 60_000])
+def test_a_full_disk(house, n_events):
     small = house.folder / "small"
     small.mkdir()
     mounted = subprocess.run(
@@ -424,11 +425,16 @@ def test_a_full_disk(house):
         (house.folder / "e.jsonl").write_text(
             "".join(
                 json.dumps({"start_time": T0 + i, "content": {"x": os.urandom(100).hex()}}) + "\n"
-                for i in range(30_000)
+                for i in range(n_events)
             )
         )
         file = ("--url", f"file:{small}/node.db")
         result = house("event", "write", "/a", "--create", "e.jsonl", *file)
+        if n_events == 30_000:  # as a whole or not at all
+            assert result.status == 1
+            assert "nothing was stored" in result.err
+            assert house("event", "count", "/a", *file).out == "0\n"
+            return
         assert result.status == 3
         assert "events of /a are stored, those up to line" in result.err
         line = int(result.err.split("up to line ")[1].split()[0])

@@ -36,6 +36,21 @@ class AnnotationContract:
             assert (found.title, found.content) == ("Valve", "see log")
             assert (found.start, found.end) == (1_000, 2_000)
 
+    async def test_several_annotations_at_once(self, node: Node):
+        await noted(node)
+        notes = [Annotation("a", 1), Annotation("b", 2, 3), Annotation("", 4)]
+        with pytest.raises(ApiError):
+            await node.annotation_create_all(notes, "/a/flow")
+        # those with an id are there, and no others: in a node file none
+        assert await starts(node) == [note.start for note in notes if note.id is not None]
+        if node.url.startswith("file:"):
+            assert await starts(node) == []
+        notes = [Annotation("c", 8), Annotation("d", 9)]
+        created = await node.annotation_create_all(notes, "/a/flow")
+        assert (await starts(node))[-2:] == [8, 9]
+        assert [(await node.annotation_find(each)).title for each in created] == ["c", "d"]
+        assert await node.annotation_create_all([], "/a/flow") == []
+
     async def test_annotation_is_found_by_its_id(self, node: Node):
         await noted(node, 1, 2)
         first, second = await node.annotation_get("/a/flow")

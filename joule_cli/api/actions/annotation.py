@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from joule_cli.api.references import AnnotationRef, StreamRef
     from joule_cli.model import Annotation, AnnotationInfo
 
@@ -28,6 +30,22 @@ class AnnotationActions(ABC):
         -----
         `annotation` itself receives the id as well. Wire: ``POST /annotation.json``.
         """
+
+    async def annotation_create_all(
+        self, annotations: Sequence[Annotation], stream: StreamRef
+    ) -> list[Annotation]:
+        """Attach annotations to a stream and return them as stored; in a node file all or none.
+
+        A node elsewhere gets them one by one. After a failure those with an id are stored.
+
+        Raises
+        ------
+        StreamNotFound
+            The reference names no data stream.
+        ApiError
+            A title is empty, or ``start >= end``.
+        """
+        return [await self.annotation_create(each, stream) for each in annotations]
 
     @abstractmethod
     async def annotation_find(self, annotation: AnnotationRef) -> Annotation:

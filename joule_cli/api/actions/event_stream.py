@@ -138,7 +138,10 @@ class EventStreamActions(ABC):
     async def event_stream_write(
         self, stream: EventStreamRef, events: Sequence[Event]
     ) -> list[Event]:
-        """Store events; all of them or none.
+        """Store events; in a node file all of them or none.
+
+        A node elsewhere gets many events in several requests. When one of them fails,
+        `ApiError.stored` tells how many of the first events are stored.
 
         An event that was read from this stream of this node, and is still there, is updated:
         start, end and the whole content. Every other one is added.

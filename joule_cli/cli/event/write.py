@@ -16,7 +16,7 @@ from click.core import ParameterSource
 from joule_cli.cli._lazy import command
 from joule_cli.cli._models import split_path
 from joule_cli.cli._options import STREAM, progress_option, read_bounds
-from joule_cli.cli._output import count_text, data_time, emit_ok, output_format, warn
+from joule_cli.cli._output import count_text, data_time, emit_ok, note, output_format, warn
 from joule_cli.cli._progress import Progress
 from joule_cli.cli._references import expand_event_streams, find_event_stream
 from joule_cli.cli._run import report_interruption, with_node
@@ -59,6 +59,7 @@ Ref = str | int
     metavar="NAME:TYPE",
     help="With --create, declare a field; TYPE is string, numeric or category[a,b].",
 )
+@click.option("--resume", is_flag=True, help="Leave out events that the stream has already.")
 @bad_input_options("event")
 @click.option("-s", "--start", metavar="T", help="Write one event that begins at this time.")
 @click.option("-e", "--end", metavar="T", help="Its end; without one it is still going on.")
@@ -71,6 +72,7 @@ async def write(
     table: dict[str, Any],
     create: bool,
     field: tuple[str, ...],
+    resume: bool,
     on_error: str,
     max_errors: int | None,
     rejects: str | None,
@@ -80,9 +82,11 @@ async def write(
     """Write events to a stream and print their number.
 
     They come from FILE, from standard input, or, with --start, from the command line. A file is
-    checked as a whole before anything is stored; what comes through a pipe is stored while it
-    arrives. An event with the id of a stored one replaces it, unless it was read from elsewhere.
-    With --json and its likes, the events are printed with the ids they have got.
+    checked as a whole before anything is stored. Up to 50,000 events (and 64 MiB) of a file go
+    into a node file all together or not at all; what comes through a pipe is stored while it
+    arrives. --resume continues what was interrupted. An event with the id of a stored one replaces
+    it, unless it was read from elsewhere. With --json and its likes, the events are printed with
+    the ids they have got.
     """
     if field and not create:
         raise click.UsageError("--field needs --create.")
@@ -120,12 +124,15 @@ async def write(
                     skip_bad=on_error == "skip",
                     max_errors=max_errors,
                     on_reject=bad_events.add,
+                    resume=resume,
                 ),
                 printer,
             )
             bad_events.tell()
     for warning in result.warnings:
         warn(warning)
+    if result.present:
+        note(f"{count_text(result.present, 'event')} there already")
     _emit_count(printer, result.stored)
     if result.rejected:
         raise click.exceptions.Exit(3)
@@ -225,7 +232,7 @@ def _given_for_files(table: dict[str, Any]) -> str:
     """Return an option of files that stands on the command line."""
     ctx = click.get_current_context()
     by_name = {param.name: param.opts[0] for param in ctx.command.params}
-    names = [*table, "on_error"]
+    names = [*table, "resume", "on_error"]
     given = (n for n in names if ctx.get_parameter_source(n) is ParameterSource.COMMANDLINE)
     return next((by_name[name] for name in given), "")
 
@@ -333,7 +340,9 @@ def _how_far(path: str, result: EventIngestResult) -> Iterator[None]:
 
 def _told(path: str, result: EventIngestResult) -> str:
     are = "is" if result.stored == 1 else "are"
-    return (
-        f"{count_text(result.stored, 'event')} of {path} {are} stored, those up to {result.unit} "
-        f"{result.line} of the input; what follows them can be written next"
-    )
+    told = f"{count_text(result.stored, 'event')} of {path} {are} stored"
+    if result.unsure:
+        told += f", and up to {result.unsure:,} more may be"
+    elif result.line:
+        told += f", those up to {result.unit} {result.line} of the input"
+    return f"{told}; repeat the command with --resume to write what follows them"
