@@ -45,7 +45,7 @@ class PartFile:
     def __init__(self, target: Path, *, mode: int = 0o666) -> None:
         self.target = target
         self._open = True
-        _remove_all_left_over(target)
+        remove_left_over(target)
         for number in itertools.count():
             self.path = _candidate(target, number)
             with suppress(FileExistsError):
@@ -77,7 +77,7 @@ class PartFile:
             self.discard()
             raise
         self._close()
-        _remove_all_left_over(self.target)
+        remove_left_over(self.target)
 
     def discard(self) -> None:
         """Remove the part file, unless it has its name; what was there before stays."""
@@ -126,7 +126,7 @@ def write_whole(
     part.commit(durable=durable)
 
 
-def _remove_all_left_over(target: Path) -> None:
+def remove_left_over(target: Path) -> None:
     """Remove the part files of `target` whose owners are gone."""
     missing = 0
     for number in itertools.count():
@@ -136,21 +136,22 @@ def _remove_all_left_over(target: Path) -> None:
             return
         if not missing:
             with suppress(OSError):
-                _remove_left_over(path)
+                _remove_left_over(path, target)
 
 
 def publish(part: Path, target: Path, *, replace: bool = True, durable: bool = True) -> None:
     """Give a whole file its name; parameters and errors as for `PartFile.commit`."""
     if durable:
-        _sync(part)
+        sync(part)
     if replace:
         part.replace(target)
     else:
         # unlike a rename, a link fails when another process was faster
         target.hardlink_to(part)
-        part.unlink()
+        # another process may have taken it for one left over
+        part.unlink(missing_ok=True)
     if durable:
-        _sync(target.parent)
+        sync(target.parent)
 
 
 def remove(part: Path) -> None:
@@ -176,7 +177,7 @@ def make_folder(folder: Path, *, private: bool = False) -> None:
     for each in missing:
         # a folder above may be closed to readers
         with suppress(PermissionError):
-            _sync(each.parent)
+            sync(each.parent)
 
 
 def lock_folder(folder: Path) -> int:
@@ -190,7 +191,8 @@ def lock_folder(folder: Path) -> int:
     return descriptor
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file, or the names in a folder, on the disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
@@ -202,8 +204,12 @@ def _candidate(target: Path, number: int) -> Path:
     return target.with_name(f"{target.name}{f'.{number}' if number else ''}.part")
 
 
-def _remove_left_over(path: Path) -> None:
+def _remove_left_over(path: Path, target: Path) -> None:
     if not path.is_file() or path.is_symlink():
+        return
+    if target.exists() and path.samefile(target):
+        # it has got its name; and to close it would end SQLite's locks on the target
+        remove(path)
         return
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from joule_cli.errors import ConfigurationError
-from joule_cli.part_file import lock_folder, write_whole
+from joule_cli.part_file import lock_folder, make_folder, sync, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -241,9 +241,11 @@ class Registry:
     def _make_directory(self) -> None:
         if self.directory.is_dir():
             return
-        self.directory.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self.directory.parent)
         with suppress(FileExistsError):
             self.directory.mkdir(mode=0o700)
+            with suppress(PermissionError):
+                sync(self.directory.parent)
             # only what this call made: an existing directory may be anybody's
             if self._owner is not None:
                 os.chown(self.directory, *self._owner)

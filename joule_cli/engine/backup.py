@@ -22,7 +22,7 @@ from joule_cli.engine.database import Database
 from joule_cli.engine.migrations import MIGRATIONS, make_tables
 from joule_cli.engine.schema import distrust, own_version
 from joule_cli.errors import CorruptChunkError, IncompatibleFileError, StorageError
-from joule_cli.part_file import PartFile, make_folder
+from joule_cli.part_file import PartFile, make_folder, remove_left_over
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -185,6 +185,8 @@ def _converted(source: Path, near: Path) -> PartFile | None:
             version = own_version(origin, str(source))
     if version == 0:
         raise IncompatibleFileError("the file is not a node", object=str(source))
+    # of a process that was killed
+    remove_left_over(near.resolve())
     if not any(MIGRATIONS[version:]):
         return None
     with converted_errors(str(near)):

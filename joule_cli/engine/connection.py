@@ -24,7 +24,7 @@ from joule_cli.errors import (
     IncompatibleFileError,
     StorageError,
 )
-from joule_cli.part_file import lock_folder, make_folder, publish, remove
+from joule_cli.part_file import lock_folder, make_folder, publish, remove, sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,6 +121,8 @@ def _open(
             make_folder(path.absolute().parent, private=True)
             _refuse_network(path)
             _make(path)
+        elif not read_only:
+            _remove_unfinished(path)
         if path.is_dir():
             raise StorageError("a node is a file, this is a directory", object=text)
         writable = not read_only and (not path.exists() or _can_write(path))
@@ -167,7 +169,7 @@ def _refuse_empty(version: int, path: str) -> None:
 
 def _make(path: Path) -> None:
     """Make an empty node under another name, then give it its own: nobody sees it half made."""
-    new = Path(f"{path}.new")
+    new = _unfinished(path)
     # not a lock on the file itself: closing it would end SQLite's locks on the node
     folder = lock_folder(path.parent)
     try:
@@ -188,9 +190,27 @@ def _make(path: Path) -> None:
             raise
         # a file system without links: the file is made in place
         _make_private(path)
+        sync(path.parent)
     finally:
         new.unlink(missing_ok=True)
         os.close(folder)
+
+
+def _unfinished(path: Path) -> Path:
+    """Return the name of a node file until it is whole; people give no such names themselves."""
+    return path.with_name(f".{path.name}.new")
+
+
+def _remove_unfinished(path: Path) -> None:
+    """Remove what a process left behind that was killed while it made the node."""
+    new = _unfinished(path)
+    if os.path.lexists(new):
+        with suppress(OSError):
+            folder = lock_folder(path.parent)
+            try:
+                remove(new)
+            finally:
+                os.close(folder)
 
 
 def _make_private(path: Path) -> None:

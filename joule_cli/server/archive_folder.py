@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Final
 from aiohttp import web
 
 from joule_cli.errors import DiskFullError, StorageError
+from joule_cli.part_file import publish
 from joule_cli.server.refusals import Refusal
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class ArchiveFolder:
             await asyncio.to_thread(incoming.file.flush)
             yield incoming
             if incoming.kept and self._directory is not None:
-                await asyncio.to_thread(_keep, incoming)
+                await asyncio.to_thread(publish, incoming.path, incoming.path.with_suffix(""))
 
     @contextmanager
     def _file(self) -> Iterator[Incoming]:
@@ -113,11 +114,6 @@ class ArchiveFolder:
             _remove_abandoned(path)
         files = self._directory.iterdir()
         return max(0, self._quota - sum(path.lstat().st_size for path in files))
-
-
-def _keep(incoming: Incoming) -> None:
-    os.fsync(incoming.file.fileno())
-    incoming.path.rename(incoming.path.with_suffix(""))
 
 
 def _remove_abandoned(path: Path) -> None:

@@ -38,11 +38,11 @@ async def test_reading_makes_no_file(path: Path):
 
 async def test_what_a_killed_process_left_of_a_new_file_is_removed(path: Path):
     path.parent.mkdir()
-    for suffix in (".new", ".new-wal", ".new-shm"):
-        path.with_name(f"{path.name}{suffix}").write_bytes(b"left over")
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(f".{path.name}.new{suffix}").write_bytes(b"left over")
     async with EmbeddedNode("demo", path) as node:
         await node.folder_create("/a")
-    assert [file.name for file in path.parent.glob("*.new*")] == []
+    assert [file.name for file in path.parent.glob(".*")] == []
     async with EmbeddedNode("demo", path) as node:
         assert [folder.name for folder in (await node.folder_root()).children] == ["a"]
 

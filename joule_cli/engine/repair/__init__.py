@@ -22,7 +22,7 @@ from joule_cli.engine.repair.records import Loss, Repaired, Salvage
 from joule_cli.engine.repair.rows import RowSalvage
 from joule_cli.engine.repair.source import Source
 from joule_cli.errors import ApiError, IncompatibleFileError, StorageError
-from joule_cli.part_file import PartFile
+from joule_cli.part_file import PartFile, make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,7 +99,7 @@ def _begin(path: Path, target: Path) -> tuple[PartFile, int]:
     with converted_errors(str(target)):
         if target.exists():
             raise StorageError("the file exists", object=str(target), hint="name a new one")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.absolute().parent, private=True)
         return PartFile(target.resolve(), mode=0o600), total
 
 
