@@ -11,6 +11,7 @@ from joule_cli.cli._lazy import group
 from joule_cli.cli._options import progress_option, safe_options
 from joule_cli.cli._output import (
     Column,
+    count_text,
     emit_list,
     emit_object,
     emit_ok,
@@ -81,11 +82,7 @@ async def check(node: Node) -> None:
     elif problems or not people:
         emit_list(problems, _PROBLEMS)
     elif not current().quiet:
-        emit_text(
-            f"OK: {report.n_streams:,} streams, {report.n_chunks:,} chunks, "
-            f"{report.n_rows:,} rows, {report.n_event_streams:,} event streams, "
-            f"{report.n_events:,} events"
-        )
+        emit_text(f"OK: {_counts_text(counts)}")
     if problems:
         note("'joule admin repair --to NEW' takes what is whole into a new file")
         raise click.exceptions.Exit(1)
@@ -94,6 +91,11 @@ async def check(node: Node) -> None:
             "this file is of a former version, whose pages have no checksums; "
             "a copy by 'joule admin backup' has them"
         )
+
+
+def _counts_text(counts: dict[str, int]) -> str:
+    nouns = ((number, name.removesuffix("s").replace("_", " ")) for name, number in counts.items())
+    return ", ".join(count_text(number, noun) for number, noun in nouns)
 
 
 @admin.command("backup", examples=["joule admin backup /backup/joule.db"])
@@ -177,11 +179,7 @@ async def repair(node: Node, file: Path | None, target: Path) -> None:
         "events": result.n_events,
         "annotations": result.n_annotations,
     }
-    taken = (
-        f"{target}: {result.n_streams:,} streams, {result.n_rows:,} rows, "
-        f"{result.n_event_streams:,} event streams, {result.n_events:,} events, "
-        f"{result.n_annotations:,} annotations"
-    )
+    taken = f"{target}: {_counts_text(counts)}"
     if output_format() == "json" and current().columns is None:
         emit_object({"file": str(target), **counts, "lost": lost})
     elif lost or output_format() not in {"table", "plain"}:

@@ -20,7 +20,7 @@ def used(joule):
 
 
 def test_check_finds_nothing_in_a_sound_file(used):
-    assert used.ok("admin", "check").startswith("OK: 1 streams, ")
+    assert used.ok("admin", "check").startswith("OK: 1 stream, ")
     assert json.loads(used.ok("admin", "check", "--json"))["problems"] == []
     assert used.ok("admin", "check", "-q") == ""
     assert used.ok("admin", "check", "--csv") == "path,time,problem\n"
@@ -169,7 +169,7 @@ def with_events(used):
 
 
 def test_check_counts_events(with_events):
-    assert with_events.ok("admin", "check").endswith("100 rows, 1 event streams, 2 events\n")
+    assert with_events.ok("admin", "check").endswith("100 rows, 1 event stream, 2 events\n")
     value = json.loads(with_events.ok("admin", "check", "--json"))
     assert (value["event_streams"], value["events"]) == (1, 2)
     edit(with_events.folder / "joule.db", "UPDATE event SET reach = 7 WHERE start = ?", T0)

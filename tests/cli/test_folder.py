@@ -160,7 +160,7 @@ def test_info_counts_events(with_events):
     value = json.loads(with_events.ok("folder", "info", "/", "--json"))
     assert (value["data_streams"], value["event_streams"]) == (3, 2)
     assert (value["rows"], value["events"]) == (2, 2)
-    assert "2 in 1 streams" in with_events.ok("folder", "info", "/b")
+    assert "2 in 1 stream\n" in with_events.ok("folder", "info", "/b")
 
 
 def test_delete_names_event_streams(with_events):

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from joule_cli.daemon import administration, peers
+from joule_cli.daemon import administration, peers, repair_file
 from joule_cli.engine.connection import open_connection
+from joule_cli.engine.migrations import APPLICATION_ID, MIGRATIONS
 from joule_cli.engine.node import EmbeddedNode
 from joule_cli.engine.serving import only_server
 from joule_cli.errors import IncompatibleFileError, StorageError
 from joule_cli.model import Annotation
+from tests.edited import opened
 from tests.engine.test_failures import made_stream, make_stream
 
 
@@ -26,9 +28,22 @@ def path(tmp_path: Path) -> Path:
 
 
 def change(path: Path, *statements: str) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with closing(opened(path)) as connection:
         for statement in statements:
             connection.execute(statement)
+
+
+def make_older(path: Path, *statements: str) -> None:
+    """Make a node as the first step of `MIGRATIONS` has made it."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(MIGRATIONS[0])
+        connection.execute("INSERT INTO node VALUES ('uuid', 'x')")
+        connection.execute("INSERT INTO folder (name, updated_at) VALUES ('root', 0)")
+        for statement in statements:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.commit()
 
 
 # -- nothing
@@ -119,6 +134,58 @@ async def test_nor_is_it_restored(path: Path, tmp_path: Path, statements, told):
         assert await node.data_count("/a/s") == 10
 
 
+@pytest.mark.parametrize(("statements", "told"), CHANGES)
+async def test_nor_is_it_checked_or_backed_up(path: Path, tmp_path: Path, statements, told):
+    await make_stream(path, (0, 10))
+    change(path, *statements)
+    async with EmbeddedNode("demo", path) as node:
+        for work in (administration(node).check(), administration(node).backup(tmp_path / "b.db")):
+            with pytest.raises(IncompatibleFileError, match=told):
+                await work
+    assert not (tmp_path / "b.db").exists()
+
+
+@pytest.mark.parametrize(("statements", "told"), CHANGES[:4])
+async def test_a_repair_takes_what_is_ours(path: Path, tmp_path: Path, statements, told):
+    await make_stream(path, (0, 10))
+    change(path, *statements)
+    async with EmbeddedNode("demo", path) as node:
+        result = await repair_file(node, tmp_path / "new.db", lambda *_: None, lambda _: None)
+    name = told.removeprefix("it has ")
+    assert [loss.text for loss in result.losses] == [f"{name}, which no node has"]
+    async with EmbeddedNode("demo", tmp_path / "new.db") as node:
+        assert await node.data_count("/a/s") == 10
+
+
+async def test_a_repair_tells_of_a_table_that_is_gone(path: Path, tmp_path: Path):
+    await make_stream(path, (0, 10))
+    change(path, "DROP TABLE follower")
+    async with EmbeddedNode("demo", path) as node:
+        result = await repair_file(node, tmp_path / "new.db", lambda *_: None, lambda _: None)
+    assert "the table follower, which is missing" in [loss.text for loss in result.losses]
+
+
+@pytest.mark.parametrize("statement", [TRIGGER, "CREATE VIEW v AS SELECT 1", "CREATE TABLE t (x)"])
+async def test_an_older_format_with_more_in_it(path: Path, tmp_path: Path, statement):
+    make_older(tmp_path / "old.db", statement)
+    before = (tmp_path / "old.db").read_bytes()
+    await make_stream(path, (0, 10))
+    async with (
+        EmbeddedNode("demo", path) as node,
+        EmbeddedNode("old", tmp_path / "old.db") as old,
+    ):
+        for work in (
+            administration(node).restore(tmp_path / "old.db"),
+            administration(old).check(),
+            administration(old).backup(tmp_path / "b.db"),
+            old.folder_root(),
+        ):
+            with pytest.raises(IncompatibleFileError, match="it has the"):
+                await work
+        assert await node.data_count("/a/s") == 10
+    assert (tmp_path / "old.db").read_bytes() == before
+
+
 async def test_what_comes_after_the_check_runs_neither(path: Path):
     """The connection is open when somebody adds a trigger."""
     await make_stream(path, (0, 10))
@@ -142,16 +209,7 @@ async def test_statistics_of_sqlite_are_no_change(path: Path):
 
 
 async def test_an_older_format_is_brought_to_this_one(path: Path):
-    """As the first step of `MIGRATIONS` has made it."""
-    from joule_cli.engine.migrations import APPLICATION_ID, MIGRATIONS
-
-    with closing(sqlite3.connect(path)) as connection:
-        connection.executescript(MIGRATIONS[0])
-        connection.execute("INSERT INTO node VALUES ('uuid', 'x')")
-        connection.execute("INSERT INTO folder (name, updated_at) VALUES ('root', 0)")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute("PRAGMA user_version = 1")
-        connection.commit()
+    make_older(path)
     async with EmbeddedNode("demo", path) as node:
         assert (await node.folder_root()).children == []
         await node.data_stream_create(made_stream("s"), "/a")

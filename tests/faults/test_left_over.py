@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 
 import pytest
 
-from joule_cli.engine.migrations import APPLICATION_ID, MIGRATIONS
 from tests.archives import T, flow_model, npy, write_archive, write_importer
 from tests.cli.conftest import Joule
 from tests.cli.filling import fill
+from tests.engine.test_foreign_files import make_older
 
 #: The program, which ends itself by SIGKILL at a step of its work.
 KILLED = """
@@ -113,13 +112,7 @@ def test_a_name_that_people_give_themselves_stays(joule):
 
 def test_restore_of_a_former_format(joule):
     old = joule.folder / "old.db"
-    with closing(sqlite3.connect(old)) as connection:
-        connection.executescript(MIGRATIONS[0])
-        connection.execute("INSERT INTO node VALUES ('uuid', 'x')")
-        connection.execute("INSERT INTO folder (name, updated_at) VALUES ('root', 0)")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute("PRAGMA user_version = 1")
-        connection.commit()
+    make_older(old)
     killed(joule, "converted", "admin", "restore", old, "--yes")
     assert "joule.db.part" in names(joule.folder)
     joule.ok("admin", "backup", "out/copy.db")

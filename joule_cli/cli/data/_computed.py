@@ -73,10 +73,11 @@ def emit_result(
     for each in short:
         warn(f"too short, left out: {interval_line(each)}")
     if record.get("unmatched"):
-        warn(f"{record['unmatched']:,} rows without a partner within the tolerance were left out")
+        left_out = count_text(record["unmatched"], "row")
+        warn(f"left out without a partner within the tolerance: {left_out}")
 
 
 def _sentence(record: dict[str, Any], intervals: Sequence[Interval]) -> str:
     if not intervals:
         return f"Nothing to do for {one_line(record['destination'])}"
-    return f"{record['rows']:,} rows written to {one_line(record['destination'])}"
+    return f"{count_text(record['rows'], 'row')} written to {one_line(record['destination'])}"

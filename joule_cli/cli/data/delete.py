@@ -167,15 +167,18 @@ def _lines(gone: Sequence[_Doomed]) -> list[str]:
 def _ask(doomed: Sequence[_Doomed], *, always: bool, stdin_is_data: bool) -> None:
     lines = []
     for each in doomed:
-        lines.append(f"  {each.path}  {each.rows:,} rows")
+        lines.append(f"  {each.path}  {count_text(each.rows, 'row')}")
         if len(doomed) == 1:
-            lines += [f"    {interval_line(piece)}  {rows:,} rows" for piece, rows in each.pieces]
+            lines += [
+                f"    {interval_line(piece)}  {count_text(rows, 'row')}"
+                for piece, rows in each.pieces
+            ]
     if len(lines) > _LISTED:
         lines[_LISTED:] = [f"  and {len(lines) - _LISTED} more"]
     rows = sum(each.rows for each in doomed)
     where = doomed[0].path if len(doomed) == 1 else f"{len(doomed)} streams"
     confirm_or_leave(
-        f"Delete {rows:,} rows of {where}?",
+        f"Delete {count_text(rows, 'row')} of {where}?",
         details=lines,
         always=always,
         stdin_is_data=stdin_is_data,

@@ -15,6 +15,7 @@ from joule_cli.cli._options import (
     read_reference,
     safe_options,
 )
+from joule_cli.cli._output import count_text
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._references import expand_streams
 from joule_cli.cli._run import with_node
@@ -127,7 +128,7 @@ async def merge(
         return
     if plan.intervals:
         confirm_or_leave(
-            f"Merge {plan.rows:,} rows into {target}?",
+            f"Merge {count_text(plan.rows, 'row')} into {target}?",
             details=_plan_details(first, others, target, plan),
             always=True,
         )

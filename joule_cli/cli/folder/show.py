@@ -10,6 +10,7 @@ from joule_cli.cli._lazy import command
 from joule_cli.cli._options import PATH
 from joule_cli.cli._output import (
     Column,
+    count_text,
     emit_block,
     emit_list,
     emit_object,
@@ -255,9 +256,9 @@ class _Shown:
         if found is None:
             return ""
         if isinstance(found, EventStreamInfo):
-            text = f"  {found.event_count:,} events"
+            text = f"  {count_text(found.event_count, 'event')}"
         else:
-            text = f"  {found.rows:,} rows"
+            text = f"  {count_text(found.rows, 'row')}"
         if found.start is not None:
             text += f"  {show_time(found.start)} - {show_time(found.end)}"
         return text
@@ -299,7 +300,10 @@ async def info_(node: Node, path: Ref) -> None:
                 ("Folders", f"{value['folders']:,}"),
                 ("Streams", f"{value['data_streams']:,}"),
                 ("Rows", f"{value['rows']:,}"),
-                ("Events", f"{value['events']:,} in {value['event_streams']:,} streams"),
+                (
+                    "Events",
+                    f"{value['events']:,} in {count_text(value['event_streams'], 'stream')}",
+                ),
                 ("Size", show_bytes(value["bytes"])),
             ]
         )

@@ -124,6 +124,8 @@ def _salvage(path: Path, target: Path, tell: Callable[[int], None]) -> Repaired:
 
 
 def _take(found: Salvage) -> None:
+    for difference in found.source.differences():
+        found.lose(None, difference)
     streams = RowSalvage(found).take()
     take_annotations(found, streams)
     EventSalvage(found).take()

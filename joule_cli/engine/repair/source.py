@@ -97,6 +97,26 @@ class Source:
         guesses = [_usual_roots(self.version, copied=copied) for copied in (False, True)]
         return max(guesses, key=self._likelihood) | known
 
+    def differences(self) -> list[str]:
+        """Return what the schema has that no node has, and what it lacks, if it can be read."""
+        items = list(Tree(self.file, 1).read())
+        found = {
+            (item.values[0], item.values[1])
+            for item in items
+            if isinstance(item, Row) and len(item.values) == 5
+        }
+        if not found or len(found) < len(items):
+            return []
+        with closing(_fresh(self.version)) as connection:
+            known = set(connection.execute("SELECT type, name FROM sqlite_schema"))
+        strange = sorted(
+            f"the {kind} {name}, which no node has"
+            for kind, name in found - known
+            if not str(name).startswith("sqlite_")
+        )
+        lacking = sorted(f"the {kind} {name}, which is missing" for kind, name in known - found)
+        return strange + lacking
+
     def _likelihood(self, roots: dict[str, int]) -> int:
         """Count the trees that begin where they should and have rows of the right width."""
         return sum(
