@@ -22,7 +22,7 @@ from joule_cli.cli._output import (
 )
 from joule_cli.cli._run import PARTLY_DONE, with_node
 from joule_cli.cli._settings import current
-from joule_cli.errors import ApiError, AuthorizationError, FormatError
+from joule_cli.errors import ApiError, AuthorizationError, CorruptChunkError, FormatError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -143,13 +143,23 @@ async def restore(node: Node, file: Path, dry_run: bool) -> None:
     from joule_cli.daemon import administration
 
     _require(file, exists=True)
-    doomed = await _agreed(node, f"Replace everything in {node.url} by {file}?", dry_run=dry_run)
-    if doomed is not None:
+    question = f"Replace everything in {node.url} by {file}?"
+    try:
+        doomed = await _agreed(node, question, dry_run=dry_run)
+        if doomed is None:
+            return
         async with working("restoring", unit="bytes") as bar:
             await administration(node).restore(
                 file, progress=_from_a_thread(bar), seen=_verifying(bar)
             )
-        _tell(f"Replaced everything in {node.url} by {file}", doomed, {"restored": str(file)})
+    except CorruptChunkError as exc:
+        if exc.object != str(file):
+            exc.hint = (
+                "move the file of the node away, and the one with -wal behind its name; then "
+                "restore makes a new one"
+            )
+        raise
+    _tell(f"Replaced everything in {node.url} by {file}", doomed, {"restored": str(file)})
 
 
 @admin.command(

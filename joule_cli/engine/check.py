@@ -162,7 +162,10 @@ class _Check:
             return await self._database.ask(self._connection, run)
         except (CorruptChunkError, *UNREADABLE) as exc:
             text = exc.message if isinstance(exc, CorruptChunkError) else f"cannot be read ({exc})"
-            self._report.problems.append(Problem(path, None, text))
+            problem, known = Problem(path, None, text), self._report.problems
+            # that the file is damaged says nothing beside what is
+            if problem not in known and (path is not None or not known):
+                known.append(problem)
             return otherwise
 
     def _check_file(self, connection: apsw.Connection) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 #: Problems of the trees that are listed.
 _MOST = 20
+_UNREACHED = re.compile(r"Page \d+: never used")
 _TREE = re.compile(r"^Tree (\d+) ")
 _LOOSE = {
     "rows that belong to no chunk": "SELECT count(*) FROM body "
@@ -88,10 +89,16 @@ def tree_problems(connection: apsw.Connection, names: dict[int, str]) -> list[st
 
 
 def _checked(connection: apsw.Connection, which: str, names: dict[int, str]) -> Iterator[str]:
+    n_unreached = 0
     for (lines,) in connection.execute(f"PRAGMA integrity_check({which})"):
         for line in str(lines).splitlines():
-            if line != "ok" and not line.startswith("***"):
+            if _UNREACHED.fullmatch(line):
+                n_unreached += 1
+            elif line != "ok" and not line.startswith("***"):
                 yield _TREE.sub(lambda m: names.get(int(m[1]), m[0].strip()) + ": ", line)
+    if n_unreached:
+        number = "a page is" if n_unreached == 1 else f"{n_unreached} pages or more are"
+        yield f"{number} part of no table, as the way there is broken"
 
 
 def loose_problems(connection: apsw.Connection) -> Iterator[str]:

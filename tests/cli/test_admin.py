@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 
 import pytest
 
 from tests.cli.conftest import write_rows
 from tests.cli.filling import T0, with_node
-from tests.edited import edit
+from tests.edited import edit, opened
 from tests.ops.events import got, put
 
 
@@ -104,6 +105,39 @@ def test_earlier_backups_are_kept(used):
     ]
     assert used("admin", "backup", "copy.db", "--keep", "2", "--no-clobber").status == 2
     assert used("admin", "backup", "copy.db", "--keep", "0").status == 2
+
+
+def test_check_of_a_broken_tree(used):
+    rows = "".join(f"{i} {i % 1000}\n" for i in range(5000))
+    for name in ("y", "z", "w"):
+        words = ("data", "write", f"/a/{name}", "--create", "float64[v]", "--accept-times")
+        used.ok(*words, stdin=rows)
+    with closing(opened(used.folder / "joule.db")) as connection:
+        query = "SELECT rootpage FROM sqlite_schema WHERE name = 'body'"
+        root = connection.execute(query).get
+    content = bytearray((used.folder / "joule.db").read_bytes())
+    content[(root - 1) * 4096 : root * 4096] = bytes(4096)
+    (used.folder / "joule.db").write_bytes(content)
+    result = used("admin", "check", "--csv")
+    assert result.status == 1
+    assert "table body" in result.out
+    assert "never used" not in result.out
+    lines = result.out.splitlines()
+    assert len(set(lines)) == len(lines)
+    assert ",,the file is damaged" not in lines
+    assert result.err == "'joule admin repair --to NEW' takes what is whole into a new file\n"
+
+
+def test_restore_into_a_damaged_node(used):
+    used.ok("admin", "backup", "copy.db")
+    spoil(used.folder / "joule.db")
+    result = used("admin", "restore", "copy.db", "--yes")
+    assert result.status == 1
+    assert f"{used.folder}/joule.db" in result.err.splitlines()[0]
+    assert "Move the file of the node away" in result.err
+    (used.folder / "joule.db").rename(used.folder / "damaged.db")
+    used.ok("admin", "restore", "copy.db", "--yes")
+    assert used.ok("admin", "check").startswith("OK: 1 stream, ")
 
 
 def test_restore_of_a_damaged_backup(used):

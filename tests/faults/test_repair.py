@@ -16,7 +16,7 @@ from joule_cli.engine.page_file import PageFile
 from joule_cli.engine.repair import Loss, Repaired, repair
 from joule_cli.errors import IncompatibleFileError, StorageError
 from joule_cli.model import Annotation, DataStream, Element, Event, EventStream
-from tests.edited import opened
+from tests.edited import edit, opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -267,6 +267,20 @@ async def test_a_file_that_is_in_use_is_read_as_it_is_at_one_moment(
         result = await repair(path, new)
     assert result.losses == []
     assert await contents(new) == await contents(path)
+
+
+async def test_ids_that_are_there_are_not_given_again(
+    tmp_path: Path, example: tuple[bytes, Contents]
+):
+    """The number of ids that were given out is damaged."""
+    path, new = tmp_path / "node.db", tmp_path / "new.db"
+    path.write_bytes(example[0])
+    edit(path, "UPDATE event_stream SET last_event_id = 7")
+    assert (await repair(path, new)).losses == []
+    assert await contents(new) == example[1]
+    async with EmbeddedNode("demo", new) as node:
+        [event] = await node.event_stream_write("/b/runs", [Event(0, 1, {})])
+    assert event.id == N_EVENTS + 1
 
 
 async def test_nothing_is_replaced_and_nothing_left_behind(

@@ -32,6 +32,7 @@ class _Stream:
     path: str
     attributes: tuple[Any, ...] | None  # from the description on
     last_id: int = 0
+    last_taken: int = 0
     lost: dict[int, Any] = field(default_factory=dict)  # starts of events by their ids
 
 
@@ -99,6 +100,7 @@ class EventSalvage:
             return
         start, end, content = values[3:6]
         self._salvage.insert("event", (key, stream.id, reach(start, end), start, end, content))
+        stream.last_taken = max(stream.last_taken, number)
         event_tally.add(self._salvage.out, stream.id, [start])
         self._salvage.result.n_events += 1
         self._salvage.tell(len(content))
@@ -133,6 +135,11 @@ class EventSalvage:
             salvage.lose(stream.path, "its description")
             attributes = (None, "{}", _CHUNK_DURATION_US, KEEP_ALL, stream.last_id, 0)
             salvage.insert("event_stream", (*known, *attributes))
+        # ids of events that are there are not given again; a damaged page may hold another number
+        salvage.out.execute(
+            "UPDATE event_stream SET last_event_id = max(last_event_id, ?) WHERE id = ?",
+            (stream.last_taken, stream.id),
+        )
         salvage.result.n_event_streams += 1
 
 
