@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.engine.admin import Administration
     from joule_cli.engine.node import EmbeddedNode
-    from joule_cli.engine.peers import FilePeers
+    from joule_cli.engine.peers import NodePeers
     from joule_cli.engine.repair import Repaired
     from joule_cli.model import ArchiveLog
     from joule_cli.server.listeners import SocketAddress, TcpAddress
@@ -60,7 +60,7 @@ async def repair_file(
     return await repair(path, target, progress, seen)
 
 
-def peers(node: Node) -> FilePeers:
+def peers(node: Node) -> NodePeers:
     """Return the keys, masters and followers of an embedded node, for its server.
 
     Raises
@@ -68,9 +68,9 @@ def peers(node: Node) -> FilePeers:
     ApiError
         The node is reached over a socket; its server looks after them.
     """
-    from joule_cli.engine.peers import FilePeers
+    from joule_cli.engine.peers import NodePeers
 
-    return FilePeers(_embedded(node, "have its keys here"))
+    return NodePeers(_embedded(node, "have its keys here"))
 
 
 def prepare_query() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from joule_cli.engine import metadata, space
+from joule_cli.engine import space
 from joule_cli.engine.backup import back_up, restore
 from joule_cli.engine.check import Report, check
 from joule_cli.engine.connection import converted_errors
+from joule_cli.engine.stores.base import StoredStream
+from joule_cli.engine.stores.sqlite.places import root_id
 from joule_cli.errors import StorageError
 from joule_cli.part_file import make_folder
 
@@ -142,7 +144,8 @@ class Administration:
         """
         self._require_file()
         before = await self._size()
-        streams = await self._node.stored_streams()
+        tree = await self._node.folder_root()
+        streams = [StoredStream.of(model) for _, model in tree.streams()]
         for done, stream in enumerate(streams, 1):
             await self._node.store.merge_small(stream)
             progress(done, len(streams))
@@ -166,7 +169,7 @@ class Administration:
             for table in (*_TABLES, *(_LINKS if links else ())):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608
             connection.execute("PRAGMA defer_foreign_keys = ON")  # folders refer to folders
-            connection.execute("DELETE FROM folder WHERE id != ?", (metadata.root_id(connection),))
+            connection.execute("DELETE FROM folder WHERE id != ?", (root_id(connection),))
 
         with self._node.producers.exclusive():
             await self._database.write(run)

@@ -1,4 +1,4 @@
-"""Annotation actions on a node file."""
+"""Annotation actions of the embedded node."""
 
 from __future__ import annotations
 
@@ -6,30 +6,27 @@ from typing import TYPE_CHECKING
 
 from joule_cli import model
 from joule_cli.api.actions.annotation import AnnotationActions
-from joule_cli.api.references import annotation_key, stream_key
-from joule_cli.engine import metadata
+from joule_cli.api.references import annotation_key
 from joule_cli.engine.base import EngineState
+from joule_cli.engine.references import data_stream_at
+from joule_cli.engine.stores.metadata import no_annotation
 from joule_cli.engine.validation import (
     INT64_MAX,
     check_optional_text,
     check_text,
     check_timestamp,
 )
-from joule_cli.errors import AnnotationNotFound, ApiError, InvalidReference
+from joule_cli.errors import ApiError, InvalidReference
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import apsw
-
     from joule_cli.api.references import AnnotationRef, StreamRef
     from joule_cli.model import Annotation, AnnotationInfo
 
-_COLUMNS = 'id, stream_id, title, content, start, "end"'
-
 
 class EmbeddedAnnotations(EngineState, AnnotationActions):
-    """The annotations of a node file."""
+    """The annotations of a store."""
 
     async def annotation_create(self, annotation: Annotation, stream: StreamRef) -> Annotation:
         return (await self.annotation_create_all([annotation], stream))[0]
@@ -37,75 +34,30 @@ class EmbeddedAnnotations(EngineState, AnnotationActions):
     async def annotation_create_all(
         self, annotations: Sequence[Annotation], stream: StreamRef
     ) -> list[Annotation]:
-        for each in annotations:
-            _require_annotation(each)
-        key = stream_key(stream)
-
-        def create(connection: apsw.Connection) -> list[Annotation]:
-            stream_id = metadata.find_stream(connection, key)
-            return [_insert(connection, stream_id, each) for each in annotations]
-
-        stored = await self.database.write(create)
+        key = data_stream_at(stream)
+        checked = [_checked(annotation) for annotation in annotations]
+        stored = await self.storage.annotations.create(checked, key)
         for given, each in zip(annotations, stored, strict=True):
             given.id, given.stream_id = each.id, each.stream_id
         return stored
 
     async def annotation_find(self, annotation: AnnotationRef) -> Annotation:
-        key = annotation_key(annotation)
-        return await self.database.read(lambda c: _load(c, key))
+        return await self.storage.annotations.get(_number(annotation))
 
     async def annotation_update(self, annotation: Annotation) -> Annotation:
         _require_annotation(annotation)
-        key = annotation_key(annotation)
-
-        def update(connection: apsw.Connection) -> Annotation:
-            _load(connection, key)
-            connection.execute(
-                "UPDATE annotation SET title = ?, content = ? WHERE id = ?",
-                (_title(annotation), check_optional_text(annotation.content, "content"), key),
-            )
-            return _load(connection, key)
-
-        return await self.database.write(update)
+        return await self.storage.annotations.update(_number(annotation), *_texts(annotation))
 
     async def annotation_delete(self, annotation: AnnotationRef) -> None:
-        key = annotation_key(annotation)
-
-        def delete(connection: apsw.Connection) -> None:
-            _load(connection, key)
-            connection.execute("DELETE FROM annotation WHERE id = ?", (key,))
-
-        await self.database.write(delete)
+        await self.storage.annotations.delete(_number(annotation))
 
     async def annotation_get(
         self, stream: StreamRef, start: int | None = None, end: int | None = None
     ) -> list[Annotation]:
-        key = stream_key(stream)
-        low, high = bounds(start, end)
-
-        def read(connection: apsw.Connection) -> list[Annotation]:
-            stream_id = metadata.find_stream(connection, key)
-            rows = connection.execute(
-                f"SELECT {_COLUMNS} FROM annotation "  # noqa: S608  (constant columns)
-                "WHERE stream_id = ? AND start BETWEEN ? AND ? ORDER BY start, id",
-                (stream_id, low, high),
-            )
-            return [_annotation(*row) for row in rows]
-
-        return await self.database.read(read)
+        return await self.storage.annotations.within(data_stream_at(stream), *bounds(start, end))
 
     async def annotation_info(self, stream: StreamRef) -> AnnotationInfo:
-        key = stream_key(stream)
-
-        def read(connection: apsw.Connection) -> AnnotationInfo:
-            stream_id = metadata.find_stream(connection, key)
-            start, end, count = connection.execute(
-                "SELECT min(start), max(start), count(*) FROM annotation WHERE stream_id = ?",
-                (stream_id,),
-            ).get
-            return model.AnnotationInfo(start=start, end=end, count=count)
-
-        return await self.database.read(read)
+        return await self.storage.annotations.info(data_stream_at(stream))
 
 
 def bounds(start: int | None, end: int | None) -> tuple[int, int]:
@@ -115,25 +67,15 @@ def bounds(start: int | None, end: int | None) -> tuple[int, int]:
     return low, high
 
 
-def delete_range(connection: apsw.Connection, stream_id: int, low: int, high: int) -> None:
-    """Delete the annotations of a stream that start in ``[low, high]``."""
-    connection.execute(
-        "DELETE FROM annotation WHERE stream_id = ? AND start BETWEEN ? AND ?",
-        (stream_id, low, high),
-    )
-
-
-def _insert(connection: apsw.Connection, stream_id: int, annotation: Annotation) -> Annotation:
+def _checked(annotation: Annotation) -> Annotation:
+    """Return an annotation as it is stored."""
+    _require_annotation(annotation)
     start = check_timestamp(annotation.start, "start")
     end = None if annotation.end is None else check_timestamp(annotation.end, "end")
-    title = _title(annotation)
+    title, content = _texts(annotation)
     if end is not None and start >= end:
         raise ApiError("[start] must be before [end]", object=title)
-    connection.execute(
-        'INSERT INTO annotation (stream_id, title, content, start, "end") VALUES (?, ?, ?, ?, ?)',
-        (stream_id, title, check_optional_text(annotation.content, "content"), start, end),
-    )
-    return _load(connection, connection.last_insert_rowid())
+    return model.Annotation(title=title, start=start, end=end, content=content)
 
 
 def _require_annotation(annotation: Annotation) -> None:
@@ -141,23 +83,15 @@ def _require_annotation(annotation: Annotation) -> None:
         raise InvalidReference("Invalid annotation datatype. Must be Annotation")
 
 
-def _title(annotation: Annotation) -> str:
+def _number(annotation: AnnotationRef) -> int:
+    number = annotation_key(annotation)
+    if not 0 < number <= INT64_MAX:
+        raise no_annotation(number)
+    return number
+
+
+def _texts(annotation: Annotation) -> tuple[str, str | None]:
     if not annotation.title:
         raise ApiError("annotation title is required")
-    return check_text(annotation.title, "title")
-
-
-def _load(connection: apsw.Connection, annotation_id: int) -> Annotation:
-    query = f"SELECT {_COLUMNS} FROM annotation WHERE id = ?"  # noqa: S608  (constant columns)
-    if 0 < annotation_id <= INT64_MAX:
-        for row in connection.execute(query, (annotation_id,)):
-            return _annotation(*row)
-    raise AnnotationNotFound("annotation does not exist", object=str(annotation_id))
-
-
-def _annotation(
-    id_: int, stream_id: int, title: str, content: str | None, start: int, end: int | None
-) -> Annotation:
-    return model.Annotation(
-        title=title, start=start, end=end, content=content, id=id_, stream_id=stream_id
-    )
+    content = check_optional_text(annotation.content, "content")
+    return check_text(annotation.title, "title"), content

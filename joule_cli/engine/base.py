@@ -5,22 +5,21 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from joule_cli.engine import metadata
 from joule_cli.engine.watch import FileWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import apsw
+    from collections.abc import Callable, Collection
 
     from joule_cli.engine.database import Database
     from joule_cli.engine.producers import Producers
-    from joule_cli.model import DataStream
+    from joule_cli.engine.stores.sqlite.storage import SqliteStorage
+    from joule_cli.model import DataStream, Folder
 
 
 class EngineState:
     """The parts of an embedded node; `EmbeddedNode` makes and closes them."""
 
+    storage: SqliteStorage
     database: Database
     producers: Producers
     _clock: Callable[[], int]
@@ -29,24 +28,26 @@ class EngineState:
     def _watch(self) -> FileWatch:
         return FileWatch(self.database)
 
-    def _is_destination(self, stream_id: int) -> bool:
-        """Tell whether a stream is being written, by this process or another."""
-        return self.producers.active(stream_id)
 
-    def _stream(self, connection: apsw.Connection, stream_id: int) -> DataStream:
-        """Load a stream with its flags."""
-        stream = metadata.load_stream(connection, stream_id)
-        if self._is_destination(stream_id):
-            metadata.mark_active(stream)
-        return stream
-
-    async def _node_uuid(self) -> str:
-        """Return the identity of the node, empty before its file exists."""
-        return await self.database.read(_uuid)
+def mark_active(stream: DataStream) -> None:
+    """Set the flags of a stream that is being written."""
+    stream.is_destination = stream.active = stream.locked = True
 
 
-def _uuid(connection: apsw.Connection) -> str:
-    # an empty stand-in is read before the file exists, and has another uuid each time
-    if not connection.filename:
-        return ""
-    return str(connection.execute("SELECT value FROM node WHERE key = 'uuid'").get)
+def mark_below(folder: Folder, active: Collection[int]) -> bool:
+    """Set the flags of a folder and of all below it; tell whether rows are written there.
+
+    Parameters
+    ----------
+    active
+        Ids of the data streams that are being written.
+    """
+    busy = False
+    for stream in folder.data_streams:
+        if stream.id in active:
+            mark_active(stream)
+            busy = True
+    for child in folder.children:
+        busy |= mark_below(child, active)
+    folder.locked |= busy
+    return busy

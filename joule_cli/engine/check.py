@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 
-from joule_cli.engine import event_check, metadata, pages
+from joule_cli.engine import event_check, pages
 from joule_cli.engine.connection import converted_errors, transaction
 from joule_cli.engine.file_check import loose_problems, page_problems, tree_names, tree_problems
 from joule_cli.engine.stores.base import StoredStream
@@ -23,6 +23,7 @@ from joule_cli.engine.stores.sqlite.levels import (
     encode_levels,
     read_summaries,
 )
+from joule_cli.engine.stores.sqlite.streams import load_data_stream
 from joule_cli.errors import CorruptChunkError, StorageError
 from joule_cli.series.layout import Layout
 
@@ -212,7 +213,7 @@ def _check_batch(
     """Check chunks from `start` on; return where to go on."""
     if not connection.execute("SELECT count(*) FROM data_stream WHERE id = ?", (stream_id,)).get:
         return None  # deleted meanwhile
-    model = metadata.load_stream(connection, stream_id)
+    model = load_data_stream(connection, stream_id)
     stream = StoredStream(stream_id, path, Layout.parse(model.layout))
     low = directory.first_start(connection, stream_id, start)
     found = list(islice(_entries(connection, stream_id, low), _BATCH + 1))

@@ -8,17 +8,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from joule_cli.api.actions.data import DataActions
-from joule_cli.api.references import StreamRef, stream_key
-from joule_cli.engine import metadata, space
+from joule_cli.engine import space
 from joule_cli.engine.base import EngineState
+from joule_cli.engine.references import data_stream_at
 from joule_cli.errors import DataError, JouleError, StorageError
 from joule_cli.model.data_stream import KEEP_NONE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    import apsw
-
+    from joule_cli.api.references import StreamRef
     from joule_cli.engine.live import Subscribers
     from joule_cli.engine.stores.base import Item, StoredStream
     from joule_cli.engine.stores.sqlite.store import SqliteDataStore
@@ -239,32 +238,16 @@ class EmbeddedData(EngineState, DataActions):
         await self.store.drop_levels(stored)
         await space.release(self.database)
 
-    async def stored_streams(self) -> list[StoredStream]:
-        """Return every data stream, as the store knows it."""
-
-        def load(connection: apsw.Connection) -> list[DataStream]:
-            ids = [row[0] for row in connection.execute("SELECT id FROM data_stream ORDER BY id")]
-            return [metadata.load_stream(connection, stream_id) for stream_id in ids]
-
-        return [_stored(model) for model in await self.database.read(load)]
-
     async def _find(self, stream: StreamRef) -> tuple[DataStream, StoredStream]:
         model, stored, _ = await self._find_written(stream)
         return model, stored
 
     async def _find_written(self, stream: StreamRef) -> tuple[DataStream, StoredStream, bool]:
         """Return a stream, and whether it has ever had rows."""
-        key = stream_key(stream)
+        from joule_cli.engine.stores.base import StoredStream
 
-        def find(connection: apsw.Connection) -> tuple[DataStream, bool]:
-            stream_id = metadata.find_stream(connection, key)
-            revision = connection.execute(
-                "SELECT revision FROM data_stream WHERE id = ?", (stream_id,)
-            ).get
-            return metadata.load_stream(connection, stream_id), revision > 0
-
-        model, written = await self.database.read(find)
-        return model, _stored(model), written
+        model, written = await self.storage.metadata.opened(data_stream_at(stream))
+        return model, StoredStream.of(model), written
 
     async def _close_pipes(self) -> None:
         """Store what pipes have in their caches, then fail them: the node is closing."""
@@ -293,14 +276,6 @@ async def _nothing() -> AsyncGenerator[list[Item], None]:
     nothing: tuple[list[Item], ...] = ()
     for items in nothing:
         yield items
-
-
-def _stored(model: DataStream) -> StoredStream:
-    from joule_cli.engine.stores.base import StoredStream
-    from joule_cli.series.layout import Layout
-
-    assert model.id is not None
-    return StoredStream(model.id, model.name, Layout.parse(model.layout))
 
 
 async def _feed(pipe: LocalPipe, batches: AsyncGenerator[list[Item], None]) -> None:

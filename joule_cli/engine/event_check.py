@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from joule_cli.engine.event_metadata import KEY_SHIFT, LAST_EVENT_ID, key_range
 from joule_cli.engine.event_validation import check_event_fields
 from joule_cli.engine.stores.sqlite import event_tally
+from joule_cli.engine.stores.sqlite.event_keys import KEY_SHIFT, LAST_EVENT_ID, key_range
 from joule_cli.engine.stores.sqlite.events import reach
 from joule_cli.errors import ApiError
 

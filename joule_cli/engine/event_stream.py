@@ -11,27 +11,21 @@ from typing import TYPE_CHECKING, Any
 from joule_cli import model
 from joule_cli.api.actions.event_stream import EventStreamActions, new_event_stream
 from joule_cli.api.event_reading import Window
-from joule_cli.api.references import event_stream_key, folder_key
-from joule_cli.engine import event_metadata, metadata, space
+from joule_cli.api.references import event_stream_key
+from joule_cli.engine import space
 from joule_cli.engine.base import EngineState
 from joule_cli.engine.event_validation import check_event_stream, check_events
+from joule_cli.engine.references import destination_at, event_stream_at
 from joule_cli.engine.validation import check_timestamp
-from joule_cli.errors import (
-    ApiError,
-    CorruptChunkError,
-    InvalidEventStreamParameter,
-    NameTakenError,
-    StreamNotFound,
-)
+from joule_cli.errors import ApiError, CorruptChunkError, StreamNotFound
+from joule_cli.model import EventStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
-    import apsw
-
     from joule_cli.api.references import EventStreamRef, FolderRef
     from joule_cli.engine.stores.base import EventStore, StoredEvent
-    from joule_cli.model import Event, EventBucket, EventStream, EventStreamInfo
+    from joule_cli.model import Event, EventBucket, EventStreamInfo
 
 #: Removals of fewer events leave their pages for the next ones.
 _WORTH_RELEASING = 1000
@@ -61,9 +55,7 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
     ) -> EventStream:
         key = event_stream_key(stream)
         try:
-            return await self.database.read(
-                lambda c: event_metadata.load_stream(c, event_metadata.find_stream(c, key))
-            )
+            return await self.storage.metadata.stream(EventStream, event_stream_at(key))
         except StreamNotFound:
             if not create or not isinstance(key, str):
                 raise
@@ -74,66 +66,20 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
         return await self.event_stream_create(stream, folder or "/")
 
     async def event_stream_create(self, stream: EventStream, folder: FolderRef) -> EventStream:
-        _require_stream(stream)
-        key = folder_key(folder, "destination")
-        now = self._clock()
-
-        def create(connection: apsw.Connection) -> EventStream:
-            folder_id = metadata.find_destination(connection, key, now)
-            check_event_stream(stream)
-            _require_free(connection, folder_id, stream.name, "the folder")
-            stream_id = event_metadata.insert(connection, stream, folder_id, now)
-            metadata.touch_folder(connection, folder_id, now)
-            return event_metadata.load_stream(connection, stream_id)
-
-        return await self.database.write(create)
+        check_event_stream(stream)
+        return await self.storage.metadata.create_stream(stream, destination_at(folder))
 
     async def event_stream_update(self, stream: EventStream) -> None:
-        _require_stream(stream)
-        key = event_stream_key(stream)
-        now = self._clock()
-
-        def update(connection: apsw.Connection) -> None:
-            stream_id = event_metadata.find_stream(connection, key)
-            check_event_stream(stream)
-            folder_id = _folder_of(connection, stream_id)
-            taken = metadata.name_taken(connection, folder_id, stream.name)
-            if taken != (event_metadata.TABLE, stream_id):
-                _require_free(connection, folder_id, stream.name, "the folder")
-            event_metadata.update(connection, stream_id, stream)
-            metadata.touch_stream(connection, stream_id, now, event_metadata.TABLE)
-
-        await self.database.write(update)
+        check_event_stream(stream)
+        await self.storage.metadata.update_stream(event_stream_at(stream), stream)
 
     async def event_stream_move(self, stream: EventStreamRef, folder: FolderRef) -> None:
-        key = event_stream_key(stream)
-        destination = folder_key(folder, "destination")
-        now = self._clock()
-
-        def move(connection: apsw.Connection) -> None:
-            stream_id = event_metadata.find_stream(connection, key)
-            name = event_metadata.load_stream(connection, stream_id).name
-            former = _folder_of(connection, stream_id)
-            folder_id = metadata.find_destination(connection, destination, now)
-            _require_free(connection, folder_id, name, "the destination folder", about=key)
-            connection.execute(
-                "UPDATE event_stream SET folder_id = ? WHERE id = ?", (folder_id, stream_id)
-            )
-            metadata.touch_folder(connection, former, now)
-            metadata.touch_stream(connection, stream_id, now, event_metadata.TABLE)
-
-        await self.database.write(move)
+        await self.storage.metadata.move_stream(
+            EventStream, event_stream_at(stream), destination_at(folder)
+        )
 
     async def event_stream_delete(self, stream: EventStreamRef) -> None:
-        key = event_stream_key(stream)
-        now = self._clock()
-
-        def delete(connection: apsw.Connection) -> None:
-            stream_id = event_metadata.find_stream(connection, key)
-            metadata.touch_stream(connection, stream_id, now, event_metadata.TABLE)
-            event_metadata.delete_stream(connection, stream_id)
-
-        await self.database.write(delete)
+        await self.storage.metadata.delete_stream(EventStream, event_stream_at(stream))
         await space.release(self.database)
 
     async def event_stream_info(self, stream: EventStreamRef) -> EventStreamInfo:
@@ -143,7 +89,7 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
         self, stream: EventStreamRef, events: Sequence[Event]
     ) -> list[Event]:
         stream_id = await self._event_stream_id(stream)
-        uuid = await self._node_uuid()
+        uuid = await self.storage.uuid()
         checked = await self.database.compute(lambda: check_events(events, stream_id, uuid))
         ids = await self.event_store.write(stream_id, checked)
         for event, number in zip(events, ids, strict=True):
@@ -154,7 +100,7 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
         self, stream: EventStreamRef, window: Window, limit: int | None, block_size: int
     ) -> AsyncGenerator[list[Event], None]:
         stream_id = await self._event_stream_id(stream)
-        uuid = await self._node_uuid()
+        uuid = await self.storage.uuid()
         read = self.event_store.read(stream_id, _checked(window), limit, block_size)
         async with aclosing(read) as blocks:
             async for stored in blocks:
@@ -169,7 +115,7 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
     ) -> AsyncGenerator[list[Event], None]:
         window = _window(start, None, json_filter, ongoing=include_on_going_events)
         stream_id = await self._event_stream_id(stream)
-        uuid = await self._node_uuid()
+        uuid = await self.storage.uuid()
         last = await self.event_store.last_id(stream_id)
         yield []
         if start is not None:
@@ -223,33 +169,9 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
         return removed
 
     async def _event_stream_id(self, stream: EventStreamRef) -> int:
-        key = event_stream_key(stream)
-        return await self.database.read(lambda c: event_metadata.find_stream(c, key))
-
-
-def _require_stream(stream: EventStream) -> None:
-    if not isinstance(stream, model.EventStream):
-        raise InvalidEventStreamParameter("Invalid stream datatype. Must be EventStream")
-
-
-def _require_free(
-    connection: apsw.Connection,
-    folder_id: int,
-    name: str,
-    where: str,
-    *,
-    about: str | int | None = None,
-) -> None:
-    if metadata.name_taken(connection, folder_id, name) is not None:
-        # the path says more than the name, where the stream was given by it
-        shown = about if isinstance(about, str) else name
-        raise NameTakenError(f"stream with the same name exists in {where}", object=shown)
-
-
-def _folder_of(connection: apsw.Connection, stream_id: int) -> int:
-    return int(
-        connection.execute("SELECT folder_id FROM event_stream WHERE id = ?", (stream_id,)).get
-    )
+        found = await self.storage.metadata.stream(EventStream, event_stream_at(stream))
+        assert found.id is not None
+        return found.id
 
 
 def _window(

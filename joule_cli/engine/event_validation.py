@@ -14,12 +14,13 @@ from joule_cli.engine.validation import (
     check_text,
     check_timestamp,
 )
-from joule_cli.errors import ApiError, InvalidEventError
+from joule_cli.errors import ApiError, InvalidEventError, InvalidEventStreamParameter
+from joule_cli.model import EventStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from joule_cli.model import Event, EventStream
+    from joule_cli.model import Event
 
 _FIELD_TYPES = "numeric|string|category:cat1,cat2,..."
 #: Objects that orjson would turn into something that comes back as another type stay errors.
@@ -39,6 +40,8 @@ class CheckedEvent(NamedTuple):
 
 def check_event_stream(stream: EventStream) -> None:
     """Check the attributes of an event stream, apart from its place."""
+    if not isinstance(stream, EventStream):
+        raise InvalidEventStreamParameter("Invalid stream datatype. Must be EventStream")
     check_name(stream.name)
     check_optional_text(stream.description, "description")
     check_event_fields(stream.event_fields)

@@ -13,14 +13,13 @@ from joule_cli.engine.archive import EmbeddedArchives
 from joule_cli.engine.connection import converted_errors
 from joule_cli.engine.data import EmbeddedData
 from joule_cli.engine.data_stream import EmbeddedDataStreams
-from joule_cli.engine.database import Database
 from joule_cli.engine.db import EmbeddedDb
 from joule_cli.engine.event_stream import EmbeddedEventStreams
 from joule_cli.engine.folder import EmbeddedFolders
 from joule_cli.engine.follower import EmbeddedFollowers
 from joule_cli.engine.master import EmbeddedMasters
 from joule_cli.engine.module import EmbeddedModules
-from joule_cli.engine.producers import Producers
+from joule_cli.engine.stores.sqlite.storage import SqliteStorage
 from joule_cli.model.node_info import MISSING_VALUES, SPLIT_INTERVALS
 
 if TYPE_CHECKING:
@@ -76,12 +75,13 @@ class EmbeddedNode(
     ) -> None:
         super().__init__(name, f"file:{path}")
         self.path = path
-        self.database = Database(path, create=create, new_folder=new_folder)
-        self.producers = Producers(path)
+        self.storage = SqliteStorage(path, create=create, new_folder=new_folder, clock=clock)
+        self.database = self.storage.database
+        self.producers = self.storage.producers
         self._clock = clock
 
     async def info(self) -> NodeInfo:
-        uuid = await self._node_uuid()
+        uuid = await self.storage.uuid()
         return await self.database.outside(lambda _: self._node_info(uuid))
 
     async def capabilities(self) -> frozenset[str]:

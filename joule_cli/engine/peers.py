@@ -3,56 +3,41 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 from typing import TYPE_CHECKING, Final
 
-from joule_cli.engine.master import (
-    check_key,
-    check_master_name,
-    find_master,
-    insert_master,
-    key_hash,
-    new_key,
-)
-from joule_cli.errors import NameTakenError
+from joule_cli.engine.keys import check_key, check_master_name, key_hash, new_key
 
 if TYPE_CHECKING:
-    import apsw
-
     from joule_cli.engine.node import EmbeddedNode
     from joule_cli.model import Follower, Joining, Master
 
-#: Seconds for which a key is believed without looking into the file, where other processes may
+#: Seconds for which a key is believed without looking into the store, where other processes may
 #: have deleted it. What this object deletes or replaces is forgotten at once.
 _TRUST_S: Final = 1.0
 
 
-class FilePeers:
-    """The keys of a node file, for one server; belongs to the event loop of its node."""
+class NodePeers:
+    """The keys of a node, for one server; belongs to the event loop of its node."""
 
     def __init__(self, node: EmbeddedNode) -> None:
         self._node = node
         self._known: dict[bytes, tuple[int, float]] = {}
 
     async def find(self, key: str) -> int | None:
-        """Return the id of the master that has this key, `None` if nobody has it.
-
-        How long it takes tells nothing about keys that exist: they are looked up by their hash,
-        and the hashes are compared in constant time.
-        """
+        """Return the id of the master that has this key, `None` if none has it."""
         digest = key_hash(key)
         now = asyncio.get_running_loop().time()
         known = self._known.get(digest)
         if known is not None and now < known[1]:
             return known[0]
-        found = await self._node.database.read(lambda connection: _holder(connection, digest))
+        found = await self._node.storage.peers.holder(key)
         self._known = {d: entry for d, entry in self._known.items() if now < entry[1]}
         if found is not None:
             self._known[digest] = (found, now + _TRUST_S)
         return found
 
     def forget(self) -> None:
-        """Look at the file again for every key: a master was deleted."""
+        """Look into the store again for every key: a master was deleted."""
         self._known.clear()
 
     def new_key(self) -> str:
@@ -86,17 +71,13 @@ class FilePeers:
         ConflictError
             Another master has this key.
         """
-        key = self.new_key() if key is None else check_key(key)
-        name = check_master_name(name)
-
-        def add(connection: apsw.Connection) -> Master:
-            old = find_master(connection, master_type, name)
-            if old is not None and not replace:
-                raise NameTakenError("User already exists", object=name)
-            connection.execute("DELETE FROM master WHERE id = ?", (old,))
-            return insert_master(connection, master_type, name, key, grantor_id)
-
-        stored = await self._node.database.write(add)
+        stored = await self._node.storage.peers.add_master(
+            master_type,
+            check_master_name(name),
+            self.new_key() if key is None else check_key(key),
+            grantor_id=grantor_id,
+            replace=replace,
+        )
         self.forget()
         return stored
 
@@ -113,12 +94,3 @@ class FilePeers:
     async def joining(self) -> Joining | None:
         """Return until when nodes may join, `None` if they may not."""
         return await self._node.joining()
-
-
-def _holder(connection: apsw.Connection, digest: bytes) -> int | None:
-    row = connection.execute(
-        "SELECT id, key_hash FROM master WHERE key_hash = ?", (digest,)
-    ).fetchone()
-    if row is None or not hmac.compare_digest(row[1], digest):
-        return None
-    return int(row[0])

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from joule_cli.errors import ApiError
-from joule_cli.model.data_stream import DATATYPES, DISPLAY_TYPES, KEEP_ALL
-
-if TYPE_CHECKING:
-    from joule_cli.model import DataStream, Element
+from joule_cli.errors import ApiError, InvalidDataStreamParameter
+from joule_cli.model.data_stream import DATATYPES, DISPLAY_TYPES, KEEP_ALL, DataStream, Element
 
 #: Largest integer that the node's file holds.
 INT64_MAX = 2**63 - 1
@@ -34,6 +31,11 @@ def is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def printable(text: str) -> str:
+    """Return a text that can be printed whatever it came from."""
+    return text if is_unicode(text) else text.encode(errors="backslashreplace").decode()
 
 
 def check_name(name: Any) -> str:
@@ -88,39 +90,58 @@ def check_keep(keep_us: Any) -> int:
     return int(keep_us)
 
 
-def check_new_stream(stream: DataStream) -> None:
-    """Check the attributes of a stream to be created, apart from its place."""
-    check_name(stream.name)
-    check_datatype(stream.datatype)
-    for element in stream.elements:
-        check_element(element)
-    if not stream.elements:
+def checked_new_stream(stream: DataStream) -> DataStream:
+    """Return a stream as it is stored, if it may be created."""
+    if not isinstance(stream, DataStream):
+        raise InvalidDataStreamParameter("Invalid stream datatype. Must be DataStream")
+    name, datatype = check_name(stream.name), check_datatype(stream.datatype)
+    elements = [checked_element(element) for element in stream.elements]
+    if not elements:
         raise ApiError("stream must have at least one element")
-    if len({e.name for e in stream.elements}) < len(stream.elements):
+    if len({e.name for e in elements}) < len(elements):
         raise ApiError("element names must be unique")
-    check_keep(stream.keep_us)
-    check_optional_text(stream.description, "description")
+    keep_us = check_keep(stream.keep_us)
+    description = check_optional_text(stream.description, "description")
+    return DataStream(name, description, datatype, keep_us, elements, bool(stream.decimate))
 
 
-def check_element(element: Element) -> None:
-    """Check what can be told from one element alone, apart from its limits."""
-    check_display_type(element.display_type)
+def checked_stream(stream: DataStream) -> DataStream:
+    """Return a stream as it is stored, if an existing one may become so."""
+    if not isinstance(stream, DataStream):
+        raise InvalidDataStreamParameter("Invalid stream datatype. Must be DataStream")
+    name = check_name(stream.name)
+    description = check_optional_text(stream.description, "description")
+    keep_us = check_keep(stream.keep_us)
+    elements = [checked_element(element) for element in stream.elements]
+    for element in elements:
+        low, high = element.default_min, element.default_max
+        if low is not None and high is not None and not low < high:
+            raise ApiError("[default_max] must be > [default_min]", object=element.name)
+    return DataStream(name, description, stream.datatype, keep_us, elements, bool(stream.decimate))
+
+
+def checked_element(element: Element) -> Element:
+    """Return an element as it is stored; its limits may be in any order."""
+    display_type = check_display_type(element.display_type)
     if not element.name:
         raise ApiError("missing name")
-    check_text(element.name, "name")
-    check_optional_text(element.units, "units")
-    for attribute in ("offset", "scale_factor"):
-        check_number(getattr(element, attribute), attribute)
-    for attribute in ("default_max", "default_min"):
-        if getattr(element, attribute) is not None:
-            check_number(getattr(element, attribute), attribute)
-
-
-def check_limits(element: Element) -> None:
-    """Check that the axis limits of an element are in order when both are set."""
-    low, high = element.default_min, element.default_max
-    if low is not None and high is not None and not low < high:
-        raise ApiError("[default_max] must be > [default_min]", object=element.name)
+    low, high = (
+        None if value is None else check_number(value, name)
+        for name, value in (
+            ("default_min", element.default_min),
+            ("default_max", element.default_max),
+        )
+    )
+    return Element(
+        name=check_text(element.name, "name"),
+        units=check_optional_text(element.units, "units"),
+        plottable=None if element.plottable is None else bool(element.plottable),
+        display_type=display_type,
+        offset=check_number(element.offset, "offset"),
+        scale_factor=check_number(element.scale_factor, "scale_factor"),
+        default_max=high,
+        default_min=low,
+    )
 
 
 def check_display_type(display_type: Any) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from joule_cli.engine.event_metadata import LAST_EVENT_ID
 from joule_cli.engine.node import EmbeddedNode
+from joule_cli.engine.stores.sqlite.event_keys import LAST_EVENT_ID
 from joule_cli.engine.stores.sqlite.events import ENDLESS, reach
 from joule_cli.errors import ApiError
 from joule_cli.model import Event, EventStream

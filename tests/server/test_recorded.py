@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from joule_cli.daemon import peers
-from joule_cli.engine.master import insert_master
 from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import DataStream, Element
 from joule_cli.series.layout import Layout
@@ -291,9 +290,7 @@ async def _served(folder: Path) -> AsyncIterator[Replay]:
             await enter(await node.data_write(stream))
             live.append(stream)
         # shorter than a key may be, so that it is put there directly
-        await node.database.write(
-            lambda connection: insert_master(connection, "USER", "peeruser", "TESTKEY", None)
-        )
+        await node.storage.peers.add_master("USER", "peeruser", "TESTKEY")
         keys = peers(node)
         socket = folder / "api"
         served = await enter(serve(node, keys=keys, settings=settings))

@@ -6,12 +6,11 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from joule_cli.engine import event_metadata, metadata
 from joule_cli.engine.sql.records import AnnotationTable, EventTable
 from joule_cli.engine.sql.samples import SampleTable
 from joule_cli.engine.stores.base import StoredStream
+from joule_cli.engine.stores.sqlite import places, streams
 from joule_cli.errors import QueryError, StreamNotFound
-from joule_cli.series.layout import Layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,16 +83,14 @@ class Catalog:
     def _exact(self, connection: apsw.Connection, name: str) -> Table | None:
         path = f"/{name.removeprefix('/')}"
         with suppress(StreamNotFound):
-            model = metadata.load_stream(connection, metadata.find_stream(connection, path))
+            model = streams.load_data_stream(connection, places.find_stream(connection, path))
             return _samples(path[1:], model)
         with suppress(StreamNotFound):
-            stream_id = event_metadata.find_stream(connection, path)
-            events = event_metadata.load_stream(connection, stream_id)
+            stream_id = places.find_stream(connection, path, "event_stream")
+            events = streams.load_event_stream(connection, stream_id)
             return EventTable(path[1:], stream_id, events.event_fields)
         return AnnotationTable() if name == AnnotationTable.NAME else None
 
 
 def _samples(path: str, model: DataStream) -> SampleTable:
-    assert model.id is not None
-    stored = StoredStream(model.id, model.name, Layout.parse(model.layout))
-    return SampleTable(path, stored, [element.name for element in model.elements])
+    return SampleTable(path, StoredStream.of(model), [element.name for element in model.elements])

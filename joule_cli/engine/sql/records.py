@@ -5,9 +5,9 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from joule_cli.engine.event_metadata import LAST_EVENT_ID
 from joule_cli.engine.sql.arrow import Batch, Column
 from joule_cli.engine.sql.table import Table, TableColumn, nulls, unique_names
+from joule_cli.engine.stores.sqlite.event_keys import LAST_EVENT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence

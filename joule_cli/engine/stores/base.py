@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from joule_cli.api.event_reading import Window
     from joule_cli.engine.event_validation import CheckedEvent
-    from joule_cli.model import EventBucket, EventStreamInfo
+    from joule_cli.model import DataStream, EventBucket, EventStreamInfo
     from joule_cli.series.intervals import Interval
     from joule_cli.series.layout import Layout, Rows
 
@@ -27,6 +27,14 @@ class StoredStream(NamedTuple):
     id: int
     name: str
     layout: Layout
+
+    @classmethod
+    def of(cls, model: DataStream) -> StoredStream:
+        """Return what is to be known of a stream that was loaded."""
+        from joule_cli.series.layout import Layout
+
+        assert model.id is not None
+        return cls(model.id, model.name, Layout.parse(model.layout))
 
 
 class Decimation(NamedTuple):

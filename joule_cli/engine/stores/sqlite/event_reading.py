@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from joule_cli.engine.event_metadata import LAST_EVENT_ID
 from joule_cli.engine.stores.base import StoredEvent
 from joule_cli.engine.stores.sqlite.event_filter import condition_sql, register_functions
+from joule_cli.engine.stores.sqlite.event_keys import LAST_EVENT_ID
 from joule_cli.engine.validation import INT64_MAX
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from joule_cli.engine.event_metadata import KEY_SHIFT, LAST_EVENT_ID, key_range
 from joule_cli.engine.stores.base import EventStore, StoredEvent
 from joule_cli.engine.stores.sqlite import event_tally
+from joule_cli.engine.stores.sqlite.event_keys import KEY_SHIFT, LAST_EVENT_ID, key_range
 from joule_cli.engine.stores.sqlite.event_reading import (
     EARLIEST,
     LATEST,

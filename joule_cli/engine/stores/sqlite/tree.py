@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from joule_cli import model
-from joule_cli.engine import event_metadata, metadata
+from joule_cli.engine.stores.metadata import timestamp_text
+from joule_cli.engine.stores.sqlite import streams
+from joule_cli.engine.stores.sqlite.places import json_ids
+from joule_cli.engine.stores.sqlite.streams import data_streams_in, event_streams_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     import apsw
 
     from joule_cli.model import Folder
@@ -22,16 +23,8 @@ SELECT id, parent_id, name, description, updated_at FROM folder JOIN below USING
 """
 
 
-def load_folder(
-    connection: apsw.Connection, folder_id: int, active: Collection[int] = ()
-) -> Folder:
-    """Return a folder with everything below it.
-
-    Parameters
-    ----------
-    active
-        Ids of the data streams that are being written.
-    """
+def load_folder(connection: apsw.Connection, folder_id: int) -> Folder:
+    """Return a folder with everything below it."""
     folders: dict[int, Folder] = {}
     parents: dict[int, int | None] = {}
     rows = connection.execute(_FOLDERS_BELOW, (folder_id,))
@@ -41,30 +34,18 @@ def load_folder(
             description=description,
             id=id_,
             locked=parent is None,
-            updated_at=metadata.timestamp_text(updated),
+            updated_at=timestamp_text(updated),
         )
         parents[id_] = parent
     for id_, folder in folders.items():
         parent = parents[id_]
         if id_ != folder_id and parent is not None:
             folders[parent].children.append(folder)
-    for parent_id, stream in metadata.streams_in(connection, folders):
-        if stream.id in active:
-            metadata.mark_active(stream)
+    for parent_id, stream in data_streams_in(connection, folders):
         folders[parent_id].data_streams.append(stream)
-    for parent_id, events in event_metadata.streams_in(connection, folders):
+    for parent_id, events in event_streams_in(connection, folders):
         folders[parent_id].event_streams.append(events)
-    _lock_ancestors(folders, parents)
     return folders[folder_id]
-
-
-def _lock_ancestors(folders: dict[int, Folder], parents: dict[int, int | None]) -> None:
-    for id_, folder in folders.items():
-        if any(stream.locked for stream in folder.data_streams):
-            above: int | None = id_
-            while above is not None and above in folders and not folders[above].locked:
-                folders[above].locked = True
-                above = parents[above]
 
 
 def folders_below(connection: apsw.Connection, folder_id: int) -> set[int]:
@@ -111,7 +92,7 @@ def streams_below(
     rows = connection.execute(
         f"SELECT id FROM {table} "  # noqa: S608
         "WHERE folder_id IN (SELECT value FROM json_each(?))",
-        (metadata.json_ids(folders_below(connection, folder_id)),),
+        (json_ids(folders_below(connection, folder_id)),),
     )
     return {id_ for (id_,) in rows}
 
@@ -119,12 +100,11 @@ def streams_below(
 def delete_folder(connection: apsw.Connection, folder_id: int) -> None:
     """Delete a folder and all below it with their streams and whatever those hold."""
     below = folders_below(connection, folder_id)
-    for stream_id in streams_below(connection, folder_id):
-        metadata.delete_stream(connection, stream_id)
-    for stream_id in streams_below(connection, folder_id, "event_stream"):
-        event_metadata.delete_stream(connection, stream_id)
+    for table in ("data_stream", "event_stream"):
+        for stream_id in streams_below(connection, folder_id, table):
+            streams.delete(connection, table, stream_id)
     # in one statement: parents and children
     connection.execute(
         "DELETE FROM folder WHERE id IN (SELECT value FROM json_each(?))",
-        (metadata.json_ids(below),),
+        (json_ids(below),),
     )
