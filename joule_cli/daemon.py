@@ -12,26 +12,24 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
     from joule_cli.api.node import Node
-    from joule_cli.engine.admin import Administration
     from joule_cli.engine.node import EmbeddedNode
     from joule_cli.engine.peers import NodePeers
     from joule_cli.engine.repair import Repaired
+    from joule_cli.engine.stores.maintenance import Maintenance
     from joule_cli.model import ArchiveLog
     from joule_cli.server.listeners import SocketAddress, TcpAddress
     from joule_cli.server.settings import ServerSettings
 
 
-def administration(node: Node) -> Administration:
-    """Return what can be done to the file of an embedded node.
+def administration(node: Node) -> Maintenance:
+    """Return what can be done to the store of an embedded node.
 
     Raises
     ------
     ApiError
         The node is reached over a socket; its file is somewhere else.
     """
-    from joule_cli.engine.admin import Administration
-
-    return Administration(_embedded(node, "be administered"))
+    return _embedded(node, "be administered").storage.maintenance
 
 
 async def repair_file(
@@ -56,7 +54,7 @@ async def repair_file(
     """
     from joule_cli.engine.repair import repair
 
-    path = damaged if isinstance(damaged, Path) else _embedded(damaged, "be repaired").path
+    path = damaged if isinstance(damaged, Path) else _file(damaged)
     return await repair(path, target, progress, seen)
 
 
@@ -113,16 +111,24 @@ async def served(
     ConfigurationError
         An address cannot be used.
     """
-    from joule_cli.engine.serving import only_server
     from joule_cli.server.app import make_app
     from joule_cli.server.runner import Server
 
-    with only_server(_embedded(node, "be served").path):
+    async with _embedded(node, "be served").storage.only_server():
         server = Server(make_app(node, keys=peers(node), settings=settings))
         try:
             yield await server.start(addresses)
         finally:
             await server.stop()
+
+
+def _file(node: Node) -> Path:
+    from joule_cli.engine.stores.sqlite.storage import SqliteStorage
+
+    storage = _embedded(node, "be repaired").storage
+    if not isinstance(storage, SqliteStorage):
+        raise ApiError("only a node in a file can be repaired", object=node.url)
+    return storage.path
 
 
 def _embedded(node: Node, purpose: str) -> EmbeddedNode:

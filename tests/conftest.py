@@ -17,7 +17,7 @@ import pytest
 from hypothesis import settings
 
 from joule_cli.api.node import Node
-from joule_cli.engine.node import EmbeddedNode
+from tests.nodes import FileNode
 from tests.test_weak_points import WEAK_POINTS
 
 #: Makes an empty node that is closed when its block ends.
@@ -61,7 +61,7 @@ def ticking_clock() -> Callable[[], int]:
 def fresh_node(tmp_path: Path, ticking_clock: Callable[[], int]) -> FreshNode:
     """Makes empty nodes of the kind under test; other transports override this fixture."""
     numbers = itertools.count()
-    return lambda: EmbeddedNode("demo", tmp_path / f"{next(numbers)}.db", clock=ticking_clock)
+    return lambda: FileNode("demo", tmp_path / f"{next(numbers)}.db", clock=ticking_clock)
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from joule_cli.engine.node import EmbeddedNode
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from joule_cli.model import NodeInfo
     from joule_cli.pipes import Pipe
 
 
-class OlderNode(EmbeddedNode):
+class OlderNode(FileNode):
     """Tells no capabilities and knows no missing values, as one of Joule 1.0.1."""
 
     async def info(self) -> NodeInfo:

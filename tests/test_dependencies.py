@@ -34,6 +34,7 @@ def test_nothing_of_an_extra_is_needed_to_start_and_serve():
         "import sys, pkgutil, importlib, joule_cli\n"
         f"for name in {EXTRA!r}: sys.modules[name] = None\n"
         "import joule_cli.cli.app, joule_cli.daemon, joule_cli.engine.node, joule_cli.remote.node\n"
+        "import joule_cli.engine.stores.sqlite.storage\n"
         "import joule_cli.server.app, joule_cli.cli.node_serve, joule_cli.formats, joule_cli.ops\n"
     )
     done = subprocess.run(

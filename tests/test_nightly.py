@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import DataStream, Element, Event, EventStream
+from tests.nodes import FileNode
 
 README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
 SECTION = README[README.index("\n## Every night\n") :].split("\n## ")[1]
@@ -22,7 +22,7 @@ SECOND = 1_000_000
 
 async def _measure(file, now):
     """What a meter has stored in the last two hours."""
-    async with EmbeddedNode("meter", file) as node:
+    async with FileNode("meter", file) as node:
         for name in ("mains", "solar", "pump"):
             stream = DataStream(name=name, elements=[Element(name="power")])
             await node.data_stream_create(stream, "/house")
@@ -33,13 +33,13 @@ async def _measure(file, now):
 
 
 async def _counts(file, paths):
-    async with EmbeddedNode("home", file) as node:
+    async with FileNode("home", file) as node:
         return [await node.data_count(path) for path in paths]
 
 
 async def _take_the_name(file, now):
     """Store another stream where the one of the meter belongs."""
-    async with EmbeddedNode("home", file) as node:
+    async with FileNode("home", file) as node:
         stream = DataStream(name="pump", datatype="int16", elements=[Element(name="phase")])
         await node.data_stream_create(stream, "/house")
         async with await node.data_write("/house/pump") as pipe:

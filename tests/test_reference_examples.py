@@ -23,13 +23,13 @@ from pathlib import Path
 
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import ModuleNotFound
 from joule_cli.model import Module, ModuleStatistics
 from joule_cli.server.proxy_config import make_proxies
 from joule_cli.server.settings import ServerSettings
 from tests.cli.serving import running
 from tests.console import Step, read_listing, run_console
+from tests.nodes import FileNode
 from tests.serving import KEY, serve
 
 ROOT = Path(__file__).parent.parent
@@ -660,7 +660,7 @@ class Console:
     end: str
 
 
-class NodeWithModules(EmbeddedNode):
+class NodeWithModules(FileNode):
     """A node that runs the modules of the reference."""
 
     async def module_list(self, statistics=False):

@@ -6,7 +6,7 @@ import importlib
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from joule_cli.api.registry import LOCAL as LOCAL
 from joule_cli.api.registry import NodeEntry, Registry, home_directory
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     from joule_cli.api.node import Node
 
-#: What serves the addresses of each scheme, as ``module:class``; loaded on use.
-SCHEMES: Final = {
-    "file": "joule_cli.engine.node:EmbeddedNode",
-    "http": "joule_cli.remote.node:RemoteNode",
-    "https": "joule_cli.remote.node:RemoteNode",
-    "unix": "joule_cli.remote.node:RemoteNode",
-}
+#: What keeps the node at an address of each scheme, as ``module:class`` of a
+#: `joule_cli.engine.stores.storage.Storage`; loaded on use.
+STORES: Final = {"file": "joule_cli.engine.stores.sqlite.storage:SqliteStorage"}
+#: Schemes of nodes that are reached over a socket.
+_SOCKETS: Final = frozenset({"http", "https", "unix"})
+_EMBEDDED: Final = "joule_cli.engine.node:EmbeddedNode"
+_REMOTE: Final = "joule_cli.remote.node:RemoteNode"
 #: Where `joule_cli.api.Node` looks for a node when it is given no address.
 DEFAULT_URL: Final = "http://localhost:8088"
 
@@ -31,23 +31,6 @@ DEFAULT_URL: Final = "http://localhost:8088"
 _CA_FILE: Final = "ca.crt"
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(.*)", re.DOTALL)
-
-
-class _OpensFile(Protocol):
-    def __call__(self, name: str, path: Path, *, new_folder: bool) -> Node: ...
-
-
-class _Connects(Protocol):
-    def __call__(
-        self,
-        name: str,
-        url: str,
-        *,
-        key: str,
-        ca_file: Path | None,
-        insecure: bool,
-        timeout_s: float = ...,
-    ) -> Node: ...
 
 
 def get_node(
@@ -169,19 +152,26 @@ def open_entry(
         An address of an unknown kind.
     """
     environ = os.environ if environ is None else environ
-    path = file_of(entry, environ)
-    if path is not None:
-        name = entry.name or path.stem or LOCAL
-        return _embedded(name, path, new_folder=_makes_folder(path, environ))
-    implementation = cast("_Connects", _implementation(_scheme(entry.url)))
+    scheme = _scheme(entry.url)
+    if scheme in STORES:
+        name, url, new_folder = entry.name or _host(entry.url), entry.url, True
+        path = file_of(entry, environ)
+        if path is not None:
+            name, url = entry.name or path.stem or LOCAL, f"file:{path}"
+            new_folder = _makes_folder(path, environ)
+        storage = _load(STORES[scheme]).open(url, new_folder=new_folder)
+        return cast("Node", _load(_EMBEDDED)(name, storage))
     limit = {} if timeout_s is None else {"timeout_s": timeout_s}
-    return implementation(
-        entry.name or _host(entry.url),
-        entry.url,
-        key=entry.key,
-        ca_file=_ca_file(entry, environ),
-        insecure=entry.extra.get("insecure") is True,
-        **limit,
+    return cast(
+        "Node",
+        _load(_REMOTE)(
+            entry.name or _host(entry.url),
+            entry.url,
+            key=entry.key,
+            ca_file=_ca_file(entry, environ),
+            insecure=entry.extra.get("insecure") is True,
+            **limit,
+        ),
     )
 
 
@@ -326,7 +316,7 @@ def _scheme(url: str) -> str:
     """Return the kind of an address; a bare path is a file."""
     found = _SCHEME.fullmatch(url)
     scheme = "file" if found is None else found[1].lower()
-    if scheme not in SCHEMES:
+    if scheme not in STORES and scheme not in _SOCKETS:
         raise ConfigurationError(
             f"nodes at [{scheme}:] are not supported: {url}",
             hint="give the address as http://HOST:PORT, https://HOST, unix:PATH or file:PATH",
@@ -377,10 +367,6 @@ def _makes_folder(path: Path, environ: Mapping[str, str]) -> bool:
     return not environ.get("JOULE_DATA_DIR") or path.parent.parent.is_dir()
 
 
-def _embedded(name: str, path: Path, *, new_folder: bool) -> Node:
-    return cast("_OpensFile", _implementation("file"))(name, path, new_folder=new_folder)
-
-
-def _implementation(scheme: str) -> object:
-    module, _, attribute = SCHEMES[scheme].partition(":")
+def _load(place: str) -> Any:
+    module, _, attribute = place.partition(":")
     return getattr(importlib.import_module(module), attribute)

@@ -67,6 +67,8 @@ class Node(
         What the node asks for; empty for a file.
     insecure : bool
         The node's certificate is not checked.
+    embedded : bool
+        This process reads and writes the node's data itself, and reaches it over no socket.
 
     Notes
     -----
@@ -75,6 +77,7 @@ class Node(
 
     key = ""
     insecure = False
+    embedded = False
 
     def __init__(self, name: str, url: str) -> None:
         self.name = name

@@ -99,7 +99,7 @@ async def open_node(settings: Settings, name: str | None = None) -> AsyncIterato
     # a node named by the command is looked up by its name alone
     url = settings.url if name is None else None
     node = get_node(name or settings.node or "", url=url, timeout_s=settings.timeout_s)
-    if not node.url.startswith("file:") and not settings.quiet and is_terminal(sys.stderr):
+    if not node.embedded and not settings.quiet and is_terminal(sys.stderr):
         click.echo(f"--connecting to [{one_line(node.name)}]--", err=True)
         if node.insecure:
             click.echo("Warning: the certificate of this node is not checked", err=True)

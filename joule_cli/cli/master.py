@@ -150,7 +150,7 @@ async def _add_user(node: Node, identifier: str, key: str | None) -> None:
             return
         emit_text(f"Access to node [{name}] granted to user [{identifier}]\n\nKey:\t{added.key}\n")
         emit_text("Run the following command to install the key on the user's machine")
-        if node.url.startswith("file:"):
+        if node.embedded:
             emit_text(f"\t$> joule node add {name} URL {added.key}")
             emit_text("* URL is where 'joule node serve' serves this file")
         else:

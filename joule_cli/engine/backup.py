@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from joule_cli.engine import pages
-from joule_cli.engine.check import Report, check
+from joule_cli.engine.check import check
 from joule_cli.engine.connection import (
     converted_errors,
     damage_named,
@@ -26,6 +26,8 @@ from joule_cli.part_file import PartFile, make_folder, remove_left_over
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
+
+    from joule_cli.engine.stores.maintenance import Report
 
     #: Told how many bytes of how many are written, in another thread.
     Progress = Callable[[int, int], None]
@@ -52,7 +54,7 @@ async def back_up(
     progress: Progress,
     seen: Seen,
 ) -> int:
-    """Write a consistent copy to `target`; see `Administration.backup`."""
+    """Write a consistent copy to `target`; see `Maintenance.backup`."""
     source = database.path
     # brings the file to the present format, or says why it cannot be read
     await database.outside(lambda _: None)

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
-from joule_cli.engine.watch import FileWatch
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
-    from joule_cli.engine.database import Database
-    from joule_cli.engine.producers import Producers
-    from joule_cli.engine.stores.sqlite.storage import SqliteStorage
+    from joule_cli.engine.stores.storage import Storage
     from joule_cli.model import DataStream, Folder
 
 
 class EngineState:
     """The parts of an embedded node; `EmbeddedNode` makes and closes them."""
 
-    storage: SqliteStorage
-    database: Database
-    producers: Producers
-    _clock: Callable[[], int]
-
-    @cached_property
-    def _watch(self) -> FileWatch:
-        return FileWatch(self.database)
+    storage: Storage
 
 
 def mark_active(stream: DataStream) -> None:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from joule_cli.engine import event_check, pages
 from joule_cli.engine.connection import converted_errors, transaction
 from joule_cli.engine.file_check import loose_problems, page_problems, tree_names, tree_problems
 from joule_cli.engine.stores.base import StoredStream
+from joule_cli.engine.stores.maintenance import Problem, Report
 from joule_cli.engine.stores.sqlite import chunks, directory
 from joule_cli.engine.stores.sqlite.codec import decode
 from joule_cli.engine.stores.sqlite.levels import (
@@ -55,33 +55,6 @@ FROM {table} AS stream JOIN at ON at.id = stream.folder_id ORDER BY 2
 """
 #: Means are sums in another order on another machine; all else must agree to the bit.
 _TOLERANCE = 1e-5
-
-
-class Problem(NamedTuple):
-    """Something that is not as it must be."""
-
-    path: str | None  # of the stream, None for the file as a whole
-    time: int | None  # first timestamp of the chunk, or start of the event, µs
-    text: str
-
-    def sentence(self) -> str:
-        """Say it without a table."""
-        place = "" if self.time is None else f", from {self.time} on"
-        return self.text if self.path is None else f"{self.path}{place}: {self.text}"
-
-
-@dataclass(slots=True)
-class Report:
-    """What a check has seen."""
-
-    n_streams: int = 0
-    n_chunks: int = 0
-    n_rows: int = 0
-    n_event_streams: int = 0
-    n_events: int = 0
-    #: Whether pages have checksums, so that nothing that has changed can be overlooked.
-    has_checksums: bool = True
-    problems: list[Problem] = field(default_factory=list)
 
 
 async def check(

@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from joule_cli.api.actions.data import DataActions
-from joule_cli.engine import space
 from joule_cli.engine.base import EngineState
 from joule_cli.engine.references import data_stream_at
 from joule_cli.errors import DataError, JouleError, StorageError
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from joule_cli.api.references import StreamRef
     from joule_cli.engine.live import Subscribers
     from joule_cli.engine.stores.base import Item, StoredStream
-    from joule_cli.engine.stores.sqlite.store import SqliteDataStore
     from joule_cli.model import DataStream
     from joule_cli.pipes import LocalPipe, Pipe
 
@@ -32,13 +30,9 @@ _LEVELS = frozenset(4**power for power in range(1, 32))
 
 
 class EmbeddedData(EngineState, DataActions):
-    """Rows of data streams in the node file."""
+    """The rows of a store."""
 
-    @cached_property
-    def store(self) -> SqliteDataStore:
-        from joule_cli.engine.stores.sqlite.store import SqliteDataStore
-
-        return SqliteDataStore(self.database, self._clock)
+    name: str
 
     @cached_property
     def _readers(self) -> dict[asyncio.Task[None], LocalPipe]:
@@ -71,11 +65,11 @@ class EmbeddedData(EngineState, DataActions):
         model, stored, written = await self._find_written(stream)
         level = 1 if decimation_level is None else decimation_level
         if decimation_level is None and max_rows is not None:
-            level, batches = await self.store.read_at_most(stored, start, end, max_rows)
+            level, batches = await self.storage.rows.read_at_most(stored, start, end, max_rows)
         elif level == 1:
-            batches = self.store.read(stored, start, end)
+            batches = self.storage.rows.read(stored, start, end)
         elif level in _LEVELS:
-            batches = self.store.read_level(stored, start, end, level)
+            batches = self.storage.rows.read_level(stored, start, end, level)
         else:
             batches = _nothing()
         layout = stored.layout if level == 1 else stored.layout.decimated
@@ -112,10 +106,11 @@ class EmbeddedData(EngineState, DataActions):
         from joule_cli.pipes import LocalPipe
 
         model, stored = await self._find(stream)
-        here = self.producers.owns(stored.id) and not follow
-        nowhere = not (follow or self.producers.active(stored.id))
+        claims = self.storage.claims
+        here = claims.owns(stored.id) and not follow
+        nowhere = not (follow or await claims.is_active(stored.id))
         if here or nowhere or model.keep_us == KEEP_NONE:
-            return subscribe(self._subscribers, self.producers, model, stored, stays=follow)
+            return await subscribe(self._subscribers, claims, model, stored, stays=follow)
         batches = await self._follow(stored, ends=not follow)
         pipe = LocalPipe(str(stored.layout), model.name, stream=model, write_limit=_QUEUED_BLOCKS)
         self._start_feeding(pipe, batches)
@@ -124,17 +119,14 @@ class EmbeddedData(EngineState, DataActions):
     async def _follow(
         self, stream: StoredStream, *, ends: bool
     ) -> AsyncGenerator[list[Item], None]:
-        """Return what anybody commits from now on; with `ends` only while somebody writes."""
-        from joule_cli.engine.stores.sqlite.following import RowFollower
-
-        follower = RowFollower(self.database, stream)
-        await follower.begin()
+        """Return what is committed from now on; with `ends` only while the stream is written."""
+        follower = await self.storage.rows.follow(stream)
 
         async def batches() -> AsyncGenerator[list[Item], None]:
-            async with aclosing(self._watch.ticks()) as ticks:
+            async with aclosing(self.storage.changes.ticks()) as ticks:
                 async for changed in ticks:
                     # asked before the rows are read: the last ones are stored already
-                    over = ends and not self.producers.active(stream.id)
+                    over = ends and not await self.storage.claims.is_active(stream.id)
                     if changed or over:
                         async with aclosing(follower.new_rows()) as found:
                             async for items in found:
@@ -162,16 +154,16 @@ class EmbeddedData(EngineState, DataActions):
         if merge_gap < 0:
             raise DataError("merge-gap must be >= 0")
         model, stored = await self._find(stream)
-        self.producers.acquire(stored.id, stored.name)
+        await self.storage.claims.acquire(stored.id, stored.name)
         try:
             if replaces:
-                await self.store.delete(stored, start, end)
+                await self.storage.rows.delete(stored, start, end)
         except BaseException:
-            self.producers.release(stored.id)
+            await self.storage.claims.release(stored.id)
             raise
-        session = self.store.session(stored, int(merge_gap), missing=missing)
+        session = self.storage.rows.session(stored, int(merge_gap), missing=missing)
         sink = ProducerSink(
-            session, stored, self.producers, self._subscribers, end_interval=end_interval
+            session, stored, self.storage.claims, self._subscribers, end_interval=end_interval
         )
         pipe = SinkPipe(str(stored.layout), sink, model.name, model)
         self._writers.add(pipe)
@@ -183,22 +175,22 @@ class EmbeddedData(EngineState, DataActions):
     ) -> None:
         start, end = check_bounds(start, end)
         _, stored = await self._find(stream)
-        await self.store.delete(stored, start, end)
-        await space.release(self.database)
+        await self.storage.rows.delete(stored, start, end)
+        await self.storage.release_space()
 
     async def data_intervals(
         self, stream: StreamRef, start: int | None = None, end: int | None = None
     ) -> list[list[int]]:
         start, end = check_bounds(start, end)
         _, stored = await self._find(stream)
-        return [[*pair] for pair in await self.store.intervals(stored, start, end)]
+        return [[*pair] for pair in await self.storage.rows.intervals(stored, start, end)]
 
     async def data_count(
         self, stream: StreamRef, start: int | None = None, end: int | None = None
     ) -> int:
         start, end = check_bounds(start, end)
         _, stored = await self._find(stream)
-        return await self.store.count(stored, start, end)
+        return await self.storage.rows.count(stored, start, end)
 
     async def data_consolidate(
         self,
@@ -211,7 +203,7 @@ class EmbeddedData(EngineState, DataActions):
         if max_gap <= 0:
             raise DataError("max_gap must be a positive integer")
         _, stored = await self._find(stream)
-        return await self.store.consolidate(stored, int(max_gap), start, end)
+        return await self.storage.rows.consolidate(stored, int(max_gap), start, end)
 
     async def data_split(
         self,
@@ -226,17 +218,17 @@ class EmbeddedData(EngineState, DataActions):
         if max_gap <= 0:
             raise DataError("max_gap must be a positive integer")
         _, stored = await self._find(stream)
-        gaps = await self.store.split(stored, int(max_gap), start, end, dry_run=dry_run)
+        gaps = await self.storage.rows.split(stored, int(max_gap), start, end, dry_run=dry_run)
         return [[*gap] for gap in gaps]
 
     async def data_decimate(self, stream: StreamRef) -> None:
         _, stored = await self._find(stream)
-        await self.store.decimate(stored)
+        await self.storage.rows.decimate(stored)
 
     async def data_drop_decimations(self, stream: StreamRef) -> None:
         _, stored = await self._find(stream)
-        await self.store.drop_levels(stored)
-        await space.release(self.database)
+        await self.storage.rows.drop_levels(stored)
+        await self.storage.release_space()
 
     async def _find(self, stream: StreamRef) -> tuple[DataStream, StoredStream]:
         model, stored, _ = await self._find_written(stream)
@@ -263,10 +255,10 @@ class EmbeddedData(EngineState, DataActions):
                 await pipe.close()
             except JouleError as error:
                 failures.append(error)
-            pipe.fail(StorageError("the node was closed", object=self.database.path.name))
+            pipe.fail(StorageError("the node was closed", object=self.name))
         for group in self._subscribers.values():
             for pipe in list(group):
-                pipe.fail(StorageError("the node was closed", object=self.database.path.name))
+                pipe.fail(StorageError("the node was closed", object=self.name))
         if failures:
             raise failures[0]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from joule_cli.api.actions.data_stream import DataStreamActions
-from joule_cli.engine import space
 from joule_cli.engine.annotation import bounds
 from joule_cli.engine.base import EngineState, mark_active
 from joule_cli.engine.references import data_stream_at, destination_at
@@ -22,7 +21,7 @@ class EmbeddedDataStreams(EngineState, DataStreamActions):
 
     async def data_stream_get(self, stream: StreamRef) -> DataStream:
         found = await self.storage.metadata.stream(DataStream, data_stream_at(stream))
-        if found.id is not None and self.producers.active(found.id):
+        if found.id is not None and await self.storage.claims.is_active(found.id):
             mark_active(found)
         return found
 
@@ -41,7 +40,7 @@ class EmbeddedDataStreams(EngineState, DataStreamActions):
 
     async def data_stream_delete(self, stream: StreamRef) -> None:
         await self.storage.metadata.delete_stream(DataStream, data_stream_at(stream))
-        await space.release(self.database)
+        await self.storage.release_space()
 
     async def data_stream_info(self, stream: StreamRef) -> DataStreamInfo:
         return await self.storage.metadata.data_stream_info(data_stream_at(stream))

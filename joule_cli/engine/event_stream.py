@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from contextlib import aclosing
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from joule_cli import model
 from joule_cli.api.actions.event_stream import EventStreamActions, new_event_stream
 from joule_cli.api.event_reading import Window
 from joule_cli.api.references import event_stream_key
-from joule_cli.engine import space
 from joule_cli.engine.base import EngineState
 from joule_cli.engine.event_validation import check_event_stream, check_events
 from joule_cli.engine.references import destination_at, event_stream_at
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from joule_cli.api.references import EventStreamRef, FolderRef
-    from joule_cli.engine.stores.base import EventStore, StoredEvent
+    from joule_cli.engine.stores.base import StoredEvent
     from joule_cli.model import Event, EventBucket, EventStreamInfo
 
 #: Removals of fewer events leave their pages for the next ones.
@@ -37,12 +36,6 @@ _LONG_INTEGER = re.compile(r"\d{19}")
 
 class EmbeddedEventStreams(EngineState, EventStreamActions):
     """The event streams of a node file."""
-
-    @cached_property
-    def event_store(self) -> EventStore:
-        from joule_cli.engine.stores.sqlite.events import SqliteEventStore
-
-        return SqliteEventStore(self.database, self._clock)
 
     async def event_stream_get(
         self,
@@ -80,18 +73,18 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
 
     async def event_stream_delete(self, stream: EventStreamRef) -> None:
         await self.storage.metadata.delete_stream(EventStream, event_stream_at(stream))
-        await space.release(self.database)
+        await self.storage.release_space()
 
     async def event_stream_info(self, stream: EventStreamRef) -> EventStreamInfo:
-        return await self.event_store.info(await self._event_stream_id(stream))
+        return await self.storage.events.info(await self._event_stream_id(stream))
 
     async def event_stream_write(
         self, stream: EventStreamRef, events: Sequence[Event]
     ) -> list[Event]:
         stream_id = await self._event_stream_id(stream)
         uuid = await self.storage.uuid()
-        checked = await self.database.compute(lambda: check_events(events, stream_id, uuid))
-        ids = await self.event_store.write(stream_id, checked)
+        checked = await asyncio.to_thread(check_events, events, stream_id, uuid)
+        ids = await self.storage.events.write(stream_id, checked)
         for event, number in zip(events, ids, strict=True):
             event.id = number
         return list(events)
@@ -101,10 +94,10 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
     ) -> AsyncGenerator[list[Event], None]:
         stream_id = await self._event_stream_id(stream)
         uuid = await self.storage.uuid()
-        read = self.event_store.read(stream_id, _checked(window), limit, block_size)
+        read = self.storage.events.read(stream_id, _checked(window), limit, block_size)
         async with aclosing(read) as blocks:
             async for stored in blocks:
-                yield await self.database.compute(lambda s=stored: _events(s, stream_id, uuid))  # type: ignore[misc]
+                yield await asyncio.to_thread(_events, stored, stream_id, uuid)
 
     async def event_stream_follow(
         self,
@@ -116,7 +109,7 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
         window = _window(start, None, json_filter, ongoing=include_on_going_events)
         stream_id = await self._event_stream_id(stream)
         uuid = await self.storage.uuid()
-        last = await self.event_store.last_id(stream_id)
+        last = await self.storage.events.last_id(stream_id)
         yield []
         if start is not None:
             async with aclosing(self._event_blocks(stream, window, None, _STEP)) as blocks:
@@ -124,12 +117,12 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
                     # later ones follow in their turn
                     if known := [event for event in events if (event.id or 0) <= last]:
                         yield known
-        async with aclosing(self._watch.ticks()) as ticks:
+        async with aclosing(self.storage.changes.ticks()) as ticks:
             async for changed in ticks:
-                newest = await self.event_store.last_id(stream_id) if changed else last
+                newest = await self.storage.events.last_id(stream_id) if changed else last
                 while last < newest:
                     first, last = last + 1, min(last + _STEP, newest)
-                    stored = await self.event_store.with_ids(stream_id, first, last, window)
+                    stored = await self.storage.events.with_ids(stream_id, first, last, window)
                     if stored:
                         yield _events(stored, stream_id, uuid)
 
@@ -142,7 +135,7 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
         include_on_going_events: bool = True,
     ) -> int:
         window = _window(start, end, json_filter, ongoing=include_on_going_events)
-        return await self.event_store.count(await self._event_stream_id(stream), window)
+        return await self.storage.events.count(await self._event_stream_id(stream), window)
 
     async def event_stream_histogram(
         self,
@@ -153,7 +146,9 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
         width: int | None = None,
     ) -> list[EventBucket]:
         window = _window(start, end, json_filter, ongoing=False)
-        return await self.event_store.histogram(await self._event_stream_id(stream), window, width)
+        return await self.storage.events.histogram(
+            await self._event_stream_id(stream), window, width
+        )
 
     async def event_stream_remove(
         self,
@@ -163,9 +158,9 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
         json_filter: str | list[Any] | None = None,
     ) -> int:
         window = _window(start, end, json_filter, ongoing=True)
-        removed = await self.event_store.remove(await self._event_stream_id(stream), window)
+        removed = await self.storage.events.remove(await self._event_stream_id(stream), window)
         if removed >= _WORTH_RELEASING:
-            await space.release(self.database)
+            await self.storage.release_space()
         return removed
 
     async def _event_stream_id(self, stream: EventStreamRef) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from joule_cli.api.actions.folder import FolderActions
-from joule_cli.engine import space
 from joule_cli.engine.base import EngineState, mark_below
 from joule_cli.engine.references import destination_at, folder_at, new_folder_at
 from joule_cli.engine.validation import check_name, check_optional_text
@@ -42,10 +41,9 @@ class EmbeddedFolders(EngineState, FolderActions):
 
     async def folder_delete(self, folder: FolderRef, recursive: bool = False) -> None:
         await self.storage.metadata.delete_folder(folder_at(folder), recursive=recursive)
-        await space.release(self.database)
+        await self.storage.release_space()
 
     async def _with_flags(self, folder: Folder) -> Folder:
-        active = self.producers.active_streams()
-        if active:
+        if active := await self.storage.claims.active():
             mark_below(folder, active)
         return folder

@@ -40,7 +40,7 @@ class EmbeddedFollowers(EngineState, FollowerActions):
 
     async def follower_accept(self, duration_us: int, *, private: bool = False) -> Joining:
         check_accept(duration_us)
-        joining = model.Joining(self._clock() + duration_us, private)
+        joining = model.Joining(self.storage.clock() + duration_us, private)
         await self.storage.peers.set_joining(joining)
         return joining
 
@@ -48,6 +48,6 @@ class EmbeddedFollowers(EngineState, FollowerActions):
         """Return until when nodes may join, `None` if that is over or was never said."""
         joining = await self.storage.peers.joining()
         # the clock may have been set back meanwhile
-        if joining is None or not 0 < joining.until - self._clock() <= LONGEST_ACCEPT_US:
+        if joining is None or not 0 < joining.until - self.storage.clock() <= LONGEST_ACCEPT_US:
             return None
         return joining

@@ -10,8 +10,8 @@ from joule_cli.pipes import LocalPipe
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from joule_cli.engine.producers import Producers
     from joule_cli.engine.stores.base import Item, StoredStream, WriteSession
+    from joule_cli.engine.stores.storage import Claims
     from joule_cli.model import DataStream
     from joule_cli.pipes import Pipe
     from joule_cli.series.layout import Rows
@@ -29,14 +29,14 @@ class ProducerSink:
         self,
         session: WriteSession,
         stream: StoredStream,
-        producers: Producers,
+        claims: Claims,
         subscribers: Subscribers,
         *,
         end_interval: bool,
     ) -> None:
         self._session = session
         self._stream = stream
-        self._producers = producers
+        self._claims = claims
         self._subscribers = subscribers
         self._end_interval = end_interval
         self.on_close: Callable[[], None] = lambda: None
@@ -59,7 +59,7 @@ class ProducerSink:
         try:
             await self._session.close(end_interval=self._end_interval)
         finally:
-            self._producers.release(self._stream.id)
+            await self._claims.release(self._stream.id)
             self.on_close()
             group = self._subscribers.get(self._stream.id, {})
             for pipe, stays in list(group.items()):
@@ -78,9 +78,9 @@ def _pass_on(pipe: LocalPipe, rows: Rows) -> None:
     pipe.write_nowait(rows)
 
 
-def subscribe(
+async def subscribe(
     subscribers: Subscribers,
-    producers: Producers,
+    claims: Claims,
     model: DataStream,
     stream: StoredStream,
     *,
@@ -93,8 +93,8 @@ def subscribe(
     stays
         Wait for a producer, and for the next one after it.
     """
-    if not (stays or producers.owns(stream.id)):
-        if producers.active(stream.id):
+    if not (stays or claims.owns(stream.id)):
+        if await claims.is_active(stream.id):
             # a stream with rows is followed in the file instead
             text = "the stream keeps no rows, and another process writes them"
             raise SubscriptionError(text, object=stream.name)

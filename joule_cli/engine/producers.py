@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from joule_cli.engine.connection import converted_errors, open_lock
+from joule_cli.engine.stores.storage import Claims
 from joule_cli.errors import StorageError, StreamInUseError
 
 if TYPE_CHECKING:
@@ -167,6 +168,28 @@ class Producers:
                 if high is None or last < high:
                     ranges.append((last, high))
             return frozenset(found)
+
+
+class SqliteClaims(Claims):
+    """Producers as the contract of stores has them."""
+
+    def __init__(self, producers: Producers) -> None:
+        self._producers = producers
+
+    async def acquire(self, stream_id: int, name: str) -> None:
+        self._producers.acquire(stream_id, name)
+
+    async def release(self, stream_id: int) -> None:
+        self._producers.release(stream_id)
+
+    def owns(self, stream_id: int) -> bool:
+        return self._producers.owns(stream_id)
+
+    async def is_active(self, stream_id: int) -> bool:
+        return self._producers.active(stream_id)
+
+    async def active(self) -> frozenset[int]:
+        return self._producers.active_streams()
 
 
 def _control(descriptor: int, command: int, kind: int, start: int, length: int) -> tuple[int, ...]:

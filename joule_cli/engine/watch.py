@@ -6,6 +6,8 @@ import asyncio
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from joule_cli.engine.stores.storage import Changes
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 _TICK_S: Final = 0.025
 
 
-class FileWatch:
+class FileWatch(Changes):
     """One look at the file for all who follow it; nobody looks while nobody follows.
 
     Belongs to the event loop of the node. What is looked at is the number of commits, which costs

@@ -9,9 +9,9 @@ import asyncio
 import json
 from dataclasses import dataclass
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import Annotation, DataStream, Element, Event, EventStream
 from tests.archives import flow_model, npy, write_archive
+from tests.nodes import FileNode
 
 T = 1_700_000_000_000_000
 SECOND = 1_000_000
@@ -265,7 +265,7 @@ def prepare(folder):
 
 
 async def _fill(file):
-    async with EmbeddedNode("lab", file) as node:
+    async with FileNode("lab", file) as node:
         for name in ("rows", "other"):
             stream = DataStream(name=name, elements=[Element(name="x"), Element(name="y")])
             await node.data_stream_create(stream, "/lab")

@@ -7,9 +7,9 @@ import json
 from contextlib import contextmanager
 
 from joule_cli.api import get_node
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.models import DataStream, Element, EventStream
 from tests.cli.serving import running
+from tests.nodes import FileNode
 from tests.serving import KEY, serve
 
 #: Blanks, all quotes, what shells expand, what they split at, and letters of other languages.
@@ -56,7 +56,7 @@ def served(path):
     """Serve a node file on loopback until the block ends, and give the address."""
 
     async def start(stack):
-        node = await stack.enter_async_context(EmbeddedNode("plant", path))
+        node = await stack.enter_async_context(FileNode("plant", path))
         return await stack.enter_async_context(serve(node))
 
     with running(start) as place:

@@ -8,16 +8,16 @@ import time
 import pytest
 
 from joule_cli.daemon import peers
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.server.settings import ServerSettings
 from tests.cli.serving import running
+from tests.nodes import FileNode
 from tests.serving import serve
 
 
 @pytest.fixture
 def url(joule):
     async def start(stack):
-        node = await stack.enter_async_context(EmbeddedNode("lab", joule.folder / "lab.db"))
+        node = await stack.enter_async_context(FileNode("lab", joule.folder / "lab.db"))
         served = await stack.enter_async_context(
             serve(node, keys=peers(node), settings=ServerSettings(name="lab"))
         )
@@ -68,7 +68,7 @@ def test_a_person_is_told_that_commands_use_the_node_now(joule, url):
 
 def test_a_node_that_is_served_as_local_gets_no_key(joule):
     async def start(stack):
-        node = await stack.enter_async_context(EmbeddedNode("lab", joule.folder / "lab.db"))
+        node = await stack.enter_async_context(FileNode("lab", joule.folder / "lab.db"))
         settings = ServerSettings(name="local")
         return (
             await stack.enter_async_context(serve(node, keys=peers(node), settings=settings))

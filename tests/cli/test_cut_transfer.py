@@ -7,9 +7,9 @@ import asyncio
 import numpy as np
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import DataStream, Element, Event, EventStream
 from tests.cli.serving import running
+from tests.nodes import FileNode
 from tests.serving import KEY, serve
 
 ROWS = 250_000
@@ -19,7 +19,7 @@ CUT_ROWS, CUT_EVENTS = 7_000_000, 1_500_000
 
 
 async def _fill(file):
-    async with EmbeddedNode("far", file) as node:
+    async with FileNode("far", file) as node:
         await _store(node)
 
 
@@ -77,7 +77,7 @@ def far(forked, filled_file):
     between = []
 
     async def start(stack):
-        node = await stack.enter_async_context(EmbeddedNode("far", filled_file))
+        node = await stack.enter_async_context(FileNode("far", filled_file))
         served = await stack.enter_async_context(serve(node))
         between.append(Breaking(int(served.url.rpartition(":")[2])))
         server = await asyncio.start_server(between[0], "127.0.0.1", 0)

@@ -10,9 +10,9 @@ import threading
 import h5py
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from tests.cli.following import Running
 from tests.cli.serving import running
+from tests.nodes import FileNode
 from tests.serving import KEY, serve
 
 T0 = 1_700_000_000_000_000
@@ -44,7 +44,7 @@ def node(request, joule):
 
 
 async def start(stack, path, **options):
-    node = await stack.enter_async_context(EmbeddedNode("plant", path))
+    node = await stack.enter_async_context(FileNode("plant", path))
     return await stack.enter_async_context(serve(node, **options))
 
 

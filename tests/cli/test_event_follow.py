@@ -8,9 +8,9 @@ import signal
 import pytest
 from aiohttp import web
 
-from joule_cli.engine.node import EmbeddedNode
 from tests.cli.following import Running
 from tests.cli.serving import running
+from tests.nodes import FileNode
 from tests.server.replay import body_bytes, read_recording
 from tests.serving import KEY, listening, serve
 
@@ -27,7 +27,7 @@ def node(request, joule):
         return
 
     async def start(stack):
-        node = await stack.enter_async_context(EmbeddedNode("plant", joule.folder / "served.db"))
+        node = await stack.enter_async_context(FileNode("plant", joule.folder / "served.db"))
         return await stack.enter_async_context(serve(node))
 
     with running(start) as served:

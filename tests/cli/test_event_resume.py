@@ -12,13 +12,13 @@ from collections import Counter
 
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import StreamNotFound
 from joule_cli.model import Event
 from joule_cli.ops import event_resume
 from tests.cli.conftest import PROGRAM
 from tests.cli.filling import with_node
 from tests.cli.test_event_read import T0, fill, stored
+from tests.nodes import FileNode
 from tests.remote.mortal import mortal
 from tests.serving import KEY
 
@@ -155,7 +155,7 @@ def test_equal_events_are_left_out_as_often_as_they_are_there(house, order):
 @pytest.mark.parametrize("order", [1, -1])
 async def test_blocks_that_meet_in_equal_events(tmp_path, order):
     events = [Event(n // 5, None, {"n": 0}) for n in range(40)][::order]
-    async with EmbeddedNode("demo", tmp_path / "x.db") as node:
+    async with FileNode("demo", tmp_path / "x.db") as node:
         stream = await node.event_stream_get("/a/e", create=True)
         await node.event_stream_write(stream, [Event(3, None, {"n": 0}), Event(4, None, {"n": 0})])
         seen = event_resume.Seen()

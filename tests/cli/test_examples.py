@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from aiohttp import web
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import (
     Annotation,
     DataStream,
@@ -31,6 +30,7 @@ from tests.certificates import make_certificates
 from tests.cli.conftest import forks
 from tests.cli.serving import running
 from tests.cli.test_help import CONTEXTS
+from tests.nodes import FileNode
 from tests.serving import listening
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ async def _rows(node, path, names, times, datatype="float32"):
 async def _fill(file, now):
     day = now - np.arange(86_400, 0, -1) * SECOND
     minute = day[-60:]
-    async with EmbeddedNode("local", file) as node:
+    async with FileNode("local", file) as node:
         await _rows(node, "/house/mains", ["volts", "amps"], day)
         await _rows(node, "/house/solar", ["power"], minute)
         await _rows(node, "/house/kitchen/temperature", ["degrees"], minute)

@@ -9,9 +9,9 @@ import pytest
 from aiohttp import web
 
 from joule_cli.daemon import peers
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.server.settings import ServerSettings
 from tests.cli.serving import running
+from tests.nodes import FileNode
 from tests.serving import listening, serve
 
 CHOSEN = "a-key-that-its-user-has-chosen-0123456789"
@@ -37,7 +37,7 @@ def lab(joule):
     async def start(stack):
         found = {}
         for name in ("pump", "central"):
-            node = EmbeddedNode(name, joule.folder / f"{name}.db")
+            node = FileNode(name, joule.folder / f"{name}.db")
             await stack.enter_async_context(node)
             operator = await node.master_add("user", "operator")
             served = await stack.enter_async_context(

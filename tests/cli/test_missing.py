@@ -12,10 +12,10 @@ from contextlib import closing
 
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from tests.cli.conftest import Joule
 from tests.cli.serving import running
 from tests.contracts.streams import flow
+from tests.nodes import FileNode
 from tests.older import OlderNode
 from tests.serving import serve
 
@@ -28,7 +28,7 @@ ROWS = [[1, NAN], [NAN, NAN], [NAN, math.inf], [4, 7], [5, NAN]]
 
 def store(joule, path, values, step=SECOND):
     async def run():
-        async with EmbeddedNode("local", joule.folder / "joule.db") as node:
+        async with FileNode("local", joule.folder / "joule.db") as node:
             folder, _, name = path.rpartition("/")
             width = len(values[0])
             await node.data_stream_create(flow(name, width=width, datatype="float64"), folder)

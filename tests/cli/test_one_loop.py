@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import joule_cli
-from joule_cli.engine.node import EmbeddedNode
 from tests.cli.serving import running
+from tests.nodes import FileNode
 from tests.serving import KEY, serve
 
 SOURCES = Path(joule_cli.__file__).parent / "cli"
@@ -43,7 +43,7 @@ def test_loops_are_made_in_one_place():
 )
 def test_a_command_closes_what_it_has_opened(forked, line):
     async def start(stack):
-        node = EmbeddedNode("far", forked.folder / "older.db")
+        node = FileNode("far", forked.folder / "older.db")
         await stack.enter_async_context(node)
         return await stack.enter_async_context(serve(node))
 

@@ -33,8 +33,8 @@ from joule_cli.cli.data._picture.marks import (
 )
 from joule_cli.cli.data._picture.text import numbers, shortened, text_width, wrapped
 from joule_cli.cli.data._picture.times import ticks
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import Annotation, Element, Event, EventBucket, EventStream
+from tests.nodes import FileNode
 from tests.ops import helpers
 
 T0 = 1_700_000_000_000_000
@@ -110,7 +110,7 @@ def test_rows_as_they_are_stored_have_no_band():
 
 async def test_what_a_node_gives(tmp_path):
     """A spike among a hundred thousand rows is seen, and so is a gap."""
-    async with EmbeddedNode("local", tmp_path / "joule.db") as node:
+    async with FileNode("local", tmp_path / "joule.db") as node:
         values = np.zeros(100_000)
         values[70_123] = 9.0
         seconds = np.arange(100_000) * 1000
@@ -469,7 +469,7 @@ def test_events_are_counted_when_there_are_too_many():
 
 
 async def test_marks_are_read_from_a_node(tmp_path):
-    async with EmbeddedNode("local", tmp_path / "joule.db") as node:
+    async with FileNode("local", tmp_path / "joule.db") as node:
         await node.data_stream_create(helpers.model("x"), "/a")
         for title, start, end in (
             ("before", T0 - 100, T0 - 50),

@@ -10,12 +10,12 @@ import pytest
 
 from joule_cli.daemon import administration
 from joule_cli.engine import backup
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.formats import StreamHead, open_writer
 from joule_cli.model import DataStream, Element, Event, EventStream
 from joule_cli.series.layout import Layout
 from tests.archives import flow_model, npy, write_archive
 from tests.cli.test_help import CONTEXTS
+from tests.nodes import FileNode
 
 #: Seconds since 1970.
 T0_S = 1_700_000_000
@@ -62,7 +62,7 @@ ROWS = 60_000
 
 
 async def _fill(file):
-    async with EmbeddedNode("lab", file) as node:
+    async with FileNode("lab", file) as node:
         for name in ("x", "y"):
             stream = DataStream(name=name, elements=[Element(name=name)])
             await node.data_stream_create(stream, "/a")
@@ -206,7 +206,7 @@ async def test_a_backup_tells_how_much_is_written(tmp_path, monkeypatch):
     # a report at every step, so that a small file is enough
     monkeypatch.setattr(backup, "_STEPS", 5)
     monkeypatch.setattr(backup, "_PAUSE_S", 0)
-    async with EmbeddedNode("lab", tmp_path / "joule.db") as node:
+    async with FileNode("lab", tmp_path / "joule.db") as node:
         stream = DataStream(name="noise", datatype="float64", elements=[Element(name="x")])
         await node.data_stream_create(stream, "/a")
         rows = np.zeros(2_000_000, [("timestamp", "<i8"), ("data", "<f8", (1,))])

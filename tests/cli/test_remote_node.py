@@ -11,8 +11,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from tests.certificates import make_certificates
+from tests.nodes import FileNode
 from tests.serving import KEY, serve
 
 
@@ -23,7 +23,7 @@ def serving(path, **options):
     place, ready = [], threading.Event()
 
     async def run():
-        async with EmbeddedNode("plant", path) as node, serve(node, **options) as served:
+        async with FileNode("plant", path) as node, serve(node, **options) as served:
             place.append(served)
             ready.set()
             await stop.wait()

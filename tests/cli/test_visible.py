@@ -13,12 +13,12 @@ import pytest
 from aiohttp import web
 
 from joule_cli.cli._log_format import LineFormatter
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import Annotation, DataStream, Element, Event, EventStream
 from joule_cli.series.visible import lines_of, one_line
 from tests.archives import flow_model, npy, write_archive
 from tests.cli.conftest import Forked, forks
 from tests.cli.serving import running
+from tests.nodes import FileNode
 from tests.serving import listening
 
 T = 1_700_000_000_000_000
@@ -63,7 +63,7 @@ def test_a_record_of_the_log_is_a_line():
 
 async def _fill(folder):
     path = f"/{EVIL}/{EVIL}"
-    async with EmbeddedNode("lab", folder / "joule.db") as node:
+    async with FileNode("lab", folder / "joule.db") as node:
         elements = [Element(name=EVIL, units=EVIL), Element(name="b")]
         model = DataStream(name=EVIL, description=EVIL, elements=elements)
         stream = await node.data_stream_create(model, f"/{EVIL}")

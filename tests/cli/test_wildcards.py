@@ -8,9 +8,9 @@ import sqlite3
 import click
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import DataStream, Element, EventStream
 from tests.cli.test_help import CONTEXTS
+from tests.nodes import FileNode
 
 #: A stream whose name is a pattern that others match.
 LITERAL = "/lab/r*"
@@ -62,7 +62,7 @@ ALL = {"/lab/rows", "/lab/other", "/lab/inner/rows"}
 
 
 async def _add(file, *, literal):
-    async with EmbeddedNode("lab", file) as node:
+    async with FileNode("lab", file) as node:
         stream = DataStream(name="rows", elements=[Element(name="x")])
         await node.data_stream_create(stream, "/lab/inner")
         async with await node.data_write("/lab/inner/rows") as pipe:

@@ -6,9 +6,9 @@ import itertools
 import os
 from pathlib import Path
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import Event
 from tests.engine.writers import acknowledge, main
+from tests.nodes import FileNode
 
 STREAM = "/a/events"
 #: Events of one call.
@@ -25,7 +25,7 @@ def block(writer: str, index: int) -> list[Event]:
 
 async def write_events(path: str, writer: str) -> None:
     """Write blocks until killed, one byte for each."""
-    async with EmbeddedNode("writer", Path(path)) as node:
+    async with FileNode("writer", Path(path)) as node:
         for index in itertools.count():
             await node.event_stream_write(STREAM, block(writer, index))
             acknowledge()
@@ -33,7 +33,7 @@ async def write_events(path: str, writer: str) -> None:
 
 async def write_some(path: str, writer: str, n_blocks: int) -> None:
     """Write blocks and print the ids of their events."""
-    async with EmbeddedNode("writer", Path(path)) as node:
+    async with FileNode("writer", Path(path)) as node:
         for index in range(n_blocks):
             events = await node.event_stream_write(STREAM, block(writer, index))
             os.write(1, b"".join(b"%d " % (event.id or 0) for event in events))

@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from joule_cli.engine.admin import Administration
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import StreamInUseError
 from tests.engine.writers import STEP, Program, made_stream, merge_small, numbered_rows, rows_at
+from tests.nodes import FileNode
 
 MIB = 1024 * 1024
 
@@ -26,16 +25,16 @@ def path(tmp_path: Path) -> Path:
 
 
 async def make_streams(path: Path, *names: str) -> None:
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         for name in names:
             # float64 holds the row numbers exactly
             await node.data_stream_create(made_stream(name, "float64"), "/a")
 
 
-async def n_chunks(node: EmbeddedNode, stream: str) -> int:
+async def n_chunks(node: FileNode, stream: str) -> int:
     stream_id = (await node.data_stream_get(stream)).id
     query = "SELECT count(*) FROM chunk WHERE stream_id = ?"
-    return await node.database.read(lambda c: int(c.execute(query, (stream_id,)).get))
+    return await node.storage.database.read(lambda c: int(c.execute(query, (stream_id,)).get))
 
 
 # -- many processes
@@ -62,10 +61,10 @@ async def test_producers_and_readers_do_not_disturb_each_other(path: Path, secon
         counts = [int(program.finish()) for program in programs]
     assert min(counts) > 0
     assert largest_log < 100 * MIB, "readers kept the log from being used again"
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         for stream, written in zip(streams, counts[:2], strict=True):
             assert await node.data_count(stream) == written
-        assert (await Administration(node).check()).problems == []
+        assert (await node.storage.maintenance.check()).problems == []
 
 
 async def test_eight_processes_create_the_file_at_the_same_moment(path: Path):
@@ -75,7 +74,7 @@ async def test_eight_processes_create_the_file_at_the_same_moment(path: Path):
             program.begin("first_use", str(path), f"s{number}")
         uuids = {program.finish() for program in programs}
     assert len(uuids) == 1
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         assert (await node.info()).uuid in uuids
         folder = await node.folder_get("/all")
         assert {s.name for s in folder.data_streams} == {f"s{i}" for i in range(8)}
@@ -86,7 +85,7 @@ async def test_second_producer_is_refused_until_the_first_is_gone(path: Path):
     with Program() as program:
         program.begin("hold", str(path), "/a/s")
         program.wait_byte()
-        async with EmbeddedNode("demo", path) as node:
+        async with FileNode("demo", path) as node:
             with pytest.raises(StreamInUseError, match=r"\[s\] is already being produced"):
                 await node.data_write("/a/s")
             async with await node.data_write("/a/other") as pipe:
@@ -104,7 +103,7 @@ async def test_refused_producer_deletes_nothing(path: Path):
     with Program() as program:
         program.begin("hold", str(path), "/a/s")
         program.wait_byte()
-        async with EmbeddedNode("demo", path) as node:
+        async with FileNode("demo", path) as node:
             with pytest.raises(StreamInUseError):
                 await node.data_write("/a/s", start=0)
             assert await node.data_count("/a/s") == 3
@@ -113,7 +112,7 @@ async def test_refused_producer_deletes_nothing(path: Path):
 async def test_waiting_producer_says_so_and_goes_on(path: Path, caplog: pytest.LogCaptureFixture):
     await make_streams(path, "s")
     with Program() as program:
-        async with EmbeddedNode("demo", path) as node, await node.data_write("/a/s") as pipe:
+        async with FileNode("demo", path) as node, await node.data_write("/a/s") as pipe:
             program.begin("block", str(path), 2.0)
             program.wait_byte()
             begun = time.monotonic()
@@ -128,7 +127,7 @@ async def test_waiting_producer_says_so_and_goes_on(path: Path, caplog: pytest.L
 async def test_readers_do_not_wait_for_a_producer(path: Path, caplog: pytest.LogCaptureFixture):
     await make_streams(path, "s")
     with Program() as program:
-        async with EmbeddedNode("demo", path) as node:
+        async with FileNode("demo", path) as node:
             async with await node.data_write("/a/s") as pipe:
                 await pipe.write(rows_at([1, 2], pipe.dtype))
             program.begin("block", str(path), 1.5)
@@ -149,7 +148,7 @@ async def test_a_node_opens_for_reading_while_another_process_writes(
         program.begin("block", str(path), 1.5)
         program.wait_byte()
         begun = time.monotonic()
-        async with EmbeddedNode("demo", path) as node:
+        async with FileNode("demo", path) as node:
             assert await node.data_count("/a/s") == 0
         assert time.monotonic() - begun < 1
         program.finish()
@@ -159,7 +158,7 @@ async def test_a_node_opens_for_reading_while_another_process_writes(
 # -- the log and the size of the file
 
 
-async def fill(node: EmbeddedNode, stream: str, n_blocks: int, first: int = 0) -> None:
+async def fill(node: FileNode, stream: str, n_blocks: int, first: int = 0) -> None:
     async with await node.data_write(stream, merge_gap=STEP) as pipe:
         for i in range(n_blocks):
             rows = numbered_rows(first + i * 50_000, 50_000, pipe.dtype)
@@ -167,15 +166,15 @@ async def fill(node: EmbeddedNode, stream: str, n_blocks: int, first: int = 0) -
             await pipe.write(rows)
 
 
-async def empty_log(node: EmbeddedNode) -> tuple[int, int, int]:
-    return await node.database.maintain(
+async def empty_log(node: FileNode) -> tuple[int, int, int]:
+    return await node.storage.database.maintain(
         lambda c: c.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     )
 
 
 async def test_reader_that_pauses_does_not_keep_the_log(path: Path):
     await make_streams(path, "s", "t")
-    async with EmbeddedNode("reader", path) as reader, EmbeddedNode("writer", path) as writer:
+    async with FileNode("reader", path) as reader, FileNode("writer", path) as writer:
         await fill(writer, "/a/s", 20)
         async with await reader.data_read("/a/s") as pipe:
             first = await pipe.read()
@@ -190,7 +189,7 @@ async def test_reader_that_pauses_does_not_keep_the_log(path: Path):
 
 async def test_log_stays_small_while_much_is_written(path: Path):
     await make_streams(path, "s")
-    async with EmbeddedNode("writer", path) as writer:
+    async with FileNode("writer", path) as writer:
         await fill(writer, "/a/s", 150)
         assert (await writer.data_stream_info("/a/s")).bytes > 40 * MIB
         assert Path(f"{path}-wal").stat().st_size < 30 * MIB
@@ -198,7 +197,7 @@ async def test_log_stays_small_while_much_is_written(path: Path):
 
 async def test_file_gets_smaller_when_rows_are_deleted(path: Path):
     await make_streams(path, "s", "t")
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         await fill(node, "/a/t", 1)
         await fill(node, "/a/s", 60)
         await empty_log(node)
@@ -207,7 +206,7 @@ async def test_file_gets_smaller_when_rows_are_deleted(path: Path):
         assert path.stat().st_size < before / 4
         assert await node.data_count("/a/s") == 5 * 50_000
         assert await node.data_count("/a/t") == 50_000
-        assert (await Administration(node).check()).problems == []
+        assert (await node.storage.maintenance.check()).problems == []
 
 
 # -- small chunks become large ones
@@ -216,34 +215,34 @@ async def test_file_gets_smaller_when_rows_are_deleted(path: Path):
 @pytest.mark.parametrize(("size", "n_blocks"), [(1, 6000), (100, 1000)])
 async def test_small_appends_make_few_chunks(path: Path, size: int, n_blocks: int):
     await make_streams(path, "s")
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         async with await node.data_write("/a/s") as pipe:
             for i in range(n_blocks):
                 await pipe.write(numbered_rows(i * size, size, pipe.dtype))
         # full ones, then less than 64 of each smaller kind: 4,096 rows, 64 rows, single blocks
         assert await n_chunks(node, "/a/s") < n_blocks * size / 4096 + 4096 / max(64, size) + 64
         assert await node.data_count("/a/s") == n_blocks * size
-        assert (await Administration(node).check()).problems == []
+        assert (await node.storage.maintenance.check()).problems == []
 
 
 async def test_chunks_merge_across_sessions(path: Path):
     """As a cron job appends: one session and one node for every few rows."""
     await make_streams(path, "s")
     for i in range(300):
-        node = EmbeddedNode("demo", path)
+        node = FileNode("demo", path)
         async with node, await node.data_write("/a/s", merge_gap=STEP) as pipe:
             await pipe.write(numbered_rows(i * 10, 10, pipe.dtype))
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         assert await node.data_intervals("/a/s") == [[0, 2999 * STEP + 1]]
         # 3,000 rows in chunks of at least 64, and at most 7 blocks behind them
         assert await n_chunks(node, "/a/s") <= 3000 // 64 + 7
-        assert (await Administration(node).check()).problems == []
+        assert (await node.storage.maintenance.check()).problems == []
 
 
 async def test_chunks_of_interleaved_streams_merge(path: Path):
     names = [f"s{i}" for i in range(4)]
     await make_streams(path, *names)
-    async with EmbeddedNode("one", path) as one, EmbeddedNode("two", path) as two:
+    async with FileNode("one", path) as one, FileNode("two", path) as two:
         pipes = [await (one, two)[i % 2].data_write(f"/a/{n}") for i, n in enumerate(names)]
         for i in range(1000):
             for pipe in pipes:
@@ -257,7 +256,7 @@ async def test_chunks_of_interleaved_streams_merge(path: Path):
             assert await node_rows(one, f"/a/{name}") == list(range(5000))
 
 
-async def node_rows(node: EmbeddedNode, stream: str) -> list[int]:
+async def node_rows(node: FileNode, stream: str) -> list[int]:
     async with await node.data_read(stream) as pipe:
         return [int(x) for rows in [r async for r, _ in pipe.blocks()] for x in rows["data"][:, 0]]
 
@@ -269,7 +268,7 @@ async def node_rows(node: EmbeddedNode, stream: str) -> list[int]:
 @pytest.mark.parametrize("change", ["delete", "delete end", "consolidate", "drop", "stream"])
 async def test_session_goes_on_when_others_change_its_chunks(path: Path, change: str, size: int):
     await make_streams(path, "s", "other")
-    async with EmbeddedNode("one", path) as one, EmbeddedNode("two", path) as two:
+    async with FileNode("one", path) as one, FileNode("two", path) as two:
         async with await one.data_write("/a/s") as pipe:
             for i in range(63):
                 await pipe.write(numbered_rows(i * size, size, pipe.dtype))
@@ -300,13 +299,13 @@ async def test_session_goes_on_when_others_change_its_chunks(path: Path, change:
         if change == "delete end":
             expected -= set(range(60 * size, 63 * size))
         assert await node_rows(one, "/a/s") == sorted(expected)
-        assert (await Administration(one).check()).problems == []
+        assert (await one.storage.maintenance.check()).problems == []
 
 
 async def test_array_read_beside_a_producer_is_never_too_long(path: Path):
     """The level is chosen and the rows are read at different moments."""
     await make_streams(path, "s")
-    one, two = EmbeddedNode("one", path), EmbeddedNode("two", path)
+    one, two = FileNode("one", path), FileNode("two", path)
     async with one, two, await one.data_write("/a/s") as pipe:
         await pipe.write(numbered_rows(0, 16, pipe.dtype))
 

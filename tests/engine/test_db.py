@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import StorageError
 from joule_cli.model import ConnectionInfo
 from tests.engine.sql_helpers import make_stream
+from tests.nodes import FileNode
 
 sqlalchemy = pytest.importorskip("sqlalchemy")
 
@@ -38,7 +38,7 @@ async def test_the_engine_cannot_write(node):
 
 
 async def test_a_path_with_odd_characters(tmp_path):
-    async with EmbeddedNode("x", tmp_path / "a ?#%é.db") as node:
+    async with FileNode("x", tmp_path / "a ?#%é.db") as node:
         await make_stream(node)
         engine = await node.db_connect()
         try:
@@ -53,7 +53,7 @@ async def test_a_node_without_a_file(node):
     with pytest.raises(StorageError, match="does not exist"):
         await node.db_connect()
     info = await node.db_connection_info()
-    assert (info.is_file, info.database, info.host) == (True, str(node.path), "")
+    assert (info.is_file, info.database, info.host) == (True, str(node.storage.path), "")
 
 
 @pytest.mark.parametrize(

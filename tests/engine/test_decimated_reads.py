@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from tests.engine.writers import made_stream, numbered_rows
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("most", [1, 2, 10, 1000])
 async def test_one_group_may_be_larger_than_a_batch(tmp_path: Path, most: int):
-    async with EmbeddedNode("demo", tmp_path / "node.db") as node:
+    async with FileNode("demo", tmp_path / "node.db") as node:
         await node.data_stream_create(made_stream("s", "float64"), "/a")
         async with await node.data_write("/a/s") as pipe:
             for i in range(8):

@@ -8,11 +8,10 @@ import apsw
 import pytest
 
 from joule_cli.engine import event_check
-from joule_cli.engine.admin import Administration
 from joule_cli.engine.migrations import APPLICATION_ID, MIGRATIONS
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import Event, EventStream
 from tests.edited import edit
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +23,7 @@ N = 1000
 async def path(tmp_path: Path) -> Path:
     """A node with events in two streams."""
     path = tmp_path / "node.db"
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         for name in ("one", "two"):
             await node.event_stream_create(EventStream(name), "/a/b")
             events = [Event(i, i + 1 + i % 300, {"n": i}) for i in range(N - 1)]
@@ -32,7 +31,7 @@ async def path(tmp_path: Path) -> Path:
     return path
 
 
-async def contents(node: EmbeddedNode) -> dict[str, list[Any]]:
+async def contents(node: FileNode) -> dict[str, list[Any]]:
     found = (await node.folder_root()).events()
     return {
         at: [(e.id, e.start_time, e.end_time, e.content) async for e in node.event_stream_read(at)]
@@ -41,16 +40,16 @@ async def contents(node: EmbeddedNode) -> dict[str, list[Any]]:
 
 
 async def problems(path: Path) -> list[tuple[str | None, int | None, str]]:
-    async with EmbeddedNode("demo", path) as node:
-        return [tuple(each) for each in (await Administration(node).check()).problems]
+    async with FileNode("demo", path) as node:
+        return [tuple(each) for each in (await node.storage.maintenance.check()).problems]
 
 
 @pytest.mark.parametrize("batch", [7, N, 5000])
 async def test_a_sound_file_is_counted(path: Path, monkeypatch: pytest.MonkeyPatch, batch: int):
     monkeypatch.setattr(event_check, "_BATCH", batch)
     seen = []
-    async with EmbeddedNode("demo", path) as node:
-        report = await Administration(node).check(lambda r: seen.append(r.n_events))
+    async with FileNode("demo", path) as node:
+        report = await node.storage.maintenance.check(lambda r: seen.append(r.n_events))
     assert (report.n_event_streams, report.n_events, report.problems) == (2, 2 * N, [])
     assert seen == sorted(seen)
     assert len(seen) >= 2 * N / batch
@@ -94,40 +93,40 @@ async def test_events_without_a_stream_are_told(path: Path):
 
 async def test_a_backup_and_its_restoration_carry_events(path: Path, tmp_path: Path):
     copy = tmp_path / "copy.db"
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         before = await contents(node)
-        await Administration(node).backup(copy)
+        await node.storage.maintenance.backup(copy)
         await node.event_stream_remove("/a/b/one")
         await node.event_stream_delete("/a/b/two")
         await node.event_stream_write("/a/b/one", [Event(1, 2, "later")])
-        await Administration(node).restore(copy)
+        await node.storage.maintenance.restore(copy)
         assert await contents(node) == before
-        assert (await Administration(node).check()).problems == []
+        assert (await node.storage.maintenance.check()).problems == []
         (event,) = await node.event_stream_write("/a/b/one", [Event(1, 2, "new")])
         assert event.id == N + 1
-    async with EmbeddedNode("copy", copy) as node:
+    async with FileNode("copy", copy) as node:
         assert await contents(node) == before
 
 
 async def test_compacting_keeps_events_and_gives_space_back(path: Path):
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         await node.event_stream_write(
             "/a/b/two", [Event(10**6 + i, None, "x" * 2000) for i in range(2000)]
         )
         await node.event_stream_remove("/a/b/two", 10**6)
         before = await contents(node)
-        sizes = await Administration(node).compact()
+        sizes = await node.storage.maintenance.compact()
         assert sizes.after < 1_000_000
         assert await contents(node) == before
-        assert (await Administration(node).check()).problems == []
+        assert (await node.storage.maintenance.check()).problems == []
 
 
 async def test_erasing_takes_events(path: Path):
-    async with EmbeddedNode("demo", path) as node:
-        await Administration(node).erase()
+    async with FileNode("demo", path) as node:
+        await node.storage.maintenance.erase()
         root = await node.folder_root()
         assert (root.children, list(root.events())) == ([], [])
-        report = await Administration(node).check()
+        report = await node.storage.maintenance.check()
         assert (report.n_event_streams, report.n_events, report.problems) == (0, 0, [])
         await node.event_stream_create(EventStream("one"), "/a/b")
         assert await node.event_stream_count("/a/b/one") == 0
@@ -156,15 +155,15 @@ def make_first_format(path: Path) -> None:
 async def test_a_file_from_before_events_is_brought_up_when_it_is_opened(tmp_path: Path):
     path = tmp_path / "old.db"
     make_first_format(path)
-    async with EmbeddedNode("old", path) as node:
+    async with FileNode("old", path) as node:
         assert (await node.info()).uuid == "the-same-as-ever"
         stream = await node.data_stream_get("/a/x")
         async with await node.data_write(stream) as pipe:
             await pipe.write([[1, 2.0], [2, 3.0]])
         await node.event_stream_create(EventStream("events"), "/a")
         await node.event_stream_write("/a/events", [Event(1, 2, {"k": 1})])
-        assert (await Administration(node).check()).problems == []
-    async with EmbeddedNode("old", path) as node:
+        assert (await node.storage.maintenance.check()).problems == []
+    async with FileNode("old", path) as node:
         assert await node.data_count("/a/x") == 2
         assert len(await node.event_stream_read("/a/events")) == 1
     connection = apsw.Connection(str(path))
@@ -175,10 +174,10 @@ async def test_a_file_from_before_events_is_brought_up_when_it_is_opened(tmp_pat
 async def test_a_backup_from_before_events_is_restored(path: Path, tmp_path: Path):
     old = tmp_path / "old.db"
     make_first_format(old)
-    async with EmbeddedNode("demo", path) as node:
-        await Administration(node).restore(old)
+    async with FileNode("demo", path) as node:
+        await node.storage.maintenance.restore(old)
         root = await node.folder_root()
         assert [at for at, _ in root.streams()] == ["/a/x"]
         assert list(root.events()) == []
         await node.event_stream_create(EventStream("events"), "/a")
-        assert (await Administration(node).check()).problems == []
+        assert (await node.storage.maintenance.check()).problems == []

@@ -11,10 +11,10 @@ import pytest
 
 from joule_cli.api.event_reading import Window
 from joule_cli.engine.event_validation import CheckedEvent
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.engine.stores.sqlite.events import SqliteEventStore
 from joule_cli.model import EventStream
 from joule_cli.series.event_filter import parse_filter
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -85,12 +85,12 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 async def watched(path: Path) -> AsyncIterator[Watched]:
     filled = path.exists()
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         if not filled:
             stream = await node.event_stream_create(EventStream("s"), "/a")
             assert stream.id == 1
-            await SqliteEventStore(node.database, lambda: 0).write(1, list(events()))
-        yield Watched(node.database)
+            await SqliteEventStore(node.storage.database, lambda: 0).write(1, list(events()))
+        yield Watched(node.storage.database)
 
 
 def events() -> list[CheckedEvent]:
@@ -158,9 +158,9 @@ async def test_ongoing_events_come_from_the_index_of_reaches(watched: Watched):
 
 
 async def test_blocks_of_one_start_do_not_begin_anew(tmp_path: Path):
-    async with EmbeddedNode("demo", tmp_path / "node.db") as node:
+    async with FileNode("demo", tmp_path / "node.db") as node:
         await node.event_stream_create(EventStream("s"), "/a")
-        watched = Watched(node.database)
+        watched = Watched(node.storage.database)
         same = [CheckedEvent(0, 1, "{}", None)] * 5000
         await store(watched).write(1, same)
         steps = {}

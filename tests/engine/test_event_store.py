@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.engine.stores.sqlite.event_keys import LAST_EVENT_ID
 from joule_cli.engine.stores.sqlite.events import ENDLESS, reach
 from joule_cli.errors import ApiError
 from joule_cli.model import Event, EventStream
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -35,8 +35,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def node(tmp_path: Path, clock: Clock) -> AsyncIterator[EmbeddedNode]:
-    async with EmbeddedNode("demo", tmp_path / "node.db", clock=clock) as node:
+async def node(tmp_path: Path, clock: Clock) -> AsyncIterator[FileNode]:
+    async with FileNode("demo", tmp_path / "node.db", clock=clock) as node:
         yield node
 
 
@@ -54,11 +54,11 @@ def test_reach_of_the_extremes():
     assert reach(-(2**63), 2**63 - 1) == ENDLESS
 
 
-async def starts(node: EmbeddedNode) -> list[int]:
+async def starts(node: FileNode) -> list[int]:
     return [event.start_time // SECOND for event in await node.event_stream_read("/a/s")]
 
 
-async def test_events_are_kept_for_a_time_after_their_end(node: EmbeddedNode, clock: Clock):
+async def test_events_are_kept_for_a_time_after_their_end(node: FileNode, clock: Clock):
     stream = EventStream("s", keep_us=100 * SECOND)
     await node.event_stream_create(stream, "/a")
     spans = [(800, 899), (801, 900), (802, 901), (803, None), (2000, 3000)]
@@ -75,7 +75,7 @@ async def test_events_are_kept_for_a_time_after_their_end(node: EmbeddedNode, cl
     assert await starts(node) == [803, 11001]
 
 
-async def test_events_are_kept_for_ever_or_not_at_all(node: EmbeddedNode, clock: Clock):
+async def test_events_are_kept_for_ever_or_not_at_all(node: FileNode, clock: Clock):
     stream = await node.event_stream_create(EventStream("s"), "/a")
     await node.event_stream_write("/a/s", [Event(0, 1), Event(clock.now, clock.now + 1)])
     assert len(await starts(node)) == 2
@@ -90,7 +90,7 @@ async def test_events_are_kept_for_ever_or_not_at_all(node: EmbeddedNode, clock:
     assert len(await starts(node)) == 2
 
 
-async def test_keeping_leaves_other_streams_alone(node: EmbeddedNode):
+async def test_keeping_leaves_other_streams_alone(node: FileNode):
     await node.event_stream_create(EventStream("s"), "/a")
     await node.event_stream_create(EventStream("short", keep_us=0), "/a")
     await node.event_stream_write("/a/s", [Event(0, 1)])
@@ -99,11 +99,11 @@ async def test_keeping_leaves_other_streams_alone(node: EmbeddedNode):
     assert await starts(node) == [0]
 
 
-async def test_last_id_of_a_stream(node: EmbeddedNode):
+async def test_last_id_of_a_stream(node: FileNode):
     stream = await node.event_stream_create(EventStream("s"), "/a")
     neighbour = await node.event_stream_create(EventStream("t"), "/a")
     await node.event_stream_write(neighbour, [Event(0, 1, "neighbour")])
-    await node.database.write(
+    await node.storage.database.write(
         lambda c: c.execute(
             "UPDATE event_stream SET last_event_id = ? WHERE id = ?", (LAST_EVENT_ID - 1, stream.id)
         )
@@ -117,7 +117,7 @@ async def test_last_id_of_a_stream(node: EmbeddedNode):
     assert await node.event_stream_read(neighbour) == [Event(0, 1, "neighbour")]
 
 
-async def test_info_tells_the_size_of_contents(node: EmbeddedNode):
+async def test_info_tells_the_size_of_contents(node: FileNode):
     stream = await node.event_stream_create(EventStream("s"), "/a")
     contents = [{"n": 1}, {"text": "ü" * 10_000}]
     await node.event_stream_write(stream, [Event(0, 1, content) for content in contents])
@@ -126,7 +126,7 @@ async def test_info_tells_the_size_of_contents(node: EmbeddedNode):
     assert info.bytes == sum(len(text.encode()) for text in texts)
 
 
-async def test_heavy_events_come_in_whole_blocks(node: EmbeddedNode):
+async def test_heavy_events_come_in_whole_blocks(node: FileNode):
     stream = await node.event_stream_create(EventStream("s"), "/a")
     heavy = "x" * 5_000_000
     await node.event_stream_write(stream, [Event(i // 3, 9, f"{i}{heavy}") for i in range(9)])
@@ -137,7 +137,7 @@ async def test_heavy_events_come_in_whole_blocks(node: EmbeddedNode):
     assert blocks == [list("01234567"), ["8"]]
 
 
-async def test_id_of_another_type_is_refused(node: EmbeddedNode):
+async def test_id_of_another_type_is_refused(node: FileNode):
     stream = await node.event_stream_create(EventStream("s"), "/a")
     await node.event_stream_write(stream, [Event(0, 1)])
     for number in ("1", 1.0, True):
@@ -151,7 +151,7 @@ async def test_removing_much_makes_the_file_small_again(tmp_path: Path):
     path = tmp_path / "node.db"
     sizes = []
     for n_kept in (10_000, 100):
-        async with EmbeddedNode("demo", path) as node:
+        async with FileNode("demo", path) as node:
             stream = await node.event_stream_get("/a/s", create=True)
             if n_kept == 10_000:
                 events = [Event(i, i + 1, "x" * 1000) for i in range(n_kept)]
@@ -162,7 +162,7 @@ async def test_removing_much_makes_the_file_small_again(tmp_path: Path):
     assert sizes[1] < sizes[0] / 10
 
 
-async def test_too_many_conditions_are_refused(node: EmbeddedNode):
+async def test_too_many_conditions_are_refused(node: FileNode):
     stream = await node.event_stream_create(EventStream("s"), "/a")
     await node.event_stream_write(stream, [Event(0, 1, {"a": 1})])
     conditions = [["a", "eq", 1]] * 1000

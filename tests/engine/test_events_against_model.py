@@ -17,10 +17,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from joule_cli.engine.admin import Administration
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import Event, EventStream
 from tests.engine.events_model import Bounds, EventsModel, Groups
+from tests.nodes import FileNode
 
 times = st.one_of(st.integers(-20, 60), st.integers(-5000, 5000), st.integers(-(10**12), 10**12))
 lengths = st.sampled_from([1, 1, 2, 15, 16, 17, 40, 255, 256, 257, 4096, 10**6, 10**12, None])
@@ -72,8 +71,8 @@ class Events(RuleBasedStateMachine):
         #: Events that were read at any time, with the number of their stream.
         self.held: list[tuple[int, Event]] = []
 
-    def open(self) -> EmbeddedNode:
-        return EmbeddedNode("local", self.path, clock=lambda: self.now)
+    def open(self) -> FileNode:
+        return FileNode("local", self.path, clock=lambda: self.now)
 
     def run(self, awaitable: Any) -> Any:
         return self.runner.run(awaitable)
@@ -86,7 +85,7 @@ class Events(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         async def finish() -> None:
-            report = await Administration(self.node).check()
+            report = await self.node.storage.maintenance.check()
             await self.node.close()
             assert report.problems == []
 
@@ -156,7 +155,7 @@ class Events(RuleBasedStateMachine):
 
     @rule()
     def compact(self) -> None:
-        self.run(Administration(self.node).compact())
+        self.run(self.node.storage.maintenance.compact())
 
     # -- comparisons
 

@@ -17,8 +17,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from joule_cli.engine.admin import Administration
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import (
     ApiError,
     ClosedPipeError,
@@ -32,6 +30,7 @@ from joule_cli.model import DataStream, Element
 from joule_cli.series.layout import Layout
 from tests.edited import edit, opened
 from tests.engine.writers import Program, made_stream, read_pieces, rows_at
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +47,7 @@ def path(tmp_path: Path) -> Path:
 
 async def make_stream(path: Path, *blocks: tuple[int, int], name: str = "s") -> None:
     """Make a stream with one interval for each block ``(first, after)``."""
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         await node.data_stream_create(made_stream(name), "/a")
         async with await node.data_write(f"/a/{name}") as pipe:
             for first, after in blocks:
@@ -99,7 +98,7 @@ async def test_full_disk_refuses_a_block_and_keeps_the_others(small_disk: Path, 
     path = small_disk / "node.db"
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(1024 * 1024))
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         await node.data_stream_create(made_stream("s"), "/a")
         pipe = await node.data_write("/a/s")
         written = await fill_up(pipe, size)
@@ -114,12 +113,12 @@ async def test_full_disk_refuses_a_block_and_keeps_the_others(small_disk: Path, 
         async with await node.data_write("/a/s", merge_gap=10) as pipe:
             await pipe.write(noise(written, 10))
         written += 10
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         async with await node.data_read("/a/s") as pipe:
             rows = await pipe.read_all(maxrows=10**9)
         assert rows["timestamp"].tolist() == list(range(written))
         assert rows[:size].tobytes() == noise(0, size).tobytes()
-        assert (await Administration(node).check()).problems == []
+        assert (await node.storage.maintenance.check()).problems == []
 
 
 async def test_deletion_on_a_full_disk_is_done_or_refused(small_disk: Path):
@@ -127,13 +126,13 @@ async def test_deletion_on_a_full_disk_is_done_or_refused(small_disk: Path):
     path = small_disk / "node.db"
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(1024 * 1024))
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         await node.data_stream_create(made_stream("s"), "/a")
         pipe = await node.data_write("/a/s")
         written = await fill_up(pipe, 4096)
         with suppress(DiskFullError):
             await pipe.close()
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         try:
             await node.data_delete("/a/s", end=written // 2)
         except DiskFullError:
@@ -141,12 +140,12 @@ async def test_deletion_on_a_full_disk_is_done_or_refused(small_disk: Path):
             ballast.unlink()
             await node.data_delete("/a/s", end=written // 2)
         assert await node.data_count("/a/s") == written - written // 2
-        assert (await Administration(node).check()).problems == []
+        assert (await node.storage.maintenance.check()).problems == []
 
 
 async def test_full_disk_before_the_file_exists(small_disk: Path):
     (small_disk / "ballast").write_bytes(bytes(3 * 1024 * 1024))
-    async with EmbeddedNode("demo", small_disk / "node.db") as node:
+    async with FileNode("demo", small_disk / "node.db") as node:
         with pytest.raises(DiskFullError):
             await node.data_stream_create(made_stream("s"), "/a")
         (small_disk / "ballast").unlink()
@@ -177,7 +176,7 @@ def text_file(path: Path) -> None:
 async def test_foreign_file_is_refused_and_left_as_it_is(path: Path, make):
     make(path)
     before = path.read_bytes()
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         with pytest.raises(IncompatibleFileError, match="not a node") as failure:
             await node.folder_root()
         assert failure.value.object == str(path)
@@ -190,14 +189,14 @@ async def test_foreign_file_is_refused_and_left_as_it_is(path: Path, make):
 async def test_later_format_is_refused(path: Path):
     await make_stream(path, (0, 10))
     edit(path, "PRAGMA user_version = 99")
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         with pytest.raises(IncompatibleFileError, match="format 99") as failure:
             await node.data_count("/a/s")
     assert failure.value.hint is not None
 
 
 async def test_directory_is_refused(tmp_path: Path):
-    async with EmbeddedNode("demo", tmp_path) as node:
+    async with FileNode("demo", tmp_path) as node:
         for call in (node.folder_root(), node.data_stream_create(made_stream("s"), "/a")):
             with pytest.raises(StorageError, match="directory"):
                 await call
@@ -205,7 +204,7 @@ async def test_directory_is_refused(tmp_path: Path):
 
 async def test_file_in_place_of_a_directory_is_refused(tmp_path: Path):
     (tmp_path / "file").write_text("text")
-    async with EmbeddedNode("demo", tmp_path / "file" / "node.db") as node:
+    async with FileNode("demo", tmp_path / "file" / "node.db") as node:
         with pytest.raises(StorageError):
             await node.data_stream_create(made_stream("s"), "/a")
 
@@ -275,7 +274,7 @@ async def test_node_on_a_read_only_file_system(tmp_path: Path):
     try:
         await make_stream(place / "node.db", (0, 100))
         subprocess.run(["mount", "-o", "remount,ro", place], check=True)
-        async with EmbeddedNode("demo", place / "node.db") as node:
+        async with FileNode("demo", place / "node.db") as node:
             assert await node.data_count("/a/s") == 100
             assert await read_pieces(node, "/a/s", DTYPE) == [list(range(100))]
             with pytest.raises(StorageError):
@@ -309,7 +308,7 @@ async def test_damaged_rows_are_told_by_stream_and_time(path: Path, at: float, s
     await make_stream(path, (0, size), (5000, 5000 + size), (9000, 9000 + size))
     await make_stream(path, (0, 100), name="other")
     damage(path, "s", 5000, at)
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         with pytest.raises(CorruptChunkError, match=r"stream s, rows from 5000 on") as failure:
             await read_pieces(node, "/a/s", DTYPE)
         assert failure.value.object == "s"
@@ -321,26 +320,26 @@ async def test_damaged_rows_are_told_by_stream_and_time(path: Path, at: float, s
         assert await read_pieces(node, "/a/other", DTYPE) == [list(range(100))]
         async with await node.data_write("/a/other", merge_gap=10) as pipe:
             await pipe.write(rows_at([200], pipe.dtype))
-        problems = (await Administration(node).check()).problems
+        problems = (await node.storage.maintenance.check()).problems
         assert [(problem.path, problem.time) for problem in problems] == [("/a/s", 5000)]
         # and what is damaged can be deleted
         await node.data_delete("/a/s", 5000, 9000)
         assert len(await read_pieces(node, "/a/s", DTYPE)) == 2
-        assert (await Administration(node).check()).problems == []
+        assert (await node.storage.maintenance.check()).problems == []
 
 
 async def test_decimated_infinities_are_compared(path: Path):
     elements = [Element("x"), Element("y")]
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         await node.data_stream_create(DataStream("s", "", "float64", elements=elements), "/a")
     rows = np.zeros(1000, Layout("float64", 2).dtype)
     rows["timestamp"] = np.arange(1000)
     rows["data"][5] = [np.inf, -np.inf]
     rows["data"][6:8, 0] = [-np.inf, 1e308]
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         async with await node.data_write("/a/s") as pipe:
             await pipe.write(rows)
-        assert (await Administration(node).check()).problems == []
+        assert (await node.storage.maintenance.check()).problems == []
     with closing(opened(path)) as connection:
         ((summary,),) = connection.execute("SELECT summary FROM chunk")
     decimated = np.frombuffer(summary, Layout("float64", 2).decimated.dtype).copy()
@@ -351,8 +350,8 @@ async def test_decimated_infinities_are_compared(path: Path):
         changed = decimated.copy()
         changed["data"][0, column] = value
         edit(path, "UPDATE chunk SET summary = ?", changed.tobytes())
-        async with EmbeddedNode("demo", path) as node:
-            return [each.text for each in (await Administration(node).check()).problems]
+        async with FileNode("demo", path) as node:
+            return [each.text for each in (await node.storage.maintenance.check()).problems]
 
     # another machine may write NaN with another sign
     assert await problems_with(0, -decimated["data"][0, 0]) == []
@@ -364,7 +363,7 @@ async def test_decimated_infinities_are_compared(path: Path):
 async def test_missing_rows_are_told(path: Path):
     await make_stream(path, (0, 10), (5000, 5010))
     edit(path, "DELETE FROM body WHERE id = (SELECT body_id FROM chunk WHERE start = 5000)")
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         with pytest.raises(CorruptChunkError, match="rows from 5000 on"):
             await read_pieces(node, "/a/s", DTYPE)
 
@@ -383,7 +382,7 @@ async def test_damaged_pages_never_give_wrong_rows(path: Path):
         spoilt[start : start + 64] = rng.randbytes(64)
         path.write_bytes(spoilt)
         try:
-            async with EmbeddedNode("demo", path) as node:
+            async with FileNode("demo", path) as node:
                 found: list[np.ndarray] = []
                 stream = await node.data_stream_get("/a/s")
                 if stream.layout == "float32_2":
@@ -391,7 +390,7 @@ async def test_damaged_pages_never_give_wrong_rows(path: Path):
                         found = [r for r in [rows async for rows, _ in pipe.blocks()] if len(r)]
                     for rows in found:
                         assert rows.tobytes() == rows_at(rows["timestamp"], DTYPE).tobytes()
-                problems = (await Administration(node).check()).problems
+                problems = (await node.storage.maintenance.check()).problems
                 if not problems:
                     assert [x for r in found for x in r["timestamp"]] == [
                         x for piece in expected for x in piece
@@ -413,7 +412,7 @@ async def test_cancelled_writes_store_whole_blocks(path: Path, size: int):
     first = 0
     known: list[list[int]] = []
     for _ in range(25):
-        async with EmbeddedNode("demo", path) as node:
+        async with FileNode("demo", path) as node:
             pipe = await node.data_write("/a/s")
             acknowledged = first
 
@@ -435,15 +434,15 @@ async def test_cancelled_writes_store_whole_blocks(path: Path, size: int):
             else:
                 with suppress(PipeError):
                     await node.close()
-        async with EmbeddedNode("demo", path) as node:
+        async with FileNode("demo", path) as node:
             stop = await node.data_count("/a/s")
             assert stop in (acknowledged, acknowledged + size), f"seed {seed}"
             if stop > first:
                 known.append([first, stop])
             assert await node.data_intervals("/a/s") == known, f"seed {seed}"
         first = stop
-    async with EmbeddedNode("demo", path) as node:
-        assert (await Administration(node).check()).problems == []
+    async with FileNode("demo", path) as node:
+        assert (await node.storage.maintenance.check()).problems == []
 
 
 async def read_to_the_end(pipe: Pipe) -> None:
@@ -454,7 +453,7 @@ async def read_to_the_end(pipe: Pipe) -> None:
 async def test_closing_the_node_fails_its_pipes(path: Path):
     await make_stream(path, *[(i * 200_000, i * 200_000 + 100_000) for i in range(12)])
     await make_stream(path, name="t")
-    node = EmbeddedNode("demo", path)
+    node = FileNode("demo", path)
     writing = await node.data_write("/a/t")
     writing.enable_cache(100)
     await writing.write(rows_at([1, 2, 3], writing.dtype))
@@ -478,14 +477,14 @@ async def test_closing_the_node_fails_its_pipes(path: Path):
     await node.close()
     gc.collect()
     # what was cached is stored
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         assert await read_pieces(node, "/a/t", DTYPE) == [[1, 2, 3]]
 
 
 async def test_closing_the_node_ends_a_wait_for_the_lock(path: Path):
     await make_stream(path)
     with Program() as program:
-        async with EmbeddedNode("demo", path) as node:
+        async with FileNode("demo", path) as node:
             program.begin("block", str(path), 20)
             program.wait_byte()
             task = asyncio.create_task(node.data_delete("/a/s"))
@@ -498,7 +497,7 @@ async def test_closing_the_node_ends_a_wait_for_the_lock(path: Path):
 
 async def test_reader_that_leaves_early_leaves_nothing(path: Path):
     await make_stream(path, *[(i * 200_000, i * 200_000 + 100_000) for i in range(12)])
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         for consumed in (0, 1, 3):
             async with await node.data_read("/a/s") as pipe:
                 for _ in range(consumed):

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
-from joule_cli.engine.stores.sqlite.following import RowFollower
+from joule_cli.engine.stores.base import StoredStream
+from joule_cli.engine.stores.sqlite.following import SqliteRowFollower
 from joule_cli.errors import EmptyPipeError, StorageError, SubscriptionError
 from tests.contracts.data import PATH, Times, add, rows_at, store
 from tests.contracts.streams import flow
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,11 +26,11 @@ if TYPE_CHECKING:
 #: was done. A line that is empty ends the producer, the end of the input the process.
 WRITER = """
 import asyncio, json, sys, time, pathlib
-from joule_cli.engine.node import EmbeddedNode
+from tests.nodes import FileNode
 from tests.contracts.data import PATH, rows_at
 
 async def main():
-    async with EmbeddedNode("other", pathlib.Path(sys.argv[1])) as node:
+    async with FileNode("other", pathlib.Path(sys.argv[1])) as node:
         pipe = None
         for line in sys.stdin:
             if pipe is None:
@@ -92,7 +93,7 @@ def path(tmp_path: Path) -> Path:
 
 
 async def test_rows_of_another_process_arrive_once_with_their_breaks(path: Path):
-    async with EmbeddedNode("own", path) as node:
+    async with FileNode("own", path) as node:
         await store(node, [0])
         with Writer(path) as writer:
             await writer.write(1)
@@ -112,7 +113,7 @@ async def test_rows_of_another_process_arrive_once_with_their_breaks(path: Path)
 
 
 async def test_a_subscription_ends_when_the_other_process_dies(path: Path):
-    async with EmbeddedNode("own", path) as node:
+    async with FileNode("own", path) as node:
         await store(node)
         with Writer(path) as writer:
             await writer.write(1)
@@ -124,7 +125,7 @@ async def test_a_subscription_ends_when_the_other_process_dies(path: Path):
 
 
 async def test_following_meets_producers_here_and_elsewhere(path: Path):
-    async with EmbeddedNode("own", path) as node:
+    async with FileNode("own", path) as node:
         await store(node)
         with Writer(path) as writer:
             async with await node.data_subscribe(PATH, follow=True) as live:
@@ -138,7 +139,7 @@ async def test_following_meets_producers_here_and_elsewhere(path: Path):
 
 async def test_rows_are_followed_within_50_ms(path: Path):
     delays = []
-    async with EmbeddedNode("own", path) as node:
+    async with FileNode("own", path) as node:
         await store(node)
         with Writer(path) as writer:
             async with await node.data_subscribe(PATH, follow=True) as live:
@@ -153,7 +154,7 @@ async def test_rows_are_followed_within_50_ms(path: Path):
 
 
 async def test_a_slow_reader_gets_everything_and_holds_up_nobody(path: Path):
-    async with EmbeddedNode("own", path) as node:
+    async with FileNode("own", path) as node:
         await store(node)
         async with await node.data_subscribe(PATH, follow=True) as live:
             async with await node.data_write(PATH) as pipe:
@@ -170,10 +171,10 @@ async def test_a_slow_reader_gets_everything_and_holds_up_nobody(path: Path):
 
 
 async def test_a_chunk_that_grows_while_it_is_followed_is_given_whole(path: Path):
-    async with EmbeddedNode("own", path) as node:
+    async with FileNode("own", path) as node:
         await store(node)
-        (stored,) = await node.stored_streams()
-        follower = RowFollower(node.database, stored)
+        stored = StoredStream.of(await node.data_stream_get(PATH))
+        follower = SqliteRowFollower(node.storage.database, stored)
         await follower.begin()
         async with await node.data_write(PATH) as pipe:
             await pipe.write(rows_at(range(200_000)))
@@ -189,7 +190,7 @@ async def test_a_chunk_that_grows_while_it_is_followed_is_given_whole(path: Path
 
 
 async def test_many_follow_with_one_look_at_the_file(path: Path):
-    async with EmbeddedNode("own", path) as node:
+    async with FileNode("own", path) as node:
         await store(node)
         live = [await node.data_subscribe(PATH, follow=True) for _ in range(20)]
         await add(node, [1, 2])
@@ -203,7 +204,7 @@ async def test_many_follow_with_one_look_at_the_file(path: Path):
 
 
 async def test_old_rows_that_are_no_longer_kept_do_not_stop_it(path: Path):
-    async with EmbeddedNode("own", path, clock=lambda: int(rows_at([50])["timestamp"][0])) as node:
+    async with FileNode("own", path, clock=lambda: int(rows_at([50])["timestamp"][0])) as node:
         await node.data_stream_create(flow(keep_us=10), "/a")
         async with await node.data_subscribe(PATH, follow=True) as live:
             times = Times(live)
@@ -216,7 +217,7 @@ async def test_old_rows_that_are_no_longer_kept_do_not_stop_it(path: Path):
 
 
 async def test_a_stream_that_keeps_nothing_cannot_be_followed_from_elsewhere(path: Path):
-    async with EmbeddedNode("own", path) as node:
+    async with FileNode("own", path) as node:
         await node.data_stream_create(flow(keep_us=0), "/a")
         with Writer(path) as writer:
             await writer.write(1)
@@ -225,7 +226,7 @@ async def test_a_stream_that_keeps_nothing_cannot_be_followed_from_elsewhere(pat
 
 
 async def test_closing_the_node_fails_those_who_follow(path: Path):
-    node = EmbeddedNode("own", path)
+    node = FileNode("own", path)
     await store(node)
     await node.data_stream_create(flow("other", keep_us=0), "/a")
     for name in (PATH, "/a/other"):

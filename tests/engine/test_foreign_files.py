@@ -14,12 +14,12 @@ import pytest
 from joule_cli.daemon import administration, peers, repair_file
 from joule_cli.engine.connection import open_connection
 from joule_cli.engine.migrations import APPLICATION_ID, MIGRATIONS
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.engine.serving import only_server
 from joule_cli.errors import IncompatibleFileError, StorageError
 from joule_cli.model import Annotation
 from tests.edited import opened
 from tests.engine.test_failures import made_stream, make_stream
+from tests.nodes import FileNode
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def empty_database(path: Path) -> None:
 async def test_an_empty_file_is_not_a_new_node(path: Path, make):
     make(path)
     before = path.read_bytes()
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         for call in (node.folder_root, node.info):
             with pytest.raises(IncompatibleFileError, match="the file is empty, not a node"):
                 await call()
@@ -75,7 +75,7 @@ async def test_an_empty_file_is_not_a_new_node(path: Path, make):
 async def test_an_empty_backup_is_not_restored(path: Path, tmp_path: Path):
     await make_stream(path, (0, 10))
     (tmp_path / "empty.db").touch()
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         with pytest.raises(IncompatibleFileError):
             await administration(node).restore(tmp_path / "empty.db")
         assert await node.data_count("/a/s") == 10
@@ -109,7 +109,7 @@ async def test_a_schema_that_is_not_ours_is_refused(path: Path, statements, told
     await make_stream(path, (0, 10))
     change(path, *statements)
     before = path.read_bytes()
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         for call in (
             lambda: node.data_count("/a/s"),
             lambda: node.annotation_create(Annotation(title="t", start=1), "/a/s"),
@@ -127,7 +127,7 @@ async def test_nor_is_it_restored(path: Path, tmp_path: Path, statements, told):
     await make_stream(path, (0, 10))
     shutil.copy(path, tmp_path / "crafted.db")
     change(tmp_path / "crafted.db", *statements)
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         with pytest.raises(IncompatibleFileError, match=told):
             await administration(node).restore(tmp_path / "crafted.db")
         await node.annotation_create(Annotation(title="t", start=1), "/a/s")
@@ -138,7 +138,7 @@ async def test_nor_is_it_restored(path: Path, tmp_path: Path, statements, told):
 async def test_nor_is_it_checked_or_backed_up(path: Path, tmp_path: Path, statements, told):
     await make_stream(path, (0, 10))
     change(path, *statements)
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         for work in (administration(node).check(), administration(node).backup(tmp_path / "b.db")):
             with pytest.raises(IncompatibleFileError, match=told):
                 await work
@@ -149,18 +149,18 @@ async def test_nor_is_it_checked_or_backed_up(path: Path, tmp_path: Path, statem
 async def test_a_repair_takes_what_is_ours(path: Path, tmp_path: Path, statements, told):
     await make_stream(path, (0, 10))
     change(path, *statements)
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         result = await repair_file(node, tmp_path / "new.db", lambda *_: None, lambda _: None)
     name = told.removeprefix("it has ")
     assert [loss.text for loss in result.losses] == [f"{name}, which no node has"]
-    async with EmbeddedNode("demo", tmp_path / "new.db") as node:
+    async with FileNode("demo", tmp_path / "new.db") as node:
         assert await node.data_count("/a/s") == 10
 
 
 async def test_a_repair_tells_of_a_table_that_is_gone(path: Path, tmp_path: Path):
     await make_stream(path, (0, 10))
     change(path, "DROP TABLE follower")
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         result = await repair_file(node, tmp_path / "new.db", lambda *_: None, lambda _: None)
     assert "the table follower, which is missing" in [loss.text for loss in result.losses]
 
@@ -171,8 +171,8 @@ async def test_an_older_format_with_more_in_it(path: Path, tmp_path: Path, state
     before = (tmp_path / "old.db").read_bytes()
     await make_stream(path, (0, 10))
     async with (
-        EmbeddedNode("demo", path) as node,
-        EmbeddedNode("old", tmp_path / "old.db") as old,
+        FileNode("demo", path) as node,
+        FileNode("old", tmp_path / "old.db") as old,
     ):
         for work in (
             administration(node).restore(tmp_path / "old.db"),
@@ -189,7 +189,7 @@ async def test_an_older_format_with_more_in_it(path: Path, tmp_path: Path, state
 async def test_what_comes_after_the_check_runs_neither(path: Path):
     """The connection is open when somebody adds a trigger."""
     await make_stream(path, (0, 10))
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         await node.annotation_create(Annotation(title="first", start=1), "/a/s")
         change(path, TRIGGER)
         await node.annotation_create(Annotation(title="second", start=2), "/a/s")
@@ -204,13 +204,13 @@ async def test_what_comes_after_the_check_runs_neither(path: Path):
 async def test_statistics_of_sqlite_are_no_change(path: Path):
     await make_stream(path, (0, 10))
     change(path, "ANALYZE")
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         assert await node.data_count("/a/s") == 10
 
 
 async def test_an_older_format_is_brought_to_this_one(path: Path):
     make_older(path)
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         assert (await node.folder_root()).children == []
         await node.data_stream_create(made_stream("s"), "/a")
 
@@ -232,7 +232,7 @@ def mode(path: Path) -> int:
 @pytest.mark.usefixtures("open_umask")
 async def test_no_file_is_more_open_than_the_node(tmp_path: Path):
     path = tmp_path / "new" / "folder" / "node.db"
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         await node.data_stream_create(made_stream("s"), "/a")
         async with await node.data_write("/a/s") as pipe:
             await pipe.write([[1, 1.0, 2.0]])
@@ -261,14 +261,14 @@ async def test_who_may_write_the_node_may_lock_it_and_nobody_else(path, node_mod
     # as an earlier version has left it
     lock.chmod(0o644)
     path.chmod(node_mode)
-    async with EmbeddedNode("demo", path) as node, await node.data_write("/a/s"):
+    async with FileNode("demo", path) as node, await node.data_write("/a/s"):
         assert mode(lock) == lock_mode
 
 
 async def test_the_lock_is_closed_with_the_file_that_gets_keys(path: Path):
     await make_stream(path, (0, 10))
     path.chmod(0o666)
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         async with await node.data_write("/a/s"):
             pass
         await peers(node).add_follower("a", "key", "http://192.0.2.1:8088")
@@ -280,7 +280,7 @@ async def test_a_link_in_place_of_the_lock_is_not_followed(path: Path, tmp_path:
     Path(f"{path}-lock").unlink(missing_ok=True)
     (tmp_path / "other").touch(mode=0o644)
     Path(f"{path}-lock").symlink_to(tmp_path / "other")
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         with pytest.raises(StorageError):
             await node.data_write("/a/s")
     assert mode(tmp_path / "other") == 0o644

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import Event, EventStream
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,7 +39,7 @@ async def compare(
 ) -> None:
     if start is not None and end is not None and start >= end:
         return
-    async with EmbeddedNode("demo", folder / "joule.db") as node:
+    async with FileNode("demo", folder / "joule.db") as node:
         await filled(node, events)
         arguments = (start, end, limit, json_filter, ongoing)
         everything = await node.event_stream_read("/e", start, end, 1000, json_filter, ongoing)

@@ -11,7 +11,6 @@ import pytest
 
 from joule_cli.daemon import administration, peers
 from joule_cli.engine.migrations import APPLICATION_ID, MIGRATIONS
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import (
     ApiError,
     ConflictError,
@@ -21,6 +20,7 @@ from joule_cli.errors import (
     NameTakenError,
     ProxyNotFound,
 )
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def lab(path):
-    async with EmbeddedNode("lab", path) as node:
+    async with FileNode("lab", path) as node:
         yield node
 
 
@@ -86,7 +86,7 @@ async def test_a_key_deleted_by_another_process_ends_within_a_second(lab, path, 
     now = loop.time()
     monkeypatch.setattr(loop, "time", lambda: now)
     assert await keys.find(bob.key) == bob.id
-    async with EmbeddedNode("other", path) as other:
+    async with FileNode("other", path) as other:
         await other.master_delete("user", "bob")
     assert await keys.find(bob.key) == bob.id
     now += 1.1
@@ -221,7 +221,7 @@ async def test_erasing_keeps_the_keys_unless_told(lab):
 async def test_a_backup_has_the_masters(lab, tmp_path):
     bob = await lab.master_add("user", "bob")
     await administration(lab).backup(tmp_path / "copy.db")
-    async with EmbeddedNode("copy", tmp_path / "copy.db") as copy:
+    async with FileNode("copy", tmp_path / "copy.db") as copy:
         assert await peers(copy).find(bob.key) == bob.id
 
 
@@ -234,7 +234,7 @@ async def test_a_file_from_before_masters_is_brought_up_to_date(path):
     old.pragma("application_id", APPLICATION_ID)
     old.pragma("user_version", 2)
     old.close()
-    async with EmbeddedNode("lab", path) as node:
+    async with FileNode("lab", path) as node:
         assert await node.master_list() == []
         await node.master_add("user", "bob")
         assert len(await node.master_list()) == 1

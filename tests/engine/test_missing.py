@@ -8,13 +8,12 @@ import apsw
 import numpy as np
 import pytest
 
-from joule_cli.engine.admin import Administration
 from joule_cli.engine.migrations import MIGRATIONS
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.engine.stores.sqlite.levels import decode_level, encode_levels
 from joule_cli.series.layout import Layout
 from tests.contracts.missing import PATH, T, holed, rows_of, write
 from tests.contracts.streams import flow
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,12 +22,12 @@ LAYOUT = Layout("float64", 2)
 
 
 async def problems_of(path: Path) -> list[str]:
-    async with EmbeddedNode("lab", path) as node:
-        return [problem.text for problem in (await Administration(node).check()).problems]
+    async with FileNode("lab", path) as node:
+        return [problem.text for problem in (await node.storage.maintenance.check()).problems]
 
 
 async def make(path: Path, *blocks: np.ndarray) -> None:
-    async with EmbeddedNode("lab", path) as node:
+    async with FileNode("lab", path) as node:
         await node.data_stream_create(flow(datatype="float64"), "/a")
         await write(node, *blocks)
 
@@ -72,7 +71,7 @@ async def test_an_older_file_is_brought_up_to_date(tmp_path: Path):
     older.pragma("user_version", 3)
     older.close()
     more = rows_of(holed(3000), start=T + 6000)
-    async with EmbeddedNode("lab", path) as node:
+    async with FileNode("lab", path) as node:
         assert (await node.data_read_array(PATH)).tobytes() == rows.tobytes()
         async with await node.data_write(PATH, merge_gap=10, missing=True) as pipe:
             await pipe.write(more)

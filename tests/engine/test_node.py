@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.engine.producers import Producers
 from joule_cli.errors import IncompatibleFileError, LockedError, StorageError
 from tests.contracts.node_contract import NodeContract
 from tests.contracts.streams import flow
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +28,7 @@ def path(tmp_path: Path) -> Path:
 
 
 async def test_reading_makes_no_file(path: Path):
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         assert (await node.folder_root()).children == []
         info = await node.info()
     assert (info.size_db, info.uuid, info.path) == (0, "", str(path))
@@ -40,15 +40,15 @@ async def test_what_a_killed_process_left_of_a_new_file_is_removed(path: Path):
     path.parent.mkdir()
     for suffix in ("", "-wal", "-shm"):
         path.with_name(f".{path.name}.new{suffix}").write_bytes(b"left over")
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         await node.folder_create("/a")
     assert [file.name for file in path.parent.glob(".*")] == []
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         assert [folder.name for folder in (await node.folder_root()).children] == ["a"]
 
 
 async def test_missing_file_without_create(path: Path):
-    async with EmbeddedNode("demo", path, create=False) as node:
+    async with FileNode("demo", path, create=False) as node:
         with pytest.raises(StorageError, match="does not exist"):
             await node.folder_root()
         with pytest.raises(StorageError):
@@ -57,10 +57,10 @@ async def test_missing_file_without_create(path: Path):
 
 
 async def test_everything_is_there_after_reopening(path: Path):
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         created = await node.data_stream_create(flow(), "/a/b")
         uuid = (await node.info()).uuid
-    async with EmbeddedNode("demo", path, create=False) as node:
+    async with FileNode("demo", path, create=False) as node:
         found = await node.data_stream_get("/a/b/flow")
         assert found.to_json() == created.to_json()
         assert (await node.info()).uuid == uuid
@@ -69,7 +69,7 @@ async def test_everything_is_there_after_reopening(path: Path):
 async def test_file_that_is_no_node(path: Path):
     path.parent.mkdir()
     path.write_text("timestamp,value\n" * 100)
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         for call in (node.folder_root(), node.folder_create("/a"), node.info()):
             with pytest.raises(IncompatibleFileError, match="not a node"):
                 await call
@@ -77,14 +77,14 @@ async def test_file_that_is_no_node(path: Path):
 
 
 async def test_calls_after_close_are_refused(path: Path):
-    node = EmbeddedNode("demo", path)
+    node = FileNode("demo", path)
     await node.close()
     with pytest.raises(StorageError, match="closed"):
         await node.folder_root()
 
 
 async def test_another_node_sees_the_change_at_once(path: Path):
-    async with EmbeddedNode("one", path) as one, EmbeddedNode("two", path) as two:
+    async with FileNode("one", path) as one, FileNode("two", path) as two:
         await one.data_stream_create(flow(), "/a")
         stream = await two.data_stream_get("/a/flow")
         await two.data_stream_delete(stream)
@@ -92,7 +92,7 @@ async def test_another_node_sees_the_change_at_once(path: Path):
 
 
 async def test_stream_that_another_process_writes_is_locked(path: Path):
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         stream = await node.data_stream_create(flow(), "/a/b")
         await node.data_stream_create(flow("free"), "/x")
         writer = Producers(path)
@@ -146,17 +146,17 @@ async def test_big_tree_takes_few_queries(path: Path):
             "SELECT id, 0, 'e', 'EVENT', 0, 1 FROM data_stream"
         )
 
-    async with EmbeddedNode("demo", path) as node:
-        await node.database.write(fill)
+    async with FileNode("demo", path) as node:
+        await node.storage.database.write(fill)
         queries: list[str] = []
 
         def count(connection) -> None:
             connection.set_profile(lambda text, _: queries.append(text))
 
         # there may be two reading connections, and only idle ones are handed out again
-        await node.database.read(count)
+        await node.storage.database.read(count)
         root = await node.folder_root()
-        await node.database.read(lambda c: c.set_profile(None))
+        await node.storage.database.read(lambda c: c.set_profile(None))
     assert len(list(root.streams())) == 10_000
     assert all(len(s.elements) == 1 for _, s in root.streams())
     assert len(queries) < 10
@@ -165,9 +165,9 @@ async def test_big_tree_takes_few_queries(path: Path):
 def test_folder_calls_load_no_numpy(path: Path):
     code = f"""
 import asyncio, pathlib, sys
-from joule_cli.engine.node import EmbeddedNode
+from tests.nodes import FileNode
 async def main():
-    async with EmbeddedNode("demo", pathlib.Path({str(path)!r})) as node:
+    async with FileNode("demo", pathlib.Path({str(path)!r})) as node:
         await node.folder_create("/a")
         await node.folder_root()
         await node.info()

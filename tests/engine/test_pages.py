@@ -12,13 +12,12 @@ import numpy as np
 import pytest
 
 from joule_cli.engine import pages
-from joule_cli.engine.admin import Administration
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.engine.page_file import PageFile
 from joule_cli.errors import CorruptChunkError
 from joule_cli.model import Event, EventStream
 from tests.edited import opened
 from tests.engine.writers import made_stream, read_pieces, rows_at
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +31,7 @@ def path(tmp_path: Path) -> Path:
 
 
 async def write(path: Path, first: int, after: int) -> None:
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         if first == 0:
             await node.data_stream_create(made_stream("s"), "/a")
             await node.event_stream_create(EventStream("e"), "/a")
@@ -51,10 +50,10 @@ async def test_every_page_has_its_checksum(path: Path):
     for first in range(0, 50_000, 10_000):
         await write(path, first, first + 10_000)
         assert unsound(path) == []
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         await node.data_delete("/a/s", 0, 30_000)
-        await Administration(node).compact()
-        await Administration(node).backup(path.with_name("copy.db"))
+        await node.storage.maintenance.compact()
+        await node.storage.maintenance.backup(path.with_name("copy.db"))
     assert unsound(path) == unsound(path.with_name("copy.db")) == []
 
 
@@ -79,11 +78,11 @@ async def test_a_page_that_has_changed_is_named(path: Path):
     content = bytearray(path.read_bytes())
     content[(root - 1) * 4096 + 2000] ^= 1
     path.write_bytes(content)
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         with pytest.raises(CorruptChunkError, match="a page fails its checksum"):
             _ = [event async for event in node.event_stream_read("/a/e")]
         assert await read_pieces(node, "/a/s", DTYPE) == [list(range(100))]
-        told = [problem.text for problem in (await Administration(node).check()).problems]
+        told = [problem.text for problem in (await node.storage.maintenance.check()).problems]
     assert f"page {root} (table event) fails its checksum" in told
 
 
@@ -94,14 +93,14 @@ async def test_a_header_that_has_changed_is_told(path: Path, at: int, bit: int):
     content = bytearray(path.read_bytes())
     content[at] ^= bit
     path.write_bytes(content)
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         with pytest.raises(CorruptChunkError, match="damaged"):
             await node.data_count("/a/s")
-        assert (await Administration(node).check()).problems
+        assert (await node.storage.maintenance.check()).problems
 
 
 async def test_a_page_of_the_log_that_has_changed_is_told(path: Path):
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         await node.data_stream_create(made_stream("s"), "/a")
         async with await node.data_write("/a/s") as pipe:
             await pipe.write(rows_at(range(100), pipe.dtype))
@@ -109,7 +108,7 @@ async def test_a_page_of_the_log_that_has_changed_is_told(path: Path):
         content = bytearray(log.read_bytes())
         content[32 + 5 * (24 + 4096) + 100] ^= 1
         log.write_bytes(content)
-        told = [problem.text for problem in (await Administration(node).check()).problems]
+        told = [problem.text for problem in (await node.storage.maintenance.check()).problems]
         assert told[0] == "page 6 of the log fails its checksum"
 
 
@@ -128,20 +127,20 @@ async def test_a_file_of_a_former_version_stays_as_it_is(old: Path):
     await write(old, 1000, 2000)
     with PageFile(old) as file:
         assert not file.has_checksums
-    async with EmbeddedNode("demo", old) as node:
+    async with FileNode("demo", old) as node:
         assert await read_pieces(node, "/a/s", DTYPE) == [list(range(2000))]
-        report = await Administration(node).check()
+        report = await node.storage.maintenance.check()
         assert (report.problems, report.has_checksums) == ([], False)
 
 
 async def test_a_copy_of_it_has_checksums(old: Path):
     copy = old.with_name("copy.db")
-    async with EmbeddedNode("demo", old) as node:
-        await Administration(node).backup(copy)
+    async with FileNode("demo", old) as node:
+        await node.storage.maintenance.backup(copy)
     assert unsound(copy) == []
-    async with EmbeddedNode("demo", copy) as node:
+    async with FileNode("demo", copy) as node:
         assert await read_pieces(node, "/a/s", DTYPE) == [list(range(1000))]
-        assert (await Administration(node).check()).has_checksums
+        assert (await node.storage.maintenance.check()).has_checksums
 
 
 # -- several processes
@@ -169,7 +168,7 @@ async def test_an_apsw_without_its_extras_writes_the_same(path: Path):
     await write(path, 20_000, 40_000)
     assert write_without_extras(path, 40_000, 60_000).stderr == ""
     assert unsound(path) == []
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         assert await read_pieces(node, "/a/s", DTYPE) == [list(range(60_000))]
     with closing(opened(path)) as connection:
         root = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'element'").get
@@ -191,9 +190,9 @@ async def test_another_program_of_sqlite_that_has_the_file_open_does_no_harm(pat
 
 async def test_looking_at_the_pages_takes_no_lock_away(path: Path):
     """A process that closes a file loses its locks on it, also those of another descriptor."""
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         await node.data_stream_create(made_stream("s"), "/a")
-        assert (await Administration(node).check()).problems == []
+        assert (await node.storage.maintenance.check()).problems == []
         log = path.with_name("node.db-wal")
         # what closes the file last removes the log
         subprocess.run([sys.executable, "-c", _USE, str(path)], check=True, capture_output=True)

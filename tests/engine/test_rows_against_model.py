@@ -20,11 +20,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from joule_cli.engine.admin import Administration
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import DuplicateTimestampError, NonMonotonicError, StorageError
 from joule_cli.model import DataStream, Element
 from tests.engine.rows_model import RowsModel, SessionModel
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from joule_cli.pipes import Pipe
@@ -66,7 +65,7 @@ class Rows(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.folder = tempfile.TemporaryDirectory()
         self.path = Path(self.folder.name) / "node.db"
-        self.node = EmbeddedNode("local", self.path)
+        self.node = FileNode("local", self.path)
         self.model = RowsModel()
         self.session: SessionModel | None = None
         self.pipe: Pipe | None = None
@@ -85,7 +84,7 @@ class Rows(RuleBasedStateMachine):
         async def finish() -> None:
             if self.pipe is not None:
                 await self.pipe.close()
-            report = await Administration(self.node).check()
+            report = await self.node.storage.maintenance.check()
             await self.node.close()
             assert report.problems == []
 
@@ -192,7 +191,7 @@ class Rows(RuleBasedStateMachine):
             if self.pipe is not None:
                 with pytest.raises(StorageError):
                     await self.pipe.write(rows_at([10**9], self.dtype))
-            self.node = EmbeddedNode("local", self.path)
+            self.node = FileNode("local", self.path)
 
         self.run(again())
         if self.session is not None:
@@ -201,7 +200,7 @@ class Rows(RuleBasedStateMachine):
 
     @rule()
     def compact(self) -> None:
-        self.run(Administration(self.node).compact())
+        self.run(self.node.storage.maintenance.compact())
 
     @rule(a=bounds, b=bounds)
     def read(self, a: int | None, b: int | None) -> None:

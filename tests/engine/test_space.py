@@ -10,8 +10,8 @@ import pytest
 from joule_cli.engine import space
 from joule_cli.engine.connection import open_connection
 from joule_cli.engine.database import Database
-from joule_cli.engine.node import EmbeddedNode
 from tests.contracts.streams import flow
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,9 +46,9 @@ async def count(database: Database, table: str) -> int:
 
 
 async def test_info_adds_up_the_chunks(path: Path):
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         stream = await node.data_stream_create(flow(), "/a")
-        await store(node.database, stream.id, 3)
+        await store(node.storage.database, stream.id, 3)
         info = await node.data_stream_info(stream)
     assert (info.start, info.end, info.rows, info.total_time) == (0, 290, 30, 290)
     assert info.bytes == 3 * MIB
@@ -56,33 +56,33 @@ async def test_info_adds_up_the_chunks(path: Path):
 
 @pytest.mark.parametrize("by", ["stream", "folder"])
 async def test_deleting_a_stream_deletes_its_rows_only(path: Path, by: str):
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         kept = await node.data_stream_create(flow(), "/kept")
         gone = await node.data_stream_create(flow(), "/gone/deep")
-        await store(node.database, kept.id, 1)
-        await store(node.database, gone.id, 2)
+        await store(node.storage.database, kept.id, 1)
+        await store(node.storage.database, gone.id, 2)
         if by == "stream":
             await node.data_stream_delete(gone)
         else:
             await node.folder_delete("/gone", recursive=True)
         assert (await node.data_stream_info(kept)).rows == 10
         for table, left in (("chunk", 1), ("body", 1), ("element", 2), ("data_stream", 1)):
-            assert await count(node.database, table) == left
+            assert await count(node.storage.database, table) == left
 
 
 async def test_file_shrinks_after_a_deletion(path: Path):
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         stream = await node.data_stream_create(flow(), "/a")
-        await store(node.database, stream.id, 30)
+        await store(node.storage.database, stream.id, 30)
         await node.data_stream_delete(stream)
         assert path.stat().st_size < 3 * MIB
 
 
 async def test_others_write_between_the_steps(path: Path):
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         stream = await node.data_stream_create(flow(), "/a")
-        await store(node.database, stream.id, 40)
-        await node.database.write(lambda c: c.execute("DELETE FROM body").fetchall())
+        await store(node.storage.database, stream.id, 40)
+        await node.storage.database.write(lambda c: c.execute("DELETE FROM body").fetchall())
         other = open_connection(path, create=False)
         other.set_busy_handler(None)
         written = 0
@@ -93,14 +93,14 @@ async def test_others_write_between_the_steps(path: Path):
             other.execute("UPDATE folder SET description = ?", (str(written),))
             written += 1
 
-        original = node.database.maintain
+        original = node.storage.database.maintain
 
         async def maintain(body):
             await original(write_from_outside)
             return await original(body)
 
-        node.database.maintain = maintain
-        await space.release(node.database)
+        node.storage.database.maintain = maintain
+        await space.release(node.storage.database)
         other.close()
     # one look, at least four steps of 2000 pages for 40 MiB, one checkpoint
     assert written >= 6

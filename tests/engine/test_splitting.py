@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.engine.stores.sqlite import splitting, store
 from joule_cli.errors import DataError
 from joule_cli.series.layout import Layout
 from tests.contracts.streams import flow
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,12 +29,12 @@ def rows_at(stamps: np.ndarray) -> np.ndarray:
 
 @pytest.fixture
 async def node(tmp_path: Path):
-    async with EmbeddedNode("demo", tmp_path / "node.db") as node:
+    async with FileNode("demo", tmp_path / "node.db") as node:
         await node.data_stream_create(flow(), "/a")
         yield node
 
 
-async def write(node: EmbeddedNode, stamps: np.ndarray) -> None:
+async def write(node: FileNode, stamps: np.ndarray) -> None:
     async with await node.data_write(PATH, merge_gap=10**15) as pipe:
         await pipe.write(rows_at(stamps))
 

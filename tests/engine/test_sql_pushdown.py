@@ -28,12 +28,12 @@ def at(chunk: float) -> str:
 def path(tmp_path_factory):
     import asyncio
 
-    from joule_cli.engine.node import EmbeddedNode
+    from tests.nodes import FileNode
 
     path = tmp_path_factory.mktemp("sql") / "node.db"
 
     async def fill():
-        async with EmbeddedNode("x", path) as node:
+        async with FileNode("x", path) as node:
             await make_stream(node, "/a/b", "float64", ELEMENTS)
             await write(node, "/a/b", [T0 + np.arange(N_CHUNKS * CHUNK) * SECOND])
 

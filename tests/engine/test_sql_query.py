@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import CorruptChunkError, QueryError, StorageError, TimeFormatError
 from tests.engine.sql_helpers import SECOND, T0, ask, make_stream, read_all, run, write
+from tests.nodes import FileNode
 
 pytest.importorskip("_duckdb")
 
@@ -249,7 +249,7 @@ async def test_an_error_while_rows_are_computed(mains):
 
 
 async def test_damage_is_named(mains):
-    await mains.database.write(
+    await mains.storage.database.write(
         lambda c: c.execute("UPDATE body SET rows = x'0000000000000000'").fetchall()
     )
     with pytest.raises(CorruptChunkError, match="unknown coding: stream mains, rows from"):
@@ -267,11 +267,11 @@ async def test_one_state_of_the_file(mains):
 
 
 async def test_a_node_without_a_file(tmp_path):
-    async with EmbeddedNode("x", tmp_path / "no.db") as node:
+    async with FileNode("x", tmp_path / "no.db") as node:
         assert await ask(node, "SELECT 1") == [(1,)]
         assert [table.path for table in await node.db_tables()] == ["annotations"]
     assert not (tmp_path / "no.db").exists()
-    async with EmbeddedNode("x", tmp_path / "no.db", create=False) as node:
+    async with FileNode("x", tmp_path / "no.db", create=False) as node:
         with pytest.raises(StorageError, match="does not exist"):
             await ask(node, "SELECT 1")
 
@@ -281,7 +281,7 @@ async def test_the_snapshot_cannot_write(mains):
         query, _ = run(path, "SELECT 1")
         return query
 
-    query = await asyncio.to_thread(change, mains.path)
+    query = await asyncio.to_thread(change, mains.storage.path)
     assert query.needs == {}
 
 
@@ -318,7 +318,7 @@ blocks = st.lists(
 async def test_any_window_is_as_read(tmp_path_factory, blocks, low, length, data):
     place = tmp_path_factory.mktemp("sql")
     high = low + length
-    async with EmbeddedNode("x", place / "x.db") as node:
+    async with FileNode("x", place / "x.db") as node:
         await make_stream(node, elements=["a", "b", "c"])
         await write(
             node,

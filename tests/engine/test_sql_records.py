@@ -75,7 +75,7 @@ async def test_values_of_another_type_are_null(node):
             [(json.dumps(content),) for content in contents],
         )
 
-    await node.database.write(store)
+    await node.storage.database.write(store)
     found = await ask(node, 'SELECT power, name FROM "house/switches" ORDER BY start')
     assert found == [
         (1, "x"),
@@ -109,7 +109,7 @@ async def test_equal_starts_are_given_once(node):
 async def test_only_the_window_is_read(node):
     await events(node, [Event(start_time=i, end_time=i + 1, content={}) for i in range(1000)])
     query, rows = run(
-        node.path,
+        node.storage.path,
         'SELECT epoch_us(start) FROM "house/switches" WHERE start >= make_timestamptz(500) '
         "AND start < make_timestamptz(510)",
     )

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from joule_cli.engine.admin import Administration
-from joule_cli.engine.node import EmbeddedNode
+from joule_cli.engine.stores.base import StoredStream
 from joule_cli.errors import JouleError
 from joule_cli.model import DataStream, Element
 from tests.engine.rows_model import RowsModel, SessionModel
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -47,7 +47,7 @@ def made_stream(name: str, datatype: str = "float32") -> DataStream:
     return DataStream(name=name, datatype=datatype, elements=[Element(name="a"), Element(name="b")])
 
 
-async def read_pieces(node: EmbeddedNode, stream: Any, dtype: np.dtype) -> list[list[int]]:
+async def read_pieces(node: FileNode, stream: Any, dtype: np.dtype) -> list[list[int]]:
     """Return the times of each interval; every value must be what its time demands."""
     pieces: list[list[int]] = [[]]
     async with await node.data_read(stream) as pipe:
@@ -164,7 +164,7 @@ class Modelled:
 class Worker:
     """Carries out steps of `work` on a node."""
 
-    def __init__(self, node: EmbeddedNode, stream: str) -> None:
+    def __init__(self, node: FileNode, stream: str) -> None:
         self.node = node
         self.stream = stream
         self.pipe: Pipe | None = None
@@ -196,11 +196,8 @@ class Worker:
                 await self.node.data_drop_decimations(self.stream)
 
 
-async def merge_small(node: EmbeddedNode, path: str) -> None:
-    wanted = (await node.data_stream_get(path)).id
-    for stored in await node.stored_streams():
-        if stored.id == wanted:
-            await node.store.merge_small(stored)
+async def merge_small(node: FileNode, path: str) -> None:
+    await node.storage.rows.merge_small(StoredStream.of(await node.data_stream_get(path)))
 
 
 # -- programs
@@ -212,7 +209,7 @@ def acknowledge() -> None:
 
 async def crash(path: str, stream: str, seed: int, now: int) -> None:
     """Work until killed, one byte for each step."""
-    worker = Worker(EmbeddedNode("writer", Path(path)), stream)
+    worker = Worker(FileNode("writer", Path(path)), stream)
     for op in work(seed, now):
         await worker.apply(op)
         acknowledge()
@@ -236,7 +233,7 @@ async def produce(path: str, stream: str, seed: int, seconds: float) -> None:
     """Write numbered rows in blocks of many sizes."""
     rng = random.Random(seed)
     number, end = 0, time.monotonic() + seconds
-    async with EmbeddedNode("producer", Path(path)) as node:
+    async with FileNode("producer", Path(path)) as node:
         while time.monotonic() < end:
             gap = rng.choice([0, STEP])
             async with await node.data_write(stream, merge_gap=gap) as pipe:
@@ -257,7 +254,7 @@ async def watch(path: str, stream: str, seed: int, seconds: float) -> None:
     """Read numbered rows in all ways; every answer must be whole and no older than the last."""
     rng = random.Random(seed)
     known, reads, end = 0, 0, time.monotonic() + seconds
-    async with EmbeddedNode("watcher", Path(path)) as node:
+    async with FileNode("watcher", Path(path)) as node:
         while time.monotonic() < end:
             match rng.choice(["all", "part", "decimated", "array", "count"]):
                 case "all":
@@ -279,7 +276,7 @@ async def watch(path: str, stream: str, seed: int, seconds: float) -> None:
     os.write(1, b"%d" % reads)
 
 
-async def _watch_all(node: EmbeddedNode, stream: str, known: int) -> int:
+async def _watch_all(node: FileNode, stream: str, known: int) -> int:
     found, last = 0, -1
     async with await node.data_read(stream) as pipe:
         async for rows, _ in pipe.blocks():
@@ -294,7 +291,7 @@ async def _watch_all(node: EmbeddedNode, stream: str, known: int) -> int:
     return found
 
 
-async def _watch_part(node: EmbeddedNode, stream: str, rng: random.Random, known: int) -> None:
+async def _watch_part(node: FileNode, stream: str, rng: random.Random, known: int) -> None:
     if known < 2:
         return
     first = rng.randrange(known - 1)
@@ -304,7 +301,7 @@ async def _watch_part(node: EmbeddedNode, stream: str, rng: random.Random, known
     assert (rows["data"][:, 0] == np.arange(first, after)).all()
 
 
-async def _watch_decimated(node: EmbeddedNode, stream: str, most: int, known: int) -> int:
+async def _watch_decimated(node: FileNode, stream: str, most: int, known: int) -> int:
     if not known:
         return known
     async with await node.data_read(stream, max_rows=most) as pipe:
@@ -327,9 +324,9 @@ async def tend(path: str, streams: list[str], seed: int, seconds: float) -> None
     """Check, consolidate and merge while others work."""
     rng = random.Random(seed)
     rounds, end = 0, time.monotonic() + seconds
-    async with EmbeddedNode("keeper", Path(path)) as node:
+    async with FileNode("keeper", Path(path)) as node:
         while time.monotonic() < end:
-            report = await Administration(node).check()
+            report = await node.storage.maintenance.check()
             assert report.problems == []
             stream = rng.choice(streams)
             await node.data_consolidate(stream, 10 * STEP)
@@ -342,7 +339,7 @@ async def tend(path: str, streams: list[str], seed: int, seconds: float) -> None
 
 async def hold(path: str, stream: str) -> None:
     """Be the producer of a stream until killed."""
-    node = EmbeddedNode("holder", Path(path))
+    node = FileNode("holder", Path(path))
     pipe = await node.data_write(stream)
     await pipe.write(rows_at([1, 2, 3], pipe.dtype))
     acknowledge()
@@ -363,16 +360,19 @@ async def block(path: str, seconds: float) -> None:
 
 async def first_use(path: str, name: str) -> None:
     """Make a stream in a file that others make at the same moment; print the node's uuid."""
-    async with EmbeddedNode("first", Path(path)) as node:
+    async with FileNode("first", Path(path)) as node:
         await node.data_stream_create(made_stream(name), "/all")
         os.write(1, (await node.info()).uuid.encode())
 
 
 async def read_only(path: str, stream: str) -> None:
     """Read as a user without any right to write; print the number of rows."""
+    node = FileNode("visitor", Path(path))
+    # loads modules that the other user may not be able to read
+    assert node.storage.rows
     os.setgid(65534)
     os.setuid(65534)
-    async with EmbeddedNode("visitor", Path(path)) as node:
+    async with node:
         async with await node.data_read(stream) as pipe:
             rows = await pipe.read_all()
         try:
@@ -386,7 +386,7 @@ async def outsider(path: str, new_path: str) -> None:
     os.setgid(65534)
     os.setuid(65534)
     for place in (path, new_path):
-        async with EmbeddedNode("outsider", Path(place)) as node:
+        async with FileNode("outsider", Path(place)) as node:
             try:
                 await node.folder_create("/a")
             except JouleError as error:

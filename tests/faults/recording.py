@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import apsw
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import Annotation, Event, EventStream
 from tests.engine.writers import Modelled, Op, Worker, made_stream, main, work
 from tests.faults.disk import Change
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +112,7 @@ async def record(folder: str, seed: int, n_steps: int) -> None:
         recorder.changes.append(Change("link", Path(source).name, 0, Path(target).name.encode()))
 
     os.link = recorded_link
-    node = EmbeddedNode("demo", Path(folder) / "node.db")
+    node = FileNode("demo", Path(folder) / "node.db")
     await node.data_stream_create(made_stream("s"), "/a")
     await node.event_stream_create(EventStream("e"), "/a")
     recorder.changes.append(Change("acknowledged"))

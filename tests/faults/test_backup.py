@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from joule_cli.engine import pages
-from joule_cli.engine.admin import Administration
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.engine.page_file import PageFile
 from joule_cli.errors import CorruptChunkError, IncompatibleFileError, StorageError
 from tests.edited import edit, opened
 from tests.engine.writers import made_stream, rows_at
 from tests.faults.test_damage import everything, fill
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,8 +37,8 @@ def spoil(path: Path, table: str) -> None:
 
 
 async def back_up(path: Path, target: Path, **options: int) -> None:
-    async with EmbeddedNode("demo", path) as node:
-        await Administration(node).backup(target, **options)
+    async with FileNode("demo", path) as node:
+        await node.storage.maintenance.backup(target, **options)
 
 
 @pytest.mark.parametrize("how", ["page", "event", "rows"])
@@ -64,12 +63,12 @@ async def test_a_damaged_node_leaves_the_last_copy_alone(path: Path, how: str):
 async def test_copies_from_before_are_kept(path: Path):
     copy = path.with_name("copy.db")
     for number in range(5):
-        async with EmbeddedNode("demo", path) as node:
+        async with FileNode("demo", path) as node:
             await node.folder_create(f"/number/{number}")
-            await Administration(node).backup(copy, keep=2)
+            await node.storage.maintenance.backup(copy, keep=2)
     found = {}
     for file in path.parent.glob("copy*"):
-        async with EmbeddedNode("copy", file) as node:
+        async with FileNode("copy", file) as node:
             found[file.name] = len((await node.folder_get("/number")).children)
     assert found == {"copy.db": 5, "copy.db.1": 4, "copy.db.2": 3}
     await back_up(path, copy)
@@ -84,9 +83,9 @@ async def test_a_copy_of_a_former_version_is_restored_with_checksums(
         patch.setattr(pages, "RESERVED", 0)
         await fill(old)
     expected = await everything(old)
-    async with EmbeddedNode("demo", new) as node:
-        await Administration(node).restore(old)
-        assert (await Administration(node).check()).problems == []
+    async with FileNode("demo", new) as node:
+        await node.storage.maintenance.restore(old)
+        assert (await node.storage.maintenance.check()).problems == []
     assert await everything(new) == expected
     with PageFile(new) as file:
         assert file.has_checksums
@@ -101,16 +100,16 @@ async def test_a_copy_with_checksums_is_restored_into_a_file_without(
     await fill(path)
     with monkeypatch.context() as patch:
         patch.setattr(pages, "RESERVED", 0)
-        async with EmbeddedNode("demo", old) as node:
+        async with FileNode("demo", old) as node:
             await node.data_stream_create(made_stream("other"), "/b")
     await back_up(path, tmp_path / "copy.db")
-    async with EmbeddedNode("demo", old) as open_before, EmbeddedNode("demo", old) as node:
+    async with FileNode("demo", old) as open_before, FileNode("demo", old) as node:
         await open_before.folder_root()
-        await Administration(node).restore(tmp_path / "copy.db")
+        await node.storage.maintenance.restore(tmp_path / "copy.db")
         async with await open_before.data_write("/a/s", merge_gap=10) as pipe:
             await pipe.write(rows_at([10**6], pipe.dtype))
         await open_before.data_delete("/a/s", start=10**6)
-        assert (await Administration(node).check()).problems == []
+        assert (await node.storage.maintenance.check()).problems == []
     assert await everything(old) == await everything(path)
 
 
@@ -120,31 +119,31 @@ async def test_a_damaged_copy_is_not_restored(path: Path, table: str):
     await back_up(path, copy)
     spoil(copy, table)
     expected = await everything(path)
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         with pytest.raises(CorruptChunkError, match="damaged") as failure:
-            await Administration(node).restore(copy)
+            await node.storage.maintenance.restore(copy)
         assert failure.value.object == str(copy)
-        assert (await Administration(node).check()).problems == []
+        assert (await node.storage.maintenance.check()).problems == []
     assert await everything(path) == expected
 
 
 async def test_what_is_no_node_is_not_restored(path: Path):
     other = path.with_name("other.db")
     other.write_bytes(b"SQLite format 3\0" + bytes(5000))
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         with pytest.raises((IncompatibleFileError, CorruptChunkError)):
-            await Administration(node).restore(other)
+            await node.storage.maintenance.restore(other)
         with pytest.raises(StorageError, match="no such file"):
-            await Administration(node).restore(path.with_name("missing.db"))
+            await node.storage.maintenance.restore(path.with_name("missing.db"))
 
 
 async def test_the_numbers_of_what_is_gone_are_not_given_again(path: Path):
     copy, new = path.with_name("copy.db"), path.with_name("new.db")
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         stream = await node.data_stream_create(made_stream("last"), "/a")
         await node.data_stream_delete(stream)
-        await Administration(node).backup(copy)
-    async with EmbeddedNode("demo", new) as node:
-        await Administration(node).restore(copy)
+        await node.storage.maintenance.backup(copy)
+    async with FileNode("demo", new) as node:
+        await node.storage.maintenance.restore(copy)
         later = await node.data_stream_create(made_stream("later"), "/a")
     assert later.id > stream.id

@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from joule_cli.engine import pages
-from joule_cli.engine.admin import Administration
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import ApiError
 from joule_cli.model import Annotation, Event, EventStream
 from tests.engine.writers import made_stream, read_pieces, rows_at
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +24,7 @@ N_EVENTS = 2000
 
 async def fill(path: Path) -> None:
     """Make a node with something of everything, and some pages that are free again."""
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         for name in ("s", "t", "gone"):
             await node.data_stream_create(made_stream(name), "/a")
             async with await node.data_write(f"/a/{name}") as pipe:
@@ -49,14 +48,14 @@ async def path(tmp_path: Path) -> Path:
 
 
 async def problems(path: Path) -> list[str]:
-    async with EmbeddedNode("demo", path) as node:
-        report = await Administration(node).check()
+    async with FileNode("demo", path) as node:
+        report = await node.storage.maintenance.check()
         return [problem.text for problem in report.problems]
 
 
 async def everything(path: Path) -> list[Any]:
     """Read all that a node holds, by the calls of a client."""
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         root = await node.folder_root()
         found: list[Any] = [[at for at, _ in root.streams("/")], [at for at, _ in root.events("/")]]
         for stream in found[0]:

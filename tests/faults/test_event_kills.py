@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from joule_cli.engine.admin import Administration
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import EventStream
 from tests.engine.event_writers import BLOCK, STREAM
 from tests.engine.writers import Program
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,12 +22,12 @@ MODULE = "tests.engine.event_writers"
 
 
 async def made(path: Path) -> None:
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         folder, name = STREAM.rsplit("/", 1)
         await node.event_stream_create(EventStream(name), folder)
 
 
-async def stored(node: EmbeddedNode) -> dict[str, list[Event]]:
+async def stored(node: FileNode) -> dict[str, list[Event]]:
     """Return the events of each writer, in the order of their ids."""
     found: dict[str, list[Event]] = {}
     async for event in node.event_stream_read(STREAM):
@@ -60,16 +59,16 @@ async def test_killed_writers_lose_no_acknowledged_event(tmp_path: Path, group: 
             time.sleep(random.uniform(0.05, 0.35))
             n_blocks[f"a{turn}"] = len(first.kill())
             # the second goes on while the file is looked at
-            async with EmbeddedNode("demo", path) as node:
+            async with FileNode("demo", path) as node:
                 check_whole((await stored(node)).get(f"a{turn}", []), n_blocks[f"a{turn}"])
             n_blocks[f"b{turn}"] = len(second.kill())
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         found = await stored(node)
         for name, number in n_blocks.items():
             check_whole(found.get(name, []), number)
         ids = [event.id for events in found.values() for event in events]
         assert len(set(ids)) == len(ids) == await node.event_stream_count(STREAM)
-        assert (await Administration(node).check()).problems == []
+        assert (await node.storage.maintenance.check()).problems == []
     assert sum(n_blocks.values()) > 20
 
 
@@ -82,7 +81,7 @@ async def test_two_writers_get_ids_of_their_own(tmp_path: Path):
         given = {"first": first.finish(), "second": second.finish()}
     ids = {name: [int(number) for number in text.split()] for name, text in given.items()}
     assert not set(ids["first"]) & set(ids["second"])
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         found = await stored(node)
     for name, numbers in ids.items():
         assert len(numbers) == 40 * BLOCK

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from joule_cli.engine.admin import Administration
-from joule_cli.engine.node import EmbeddedNode
 from tests.engine.writers import (
     Modelled,
     Program,
@@ -21,6 +19,7 @@ from tests.engine.writers import (
     rows_at,
     work,
 )
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +28,7 @@ ROUNDS = 7  # two kills in each
 STREAMS = ("/a/first", "/b/second")
 
 
-async def settle(node: EmbeddedNode, stream: str, model: Modelled, seed: int, n_done: int) -> None:
+async def settle(node: FileNode, stream: str, model: Modelled, seed: int, n_done: int) -> None:
     """Apply the acknowledged steps, and the one after them if the file has it."""
     dtype = np.dtype([("timestamp", "<i8"), ("data", "<f4", (2,))])
     steps = list(itertools.islice(work(seed, model.after), n_done + 1))
@@ -55,7 +54,7 @@ async def test_killed_producers_lose_nothing_and_leave_nothing_half_done(
     base_seed = random.randrange(10**9)
     print(f"seed {base_seed}")
     rng = random.Random(base_seed)
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         for stream in STREAMS:
             folder, name = stream.rsplit("/", 1)
             await node.data_stream_create(made_stream(name), folder)
@@ -70,13 +69,13 @@ async def test_killed_producers_lose_nothing_and_leave_nothing_half_done(
         ready = [Program() for _ in STREAMS]
         # the pause of a few rounds ends before the file is open
         time.sleep(rng.uniform(0, 0.25))
-        async with EmbeddedNode("demo", path) as node:
+        async with FileNode("demo", path) as node:
             # the second producer goes on while the rows of the first are looked at
             for stream in rng.sample(STREAMS, 2):
                 done = len(programs[stream].kill())
                 n_steps += done
                 await settle(node, stream, models[stream], seeds[stream], done)
-            report = await Administration(node).check()
+            report = await node.storage.maintenance.check()
         assert report.problems == [], f"seed {base_seed}"
         assert report.n_rows == sum(len(m.rows.times) for m in models.values())
     for program in ready:
@@ -89,7 +88,7 @@ async def test_steps_do_to_the_node_what_they_do_to_the_model(tmp_path: Path):
     seed = random.randrange(10**9)
     dtype = np.dtype([("timestamp", "<i8"), ("data", "<f4", (2,))])
     model = Modelled()
-    async with EmbeddedNode("demo", tmp_path / "node.db") as node:
+    async with FileNode("demo", tmp_path / "node.db") as node:
         await node.data_stream_create(made_stream("s"), "/a")
         worker = Worker(node, "/a/s")
         seen = set()
@@ -103,18 +102,18 @@ async def test_steps_do_to_the_node_what_they_do_to_the_model(tmp_path: Path):
         assert {"close", "break"} <= seen
         if worker.pipe is not None:
             await worker.pipe.close()
-        assert (await Administration(node).check()).problems == [], f"seed {seed}"
+        assert (await node.storage.maintenance.check()).problems == [], f"seed {seed}"
 
 
 async def test_unfinished_session_is_continued_by_the_next(tmp_path: Path):
     path = tmp_path / "node.db"
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         await node.data_stream_create(made_stream("s"), "/a")
     with Program() as program:
         program.begin("hold", str(path), "/a/s")
         program.wait_byte()
         program.kill()
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         async with await node.data_write("/a/s", merge_gap=10) as pipe:
             await pipe.write(rows_at([5, 6], pipe.dtype))
         assert await node.data_intervals("/a/s") == [[1, 7]]

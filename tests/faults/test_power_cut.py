@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from joule_cli.engine.admin import Administration
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import ApiError
 from tests.engine.writers import Program, read_pieces
 from tests.faults.disk import FATES, Change, Disk
 from tests.faults.recording import EVENTS, ROWS, State, event, states
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -43,12 +42,12 @@ async def lost(folder: Path, promised: list[State]) -> str | None:
     promised
         What was acknowledged, and that with the step after it; empty before the first one.
     """
-    async with EmbeddedNode("demo", folder / "node.db") as node:
+    async with FileNode("demo", folder / "node.db") as node:
         if not promised:
             await node.folder_root()  # opens; what is in it was promised to nobody
             return None
         try:
-            problems = (await Administration(node).check()).problems
+            problems = (await node.storage.maintenance.check()).problems
             pieces = await read_pieces(node, ROWS, DTYPE)
             events = [e async for e in node.event_stream_read(EVENTS)]
             notes = await node.annotation_get(ROWS)

@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from joule_cli.engine import pages
-from joule_cli.engine.admin import Administration
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.engine.page_file import PageFile
 from joule_cli.engine.repair import Loss, Repaired, repair
 from joule_cli.errors import IncompatibleFileError, StorageError
 from joule_cli.model import Annotation, DataStream, Element, Event, EventStream
 from tests.edited import edit, opened
+from tests.nodes import FileNode
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +27,7 @@ N_EVENTS, N_NOTES = 1500, 200
 
 
 async def fill(path: Path) -> None:
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         for name, (datatype, width) in STREAMS.items():
             elements = [Element(f"{name}{i}") for i in range(width)]
             await node.data_stream_create(
@@ -63,7 +62,7 @@ class Contents(NamedTuple):
 
 async def contents(path: Path) -> Contents:
     found = Contents({}, {}, {}, {})
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         root = await node.folder_root()
         for at, stream in root.streams("/"):
             found.streams[at] = stream.layout
@@ -149,7 +148,7 @@ async def test_a_sound_node_is_copied(tmp_path: Path, example: tuple[bytes, Cont
     assert result.losses == []
     assert await contents(new) == example[1]
     assert path.read_bytes() == example[0]
-    async with EmbeddedNode("new", new) as node, EmbeddedNode("old", path) as old:
+    async with FileNode("new", new) as node, FileNode("old", path) as old:
         assert (await node.info()).uuid == (await old.info()).uuid
         assert len(await node.master_list()) == 1
         stream = await node.data_stream_get("/a/f/f")
@@ -205,8 +204,8 @@ async def test_a_file_without_its_first_page(tmp_path: Path, example: tuple[byte
     for source in ("as it was made", "as it was copied"):
         path.write_bytes(example[0])
         if source == "as it was copied":
-            async with EmbeddedNode("demo", path) as node:
-                await Administration(node).backup(tmp_path / "copy.db")
+            async with FileNode("demo", path) as node:
+                await node.storage.maintenance.backup(tmp_path / "copy.db")
             (tmp_path / "copy.db").replace(path)
         path.write_bytes(random.randbytes(4096) + path.read_bytes()[4096:])
         result = await repair(path, new)
@@ -259,7 +258,7 @@ async def test_a_file_that_is_in_use_is_read_as_it_is_at_one_moment(
 ):
     path, new = tmp_path / "node.db", tmp_path / "new.db"
     path.write_bytes(example[0])
-    async with EmbeddedNode("demo", path) as node:
+    async with FileNode("demo", path) as node:
         events = [Event(10**6 + i, 10**6 + i + 1, {"new": i}) for i in range(700)]
         await node.event_stream_write("/b/runs", events)
         await node.data_delete("/a/f/f", 0, 50_000)
@@ -278,7 +277,7 @@ async def test_ids_that_are_there_are_not_given_again(
     edit(path, "UPDATE event_stream SET last_event_id = 7")
     assert (await repair(path, new)).losses == []
     assert await contents(new) == example[1]
-    async with EmbeddedNode("demo", new) as node:
+    async with FileNode("demo", new) as node:
         [event] = await node.event_stream_write("/b/runs", [Event(0, 1, {})])
     assert event.id == N_EVENTS + 1
 

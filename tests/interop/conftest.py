@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pytest
 
 from joule_cli.daemon import peers
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.server.settings import ServerSettings
 from tests.interop.environment import NoPackageIndexError, python_with_joule
 from tests.interop.original import Client, Original
+from tests.nodes import FileNode
 from tests.serving import serve
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ class Site(Client):
         What is served, as this process has it.
     """
 
-    def __init__(
-        self, original: Original, config: Path, served: Served, node: EmbeddedNode
-    ) -> None:
+    def __init__(self, original: Original, config: Path, served: Served, node: FileNode) -> None:
         super().__init__(original, config, served, node.name)
         self.served = served
         self.node = node
@@ -61,7 +59,7 @@ async def open_site(original: Original, tmp_path: Path) -> AsyncIterator[OpenSit
     async with AsyncExitStack() as stack:
 
         async def open_one(name: str, **options: Any) -> Site:
-            node = await stack.enter_async_context(EmbeddedNode(name, tmp_path / f"{name}.db"))
+            node = await stack.enter_async_context(FileNode(name, tmp_path / f"{name}.db"))
             key = (await node.master_add("user", "operator")).key
             # as the original does: nodes may join at any time, and from anywhere
             open_to_all = {"accept_followers": True, "private_followers": True}

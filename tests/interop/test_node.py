@@ -9,12 +9,12 @@ from asyncio.subprocess import PIPE
 import pytest
 
 from joule_cli.daemon import served
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import DataStream, Element
 from joule_cli.server.listeners import SocketAddress, TcpAddress
 from joule_cli.server.settings import ServerSettings
 from tests.certificates import make_certificates
 from tests.interop.original import Client, OriginalError, Place
+from tests.nodes import FileNode
 
 T = 1_700_000_000_000_000
 
@@ -125,7 +125,7 @@ async def test_the_server_of_the_command_line(original, tmp_path):
     """On TCP and on a UNIX socket at once, as a node is served in earnest."""
     (tmp_path / "config").mkdir()
     addresses = [TcpAddress(port=0), SocketAddress(tmp_path / "api")]
-    async with EmbeddedNode("pump", tmp_path / "pump.db") as node:
+    async with FileNode("pump", tmp_path / "pump.db") as node:
         key = (await node.master_add("user", "operator")).key
         async with served(node, ServerSettings(name="pump", stop_timeout_s=1), addresses) as urls:
             tcp, socket = urls

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from joule_cli.daemon import archive_importer
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import Proxy
 from tests.archives import T, event, flow_model, npy, write_archive, write_importer
 from tests.interop.original import OriginalError
+from tests.nodes import FileNode
 
 
 async def done(site, *arguments):
@@ -62,7 +62,7 @@ async def importing(open_site, tmp_path):
     """A node that imports archives."""
     kept = tmp_path / "kept"
     kept.mkdir()
-    async with EmbeddedNode("lab", tmp_path / "lab.db") as node:
+    async with FileNode("lab", tmp_path / "lab.db") as node:
         settings = {
             "import_archive": archive_importer(node, write_importer(tmp_path / "importers")),
             "archive_directory": kept,

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import (
     ElementNamesError,
     InvalidReference,
@@ -31,6 +30,7 @@ from joule_cli.ops.errors import (
 from joule_cli.ops.streams import Place
 from joule_cli.series.element_names import Naming
 from joule_cli.series.intervals import Interval
+from tests.nodes import FileNode
 from tests.ops.helpers import T0, fill, model, read, rows_at, same
 
 ALL = CopyOptions()
@@ -257,8 +257,8 @@ def test_interrupted_copies_end_in_an_equal_stream(pieces, interruptions, block_
 
     async def run(directory):
         async with (
-            EmbeddedNode("a", Path(directory, "a.db")) as a,
-            EmbeddedNode("b", Path(directory, "b.db")) as b,
+            FileNode("a", Path(directory, "a.db")) as a,
+            FileNode("b", Path(directory, "b.db")) as b,
         ):
             await fill(a, "/s/src", times)
             source, destination = Place(a, "/s/src"), Place(b, "/s/dst")

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import (
     FilterError,
     InvalidReference,
@@ -31,6 +30,7 @@ from joule_cli.ops.event_copy import (
     plan_events,
 )
 from joule_cli.ops.streams import Place
+from tests.nodes import FileNode
 from tests.ops.events import got, numbered, put
 from tests.ops.helpers import T0, fill
 
@@ -194,11 +194,11 @@ async def test_new_of_some_content_continues_at_the_last_of_that_content(node):
 
 async def test_ids_of_a_copied_node_file_mean_nothing(tmp_path):
     path, twin = tmp_path / "a.db", tmp_path / "b.db"
-    async with EmbeddedNode("a", path) as node:
+    async with FileNode("a", path) as node:
         await put(node, "/a/src", numbered(range(3)))
         await node.event_stream_create(EventStream("dst"), "/a")
     twin.write_bytes(path.read_bytes())
-    async with EmbeddedNode("a", path) as node, EmbeddedNode("b", twin) as copy:
+    async with FileNode("a", path) as node, FileNode("b", twin) as copy:
         await put(copy, "/a/src", numbered([7]))
         await put(node, "/a/src", [(9, 10, "mine")])
         await copy_events(Place(copy, "/a/src"), Place(node, "/a/src"), SKIP)
@@ -295,8 +295,8 @@ def test_any_copy_does_what_its_action_says(mine, theirs, action, bounds, interr
 
     async def run(directory):
         async with (
-            EmbeddedNode("a", Path(directory, "a.db")) as a,
-            EmbeddedNode("b", Path(directory, "b.db")) as b,
+            FileNode("a", Path(directory, "a.db")) as a,
+            FileNode("b", Path(directory, "b.db")) as b,
         ):
             await put(a, "/s/src", mine)
             await put(b, "/s/dst", theirs)
@@ -329,7 +329,7 @@ def test_any_copy_does_what_its_action_says(mine, theirs, action, bounds, interr
 @given(EVENTS, st.integers(-1, 8), st.lists(st.integers(1, 4), max_size=3), st.integers(1, 5))
 def test_new_copies_end_in_an_equal_stream(events, until, interruptions, block):
     async def run(directory):
-        async with EmbeddedNode("a", Path(directory, "a.db")) as node:
+        async with FileNode("a", Path(directory, "a.db")) as node:
             await put(node, "/s/src", events)
             source, destination = Place(node, "/s/src"), Place(node, "/s/dst")
             await copy_events(source, destination, EventCopyOptions(end=T0 + until))

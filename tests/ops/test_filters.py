@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import (
     ElementNamesError,
     InvalidValuesError,
@@ -27,6 +26,7 @@ from joule_cli.ops.filters import FilterOptions, filter_stream, plan_filter
 from joule_cli.ops.streams import Place
 from joule_cli.ops.windows import WindowFilter, moving_mean, running_median
 from joule_cli.series.layout import Layout
+from tests.nodes import FileNode
 from tests.ops.helpers import T0, fill, model, read, rows_at
 
 NAIVE = {"mean": statistics.fmean, "median": statistics.median}
@@ -275,7 +275,7 @@ def test_interrupted_filters_end_with_the_whole_result(
     pieces = [range(1000 * at, 1000 * at + 3 * size, 3) for at, size in enumerate(sizes)]
 
     async def run(directory):
-        async with EmbeddedNode("a", Path(directory, "a.db")) as node:
+        async with FileNode("a", Path(directory, "a.db")) as node:
             await fill(node, "/s/src", pieces)
             source, destination = Place(node, "/s/src"), Place(node, "/s/dst")
             if mode == "replace":

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import ElementNamesError, InvalidValuesError, StorageError
 from joule_cli.ops import rows as rows_module
 from joule_cli.ops.errors import OperationError, OverlapError, PartialError
 from joule_cli.ops.merge import MergeInput, MergeOptions, merge_streams, plan_merge
 from joule_cli.ops.resample import sample
 from joule_cli.series.element_names import Naming
+from tests.nodes import FileNode
 from tests.ops.helpers import T0, fill, model, read, rows_at
 
 P, S = MergeInput("/a/p"), MergeInput("/a/s")
@@ -222,7 +222,7 @@ def test_every_covered_row_is_kept(primary, second, third, interruptions, block_
     expected = [T0 + t for piece in streams[0] for t in piece if covered(t)]
 
     async def run(directory):
-        async with EmbeddedNode("a", Path(directory, "a.db")) as node:
+        async with FileNode("a", Path(directory, "a.db")) as node:
             inputs = [MergeInput(f"/s/{n}") for n in range(3)]
             for source, pieces in zip(inputs, streams, strict=True):
                 await fill(node, source.path, pieces, names=("x",))

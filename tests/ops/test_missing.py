@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import InvalidValuesError, MissingValuesError
 from joule_cli.ops.copy import CopyOptions, copy_stream, plan_copy
 from joule_cli.ops.filters import FilterOptions, filter_stream, plan_filter
@@ -20,6 +19,7 @@ from joule_cli.ops.merge import MergeInput, MergeOptions, merge_streams
 from joule_cli.ops.streams import Place
 from joule_cli.ops.windows import WindowFilter, moving_mean, running_median
 from joule_cli.series.layout import Layout
+from tests.nodes import FileNode
 from tests.older import OlderNode
 from tests.ops.helpers import T0, fill, model, read, rows_at, same
 
@@ -131,7 +131,7 @@ async def test_missing_values_are_copied(node: Node, tmp_path: Path):
     values = np.where(random.random((3000, 2)) < 0.3, NAN, random.random((3000, 2)))
     rows = rows_of(values)
     await store(node, "src", rows[:1000], rows[1500:])
-    async with EmbeddedNode("other", tmp_path / "other.db") as other:
+    async with FileNode("other", tmp_path / "other.db") as other:
         ends = Place(node, "/a/src"), Place(other, "/a/dst")
         result = await copy_stream(*ends, CopyOptions(verify=True))
         assert (result.rows, result.verified_rows) == (2500, 2500)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import ConflictError, NameTakenError
 from joule_cli.model import DataStream, Element, EventStream
 from joule_cli.ops.streams import Place, create_or_use
+from tests.nodes import FileNode
 
 
 @pytest.fixture
 async def place(tmp_path):
-    async with EmbeddedNode("a", tmp_path / "a.db") as node:
+    async with FileNode("a", tmp_path / "a.db") as node:
         yield Place(node, "/lab/x")
 
 

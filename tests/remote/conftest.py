@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.remote.node import RemoteNode
 from tests.certificates import Certificates, make_certificates
+from tests.nodes import FileNode
 from tests.serving import Served, serve
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def fresh_node(
         if transport == "unix":
             options["unix"] = tmp_path / f"{number}.socket"
         async with (
-            EmbeddedNode("demo", tmp_path / f"{number}.db", clock=ticking_clock) as served,
+            FileNode("demo", tmp_path / f"{number}.db", clock=ticking_clock) as served,
             serve(served, **options) as place,
             connect(place) as node,
         ):

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import StreamNotFound
+from tests.nodes import FileNode
 from tests.serving import serve
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def mortal(
 
 
 async def _main(file: Path, place: Path, stream: str = "", rows: str = "") -> None:
-    async with EmbeddedNode("mortal", file) as node, serve(node, unix=place):
+    async with FileNode("mortal", file) as node, serve(node, unix=place):
         sys.stdout.write("ready\n")
         sys.stdout.flush()
         if not stream:
@@ -58,7 +58,7 @@ async def _main(file: Path, place: Path, stream: str = "", rows: str = "") -> No
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def _count(node: EmbeddedNode, stream: str) -> int:
+async def _count(node: FileNode, stream: str) -> int:
     try:
         return await node.data_count(stream)
     except StreamNotFound:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import TransferCutError
 from joule_cli.ops.copy import CopyOptions, copy_stream
 from joule_cli.ops.errors import PartialError, VerificationError
@@ -19,6 +18,7 @@ from joule_cli.remote.node import RemoteNode
 from tests.cli.conftest import Joule
 from tests.contracts.data import T, rows_at
 from tests.contracts.streams import flow
+from tests.nodes import FileNode
 from tests.remote.conftest import connect
 from tests.remote.mortal import mortal
 from tests.serving import serve
@@ -36,9 +36,9 @@ BLOCKS = (range(10), range(100, 500_100), range(600_000, 600_000 + ROWS - 500_01
 
 
 @asynccontextmanager
-async def filled(file: Path) -> AsyncIterator[EmbeddedNode]:
+async def filled(file: Path) -> AsyncIterator[FileNode]:
     """Give a node file with `ROWS` rows."""
-    async with EmbeddedNode("source", file) as node:
+    async with FileNode("source", file) as node:
         await node.data_stream_create(flow(), "/a")
         async with await node.data_write(PATH) as pipe:
             for block in BLOCKS:
@@ -56,7 +56,7 @@ async def same(one: Node, two: Node) -> bool:
 async def test_between_two_served_nodes(tmp_path: Path):
     async with (
         filled(tmp_path / "a.db") as own,
-        EmbeddedNode("other", tmp_path / "b.db") as other,
+        FileNode("other", tmp_path / "b.db") as other,
         serve(own) as here,
         serve(other, unix=tmp_path / "socket") as there,
         connect(here) as source,
@@ -87,7 +87,7 @@ async def test_a_destination_that_dies_and_comes_back(tmp_path: Path):
                         await copy_stream(Place(own, PATH), Place(node, PATH), CopyOptions())
             assert isinstance(caught.value.__cause__, TransferCutError)
             # what it claims is true: the node has not said what it stored
-            async with EmbeddedNode("other", file) as other:
+            async with FileNode("other", file) as other:
                 after = await other.data_count(PATH)
             assert caught.value.rows == 0
             assert caught.value.last is None
@@ -107,7 +107,7 @@ async def test_a_source_that_dies_and_comes_back(tmp_path: Path, is_served: bool
     file, place = tmp_path / "a.db", tmp_path / "socket"
     async with AsyncExitStack() as stack:
         own = await stack.enter_async_context(filled(file))
-        stored_in = await stack.enter_async_context(EmbeddedNode("other", tmp_path / "b.db"))
+        stored_in = await stack.enter_async_context(FileNode("other", tmp_path / "b.db"))
         other: Node = stored_in
         if is_served:
             there = await stack.enter_async_context(serve(stored_in))
@@ -150,5 +150,5 @@ async def test_the_command_tells_of_a_part_and_goes_on(tmp_path: Path):
             value = json.loads(joule.ok(*copy, "--verify", "--json"))
             assert 0 < value["rows"] <= ROWS - 100_000
             assert value["verified_rows"] == ROWS
-        async with EmbeddedNode("other", file) as other:
+        async with FileNode("other", file) as other:
             assert await same(own, other)

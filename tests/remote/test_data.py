@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import (
     ApiError,
     AuthorizationError,
@@ -36,6 +35,7 @@ from joule_cli.remote.node import RemoteNode
 from tests.contracts.data import PATH, T, add, pieces_of, read, rows_at
 from tests.contracts.pipe_contract import drain, expected, write_sequence
 from tests.contracts.streams import flow
+from tests.nodes import FileNode
 from tests.older import OlderNode
 from tests.remote.conftest import connect
 from tests.remote.hostile import answer, hostile
@@ -648,10 +648,10 @@ async def test_a_subscription_without_an_answer():
 
 
 @pytest.fixture
-async def pair(tmp_path: Path) -> AsyncIterator[tuple[EmbeddedNode, RemoteNode]]:
+async def pair(tmp_path: Path) -> AsyncIterator[tuple[FileNode, RemoteNode]]:
     """A node and the way to it."""
     async with (
-        EmbeddedNode("demo", tmp_path / "n.db") as own,
+        FileNode("demo", tmp_path / "n.db") as own,
         serve(own) as place,
         connect(place) as node,
     ):
@@ -659,7 +659,7 @@ async def pair(tmp_path: Path) -> AsyncIterator[tuple[EmbeddedNode, RemoteNode]]
         yield own, node
 
 
-async def test_rows_are_visible_before_the_pipe_is_closed(pair: tuple[EmbeddedNode, RemoteNode]):
+async def test_rows_are_visible_before_the_pipe_is_closed(pair: tuple[FileNode, RemoteNode]):
     own, node = pair
     async with await node.data_write(PATH) as pipe, await own.data_subscribe(PATH) as live:
         await pipe.write(rows_at([1, 2]))
@@ -667,7 +667,7 @@ async def test_rows_are_visible_before_the_pipe_is_closed(pair: tuple[EmbeddedNo
         assert await own.data_count(PATH) == 2
 
 
-async def test_any_blocks_and_breaks_arrive_as_written(pair: tuple[EmbeddedNode, RemoteNode]):
+async def test_any_blocks_and_breaks_arrive_as_written(pair: tuple[FileNode, RemoteNode]):
     """Stored and live, whatever is consumed of each read."""
     _, node = pair
     seed = random.randrange(10**6)
@@ -694,7 +694,7 @@ async def test_any_blocks_and_breaks_arrive_as_written(pair: tuple[EmbeddedNode,
         await live.close()
 
 
-async def test_two_clients_and_one_stream(pair: tuple[EmbeddedNode, RemoteNode]):
+async def test_two_clients_and_one_stream(pair: tuple[FileNode, RemoteNode]):
     own, node = pair
     async with RemoteNode("other", node.url, key=node.key) as other:
         async with await node.data_write(PATH):
@@ -709,7 +709,7 @@ async def test_two_clients_and_one_stream(pair: tuple[EmbeddedNode, RemoteNode])
     assert await read(own) == [[1]]
 
 
-async def test_simultaneous_producers(pair: tuple[EmbeddedNode, RemoteNode]):
+async def test_simultaneous_producers(pair: tuple[FileNode, RemoteNode]):
     """All ask at once; one gets the stream, and the others learn it before their first row."""
     _, node = pair
     found = await asyncio.gather(*(node.data_write(PATH) for _ in range(8)), return_exceptions=True)
@@ -719,7 +719,7 @@ async def test_simultaneous_producers(pair: tuple[EmbeddedNode, RemoteNode]):
     await pipes[0].close()
 
 
-async def test_an_error_of_the_node_reaches_the_writer(pair: tuple[EmbeddedNode, RemoteNode]):
+async def test_an_error_of_the_node_reaches_the_writer(pair: tuple[FileNode, RemoteNode]):
     own, node = pair
     await add(own, range(100, 110))
     pipe = await node.data_write(PATH)
@@ -734,7 +734,7 @@ async def test_an_error_of_the_node_reaches_the_writer(pair: tuple[EmbeddedNode,
     assert not (await node.data_stream_get(PATH)).is_destination
 
 
-async def test_the_stream_is_deleted_meanwhile(pair: tuple[EmbeddedNode, RemoteNode]):
+async def test_the_stream_is_deleted_meanwhile(pair: tuple[FileNode, RemoteNode]):
     own, node = pair
     await add(own, range(10))
     found = await node.data_stream_get(PATH)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import (
     ApiError,
     AuthorizationError,
@@ -25,6 +24,7 @@ from joule_cli.errors import (
 from joule_cli.model import DataStream, Element, Event
 from joule_cli.remote.node import RemoteNode
 from tests.certificates import make_certificates
+from tests.nodes import FileNode
 from tests.remote.hostile import Hostile, answer, hostile, never, sends
 from tests.serving import serve
 
@@ -65,7 +65,7 @@ async def test_a_node_that_is_not_closed_drops_its_connections(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     """As after a session in a console: a warning for who asks for it, and no word of a library."""
-    async with EmbeddedNode("demo", tmp_path / "demo.db") as served, serve(served) as place:
+    async with FileNode("demo", tmp_path / "demo.db") as served, serve(served) as place:
         node = RemoteNode("open", place.url, key=place.key)
         await node.info()
         caplog.clear()

@@ -12,11 +12,11 @@ import aiohttp
 import pytest
 
 from joule_cli.daemon import archive_importer
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import ApiError, AuthorizationError, FormatError
 from joule_cli.remote.node import RemoteNode
 from joule_cli.server.settings import ServerSettings
 from tests.archives import T, event, flow_model, npy, write_archive, write_importer
+from tests.nodes import FileNode
 from tests.serving import KEY, serve
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 async def node(tmp_path: Path):
-    async with EmbeddedNode("lab", tmp_path / "lab.db") as found:
+    async with FileNode("lab", tmp_path / "lab.db") as found:
         yield found
 
 

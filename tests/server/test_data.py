@@ -294,7 +294,7 @@ async def test_a_reader_that_stands_still_delays_nobody(flow: Node, client: Clie
 
 async def test_damage_behind_the_first_rows_cuts_the_answer(flow: Node, client: Client):
     await post(client, many(400_000).tobytes())
-    await flow.database.write(  # type: ignore[attr-defined]
+    await flow.storage.database.write(  # type: ignore[attr-defined]
         lambda c: c.execute("UPDATE body SET rows = x'00' WHERE id = (SELECT max(id) FROM body)")
     )
     with pytest.raises(aiohttp.ClientPayloadError):

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 import aiohttp
 from yarl import URL
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import Event, EventStream
 from tests.contracts.streams import flow
+from tests.nodes import FileNode
 from tests.server.odd_requests import OddRequest, odd_request
 from tests.server.test_fuzz import ensure_streams
 from tests.serving import KEY
@@ -191,7 +191,7 @@ async def test_nothing_is_lost_and_everybody_gets_an_answer(tmp_path: Path):
     seed = os.environ.get("JOULE_FUZZ_SEED") or str(random.randrange(10**9))
     print(f"JOULE_FUZZ_SEED={seed}")
     file, log = tmp_path / "n.db", tmp_path / "log"
-    async with EmbeddedNode("demo", file) as node:
+    async with FileNode("demo", file) as node:
         kept = await make_kept(node)
         await node.master_add("user", "operator", api_key=KEY)
     answered: Counter[int] = Counter()
@@ -205,7 +205,7 @@ async def test_nothing_is_lost_and_everybody_gets_an_answer(tmp_path: Path):
         looking.cancel()
         with suppress(asyncio.CancelledError):
             await looking
-    async with EmbeddedNode("demo", file) as node:
+    async with FileNode("demo", file) as node:
         async with await node.data_read(kept) as pipe:
             rows = await pipe.read_all(maxrows=2 * N_KEPT)
         assert rows["timestamp"].tolist() == list(range(1, N_KEPT + 1))

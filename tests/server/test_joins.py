@@ -15,11 +15,11 @@ import pytest
 from aiohttp import web
 
 from joule_cli.daemon import peers
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import ApiError
 from joule_cli.remote.node import RemoteNode
 from joule_cli.server.other import Other, is_public
 from joule_cli.server.settings import ServerSettings
+from tests.nodes import FileNode
 from tests.serving import listening, serve
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Site:
 @asynccontextmanager
 async def site(tmp_path: Path, **settings):
     clock = [10**15]
-    async with EmbeddedNode("central", tmp_path / "central.db", clock=lambda: clock[0]) as node:
+    async with FileNode("central", tmp_path / "central.db", clock=lambda: clock[0]) as node:
         operator = await node.master_add("user", "operator")
         options = ServerSettings(name="central", stop_timeout_s=1, **settings)
         async with (

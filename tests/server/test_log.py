@@ -12,9 +12,9 @@ import aiohttp
 import numpy as np
 import pytest
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.server.settings import ServerSettings
 from tests.contracts.streams import flow
+from tests.nodes import FileNode
 from tests.serving import KEY, serve
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def full_disk(tmp_path: Path) -> Iterator[Path]:
 async def test_a_full_disk_is_told_with_its_file(full_disk: Path, lines):
     file = full_disk / "n.db"
     rng = np.random.default_rng(1)
-    async with EmbeddedNode("n", file) as node:
+    async with FileNode("n", file) as node:
         stream = await node.data_stream_create(flow(), "/a")
         async with serve(node) as served, aiohttp.ClientSession(headers=HEADERS) as session:
             status, first = 200, 1

@@ -13,7 +13,6 @@ import pytest
 from aiohttp import web
 
 from joule_cli.daemon import peers
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import (
     ApiError,
     AuthorizationError,
@@ -23,6 +22,7 @@ from joule_cli.errors import (
 )
 from joule_cli.remote.node import RemoteNode
 from joule_cli.server.settings import ServerSettings
+from tests.nodes import FileNode
 from tests.serving import listening, serve
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ CHOSEN = "TESTUSERKEY-0123456789-0123456789-abcdef"
 class Site:
     """A node file that is served, with its operator at the other end."""
 
-    node: EmbeddedNode
+    node: FileNode
     remote: RemoteNode  # the operator's
     url: str
     key: str
@@ -61,7 +61,7 @@ async def open_site(tmp_path: Path):
     async with AsyncExitStack() as stack:
 
         async def open_one(name, **settings):
-            node = await stack.enter_async_context(EmbeddedNode(name, tmp_path / f"{name}.db"))
+            node = await stack.enter_async_context(FileNode(name, tmp_path / f"{name}.db"))
             operator = await node.master_add("user", "operator")
             options = {"accept_followers": True, "private_followers": True} | settings
             served = await stack.enter_async_context(
@@ -184,7 +184,7 @@ async def test_absurd_identifiers_and_keys_are_refused(pump, kind, value):
 
 
 async def test_the_unix_socket_is_trusted_but_not_to_grant(tmp_path):
-    async with EmbeddedNode("pump", tmp_path / "pump.db") as node:
+    async with FileNode("pump", tmp_path / "pump.db") as node:
         bob = await node.master_add("user", "bob")
         async with (
             serve(
@@ -386,7 +386,7 @@ async def test_how_a_node_introduces_itself(open_site):
 
 
 async def test_a_reverse_proxy_tells_where_the_node_is(tmp_path):
-    async with EmbeddedNode("pump", tmp_path / "pump.db") as node:
+    async with FileNode("pump", tmp_path / "pump.db") as node:
         bob = await node.master_add("user", "bob")
         headers = {
             "X-API-KEY": bob.key,

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from joule_cli.daemon import peers
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.model import DataStream, Element
 from joule_cli.series.layout import Layout
 from joule_cli.server.proxy_config import make_proxies
 from joule_cli.server.settings import ServerSettings
+from tests.nodes import FileNode
 from tests.server.others import OtherNodes
 from tests.server.replay import Answer, Difference, Replay, body_bytes, read_recording
 from tests.serving import serve
@@ -281,7 +281,7 @@ async def _served(folder: Path) -> AsyncIterator[Replay]:
     )
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        node = await enter(EmbeddedNode("peer", folder / "peer.db"))
+        node = await enter(FileNode("peer", folder / "peer.db"))
         # written all the time, and therefore locked
         live = []
         for name in ("random", "mean"):

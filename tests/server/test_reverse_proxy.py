@@ -12,10 +12,10 @@ import pytest
 from aiohttp import WSMsgType, web
 from yarl import URL
 
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import ConfigurationError
 from joule_cli.server.proxy_config import make_proxies, read_option, read_proxies
 from joule_cli.server.settings import ServerSettings
+from tests.nodes import FileNode
 from tests.serving import KEY, listening, serve
 
 BIG = 8 * 1024 * 1024
@@ -144,7 +144,7 @@ async def front(backend, tmp_path, unused_tcp_port):
     )
     settings = ServerSettings(name="lab", proxies=proxies, stop_timeout_s=1)
     async with (
-        EmbeddedNode("lab", tmp_path / "lab.db") as node,
+        FileNode("lab", tmp_path / "lab.db") as node,
         serve(node, settings=settings) as served,
     ):
         yield served.url
@@ -380,7 +380,7 @@ async def test_a_node_knows_its_own_pages_behind_a_proxy(
     )
     sent = {"Cookie": f"X-API-KEY={KEY}", "Origin": origin} | headers
     async with (
-        EmbeddedNode("lab", tmp_path / "lab.db") as node,
+        FileNode("lab", tmp_path / "lab.db") as node,
         serve(node, settings=settings) as served,
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session,
         session.post(f"{served.url}/interface/p0/x", headers=sent) as response,
@@ -413,7 +413,7 @@ async def test_a_configured_proxy_is_believed(backend, tmp_path, network, proto,
     )
     said = {"X-API-KEY": KEY, "X-Api-Scheme": "https", "X-Forwarded-For": "192.0.2.1"}
     async with (
-        EmbeddedNode("lab", tmp_path / "lab.db") as node,
+        FileNode("lab", tmp_path / "lab.db") as node,
         serve(node, settings=settings) as served,
         aiohttp.ClientSession() as session,
         session.get(f"{served.url}/interface/p0/x", headers=said) as response,

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from joule_cli.daemon import served
-from joule_cli.engine.node import EmbeddedNode
 from joule_cli.errors import ConfigurationError, ConflictError
 from joule_cli.server.app import make_app
 from joule_cli.server.in_flight import REQUESTS
@@ -24,6 +23,7 @@ from joule_cli.server.runner import Server
 from joule_cli.server.settings import ServerSettings
 from tests.certificates import make_certificates
 from tests.contracts.streams import flow
+from tests.nodes import FileNode
 from tests.serving import KEY, FixedKeys
 
 if TYPE_CHECKING:
@@ -389,7 +389,7 @@ async def test_a_file_has_one_server(tmp_path: Path):
     link = tmp_path / "link.db"
     link.symlink_to(path)
     settings = ServerSettings(name="n", stop_timeout_s=0)
-    async with EmbeddedNode("n", path) as node, EmbeddedNode("m", link) as other:
+    async with FileNode("n", path) as node, FileNode("m", link) as other:
         async with served(node, settings, [TcpAddress(port=0)]):
             for each in (node, other):
                 with pytest.raises(ConflictError, match="another process serves this node"):
@@ -408,7 +408,7 @@ async def test_an_address_in_use_leaves_no_file(tmp_path: Path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = TcpAddress(port=taken.getsockname()[1])
-        async with EmbeddedNode("n", tmp_path / "n.db") as node:
+        async with FileNode("n", tmp_path / "n.db") as node:
             with pytest.raises(ConfigurationError):
                 async with served(node, ServerSettings(name="n"), [address]):
                     pass

@@ -56,7 +56,7 @@ def refuse_unkept(node: Node, model: DataStream, path: str) -> None:
     SubscriptionError
         The stream of a node file keeps none.
     """
-    if node.url.startswith("file:") and model.keep_us == KEEP_NONE:
+    if node.embedded and model.keep_us == KEEP_NONE:
         # others write to the file, but not these rows
         raise SubscriptionError(
             "the stream keeps no rows, so that they do not get into the file",

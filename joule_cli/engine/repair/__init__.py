@@ -12,7 +12,7 @@ import apsw
 
 from joule_cli.engine import pages
 from joule_cli.engine.btree import Gap
-from joule_cli.engine.check import Report, check
+from joule_cli.engine.check import check
 from joule_cli.engine.connection import converted_errors, open_connection
 from joule_cli.engine.database import Database
 from joule_cli.engine.migrations import make_tables
@@ -27,6 +27,8 @@ from joule_cli.part_file import PartFile, make_folder
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from joule_cli.engine.stores.maintenance import Report
 
 __all__ = ["Loss", "Repaired", "repair"]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from joule_cli.engine.stores.part import Part
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
@@ -65,19 +67,36 @@ class WriteSession(ABC):
         """Finish; with `end_interval`, rows that others insert later start a new interval."""
 
 
-class DataStore(ABC):
+class RowFollower(ABC):
+    """Where a reader stands that follows a stream.
+
+    It gets the rows that are later than all before them, each once, in order. What is put between
+    older rows is not among them.
+    """
+
+    @abstractmethod
+    def new_rows(self) -> AsyncGenerator[list[Item], None]:
+        """Give what was committed since the last time, with a break wherever one lies before rows.
+
+        Raises
+        ------
+        StreamNotFound
+            The stream was deleted.
+        """
+
+
+class DataStore(Part):
     """Rows of data streams, their interval breaks and decimation levels.
 
     `start` and `end` bound a half-open range of time; `None` leaves that side open.
     """
 
-    @abstractmethod
     def session(
         self, stream: StoredStream, merge_gap: int, *, missing: bool = False
     ) -> WriteSession:
         """Begin to write; see data_write for `merge_gap` and `missing`."""
+        raise self.unsupported("store rows")
 
-    @abstractmethod
     def read(
         self, stream: StoredStream, start: int | None, end: int | None
     ) -> AsyncGenerator[list[Item], None]:
@@ -87,8 +106,8 @@ class DataStore(ABC):
         range and rows of the stream follow it. Rows committed after the call began may or may not
         be given; none is given twice.
         """
+        raise self.unsupported("read rows")
 
-    @abstractmethod
     async def read_at_most(
         self, stream: StoredStream, start: int | None, end: int | None, max_rows: int
     ) -> tuple[int, AsyncGenerator[list[Item], None]]:
@@ -103,8 +122,8 @@ class DataStore(ABC):
             As from `read`. There are breaks unless they had to be crossed. Rows committed after
             the call began are not given.
         """
+        raise self.unsupported("decimate rows")
 
-    @abstractmethod
     def read_level(
         self, stream: StoredStream, start: int | None, end: int | None, level: int
     ) -> AsyncGenerator[list[Item], None]:
@@ -115,28 +134,32 @@ class DataStore(ABC):
         level
             A power of four above 1.
         """
+        raise self.unsupported("decimate rows")
 
-    @abstractmethod
+    async def follow(self, stream: StoredStream) -> RowFollower:
+        """Stand behind the last row that a stream has now."""
+        raise self.unsupported("be followed")
+
     async def count(self, stream: StoredStream, start: int | None, end: int | None) -> int:
         """Return the exact number of rows."""
+        raise self.unsupported("count rows")
 
-    @abstractmethod
     async def intervals(
         self, stream: StoredStream, start: int | None, end: int | None
     ) -> list[Interval]:
         """Return each interval from its first row to 1 µs past its last."""
+        raise self.unsupported("list intervals")
 
-    @abstractmethod
     async def delete(self, stream: StoredStream, start: int | None, end: int | None) -> None:
         """Delete rows and breaks; with `start`, leave a break after the row before it."""
+        raise self.unsupported("delete rows")
 
-    @abstractmethod
     async def consolidate(
         self, stream: StoredStream, max_gap: int, start: int | None, end: int | None
     ) -> int:
         """Remove the breaks of gaps of at most `max_gap` µs; return how many."""
+        raise self.unsupported("change intervals")
 
-    @abstractmethod
     async def split(
         self,
         stream: StoredStream,
@@ -159,14 +182,15 @@ class DataStore(ABC):
         DataError
             There are more than `MOST_BREAKS`; nothing was changed.
         """
+        raise self.unsupported("change intervals")
 
-    @abstractmethod
     async def decimate(self, stream: StoredStream) -> None:
         """Compute all levels anew."""
+        raise self.unsupported("decimate rows")
 
-    @abstractmethod
     async def drop_levels(self, stream: StoredStream) -> None:
         """Delete all stored levels."""
+        raise self.unsupported("decimate rows")
 
 
 class StoredEvent(NamedTuple):
@@ -178,22 +202,21 @@ class StoredEvent(NamedTuple):
     content: str  # JSON
 
 
-class EventStore(ABC):
+class EventStore(Part):
     """Events of event streams.
 
     `stream_id` is the id of an existing event stream; a stream that is deleted meanwhile raises
     StreamNotFound where something was to be stored, and has no events otherwise.
     """
 
-    @abstractmethod
     async def write(self, stream_id: int, events: Sequence[CheckedEvent]) -> list[int]:
         """Store events in one transaction and return their ids.
 
         An event with an id that exists replaces that one. All others get new ids: first those
         without an id, then those with an unknown one, each in their order.
         """
+        raise self.unsupported("store events")
 
-    @abstractmethod
     def read(
         self, stream_id: int, window: Window, limit: int | None, block_size: int
     ) -> AsyncGenerator[list[StoredEvent], None]:
@@ -202,12 +225,12 @@ class EventStore(ABC):
         Events committed after the call began may or may not be given; none is given twice. If there
         are more than `limit`, the window tells whether the first or the last are given.
         """
+        raise self.unsupported("read events")
 
-    @abstractmethod
     async def count(self, stream_id: int, window: Window) -> int:
         """Return the number of events."""
+        raise self.unsupported("count events")
 
-    @abstractmethod
     async def last_id(self, stream_id: int) -> int:
         """Return the highest id that was given to an event, 0 if none was.
 
@@ -216,23 +239,24 @@ class EventStore(ABC):
         StreamNotFound
             The stream was deleted.
         """
+        raise self.unsupported("read events")
 
-    @abstractmethod
     async def with_ids(
         self, stream_id: int, first: int, last: int, window: Window
     ) -> list[StoredEvent]:
         """Return the events of a window with ids from `first` to `last`, by id."""
+        raise self.unsupported("read events")
 
-    @abstractmethod
     async def remove(self, stream_id: int, window: Window) -> int:
         """Remove events in one transaction and return their number."""
+        raise self.unsupported("delete events")
 
-    @abstractmethod
     async def histogram(
         self, stream_id: int, window: Window, width: int | None
     ) -> list[EventBucket]:
         """Count events by start; see event_stream_histogram."""
+        raise self.unsupported("count events")
 
-    @abstractmethod
     async def info(self, stream_id: int) -> EventStreamInfo:
         """Return number, range and size of the events."""
+        raise self.unsupported("count events")

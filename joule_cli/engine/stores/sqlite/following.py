@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from joule_cli.engine.stores.base import RowFollower
 from joule_cli.engine.stores.sqlite import reading
 from joule_cli.errors import StreamNotFound
 
@@ -16,12 +17,8 @@ if TYPE_CHECKING:
     from joule_cli.engine.stores.base import Item, StoredStream
 
 
-class RowFollower:
-    """Where somebody stands who follows a stream; `begin` first.
-
-    Whoever follows gets the rows that are later than all before them, each once, in order. What is
-    put between older rows is not among them.
-    """
+class SqliteRowFollower(RowFollower):
+    """Compares the revision of the stream; `begin` first."""
 
     def __init__(self, database: Database, stream: StoredStream) -> None:
         self._database = database
@@ -44,13 +41,6 @@ class RowFollower:
         await self._database.read(find)
 
     async def new_rows(self) -> AsyncGenerator[list[Item], None]:
-        """Give what was committed since the last time, with a break wherever one lies before rows.
-
-        Raises
-        ------
-        StreamNotFound
-            The stream was deleted.
-        """
         found = await self._database.read(self._look)
         if found is None:
             return

@@ -23,6 +23,7 @@ from joule_cli.engine.stores.sqlite import (
     reading,
     splitting,
 )
+from joule_cli.engine.stores.sqlite.following import SqliteRowFollower
 from joule_cli.engine.stores.sqlite.session import SqliteSession
 from joule_cli.errors import DataError
 from joule_cli.series.intervals import Interval
@@ -139,6 +140,11 @@ class SqliteDataStore(DataStore):
             yield await self._database.read(reader.batch)
         if reader.cursor.in_gap:
             yield [None]
+
+    async def follow(self, stream: StoredStream) -> SqliteRowFollower:
+        follower = SqliteRowFollower(self._database, stream)
+        await follower.begin()
+        return follower
 
     async def count(self, stream: StoredStream, start: int | None, end: int | None) -> int:
         return await self._database.read(lambda c: reading.count(c, stream, start, end))
