@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 )
 
 from joule_cli.model import Event, EventStream
-from tests.engine.events_model import Bounds, EventsModel, Groups
+from tests.contracts.events_model import Bounds, EventsModel, Groups
 from tests.nodes import FileNode
 
 times = st.one_of(st.integers(-20, 60), st.integers(-5000, 5000), st.integers(-(10**12), 10**12))

@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 
 from joule_cli.errors import DuplicateTimestampError, NonMonotonicError, StorageError
 from joule_cli.model import DataStream, Element
-from tests.engine.rows_model import RowsModel, SessionModel
+from tests.contracts.rows_model import RowsModel, SessionModel
 from tests.nodes import FileNode
 
 if TYPE_CHECKING:

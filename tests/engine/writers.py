@@ -22,7 +22,7 @@ import numpy as np
 from joule_cli.engine.stores.base import StoredStream
 from joule_cli.errors import JouleError
 from joule_cli.model import DataStream, Element
-from tests.engine.rows_model import RowsModel, SessionModel
+from tests.contracts.rows_model import RowsModel, SessionModel
 from tests.nodes import FileNode
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from contextlib import nullcontext
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from joule_cli.engine.stores.base import DataStore, EventStore
@@ -147,47 +148,49 @@ class Storage(Part):
         """
         return cls(url)
 
-    @property
+    # the parts: a store has its own in place of these, of which no method works
+
+    @cached_property
     def metadata(self) -> MetadataStore:
         """Folders and streams."""
         return MetadataStore()
 
-    @property
+    @cached_property
     def annotations(self) -> AnnotationStore:
         """Annotations of data streams."""
         return AnnotationStore()
 
-    @property
+    @cached_property
     def peers(self) -> PeerStore:
         """Masters and followers."""
         return PeerStore()
 
-    @property
+    @cached_property
     def rows(self) -> DataStore:
         """Rows of data streams."""
         return DataStore()
 
-    @property
+    @cached_property
     def events(self) -> EventStore:
         """Events of event streams."""
         return EventStore()
 
-    @property
+    @cached_property
     def claims(self) -> Claims:
         """Which streams are being written."""
         return Claims()
 
-    @property
+    @cached_property
     def changes(self) -> Changes:
         """What is committed."""
         return Changes()
 
-    @property
+    @cached_property
     def queries(self) -> Queries:
         """SQL."""
         return Queries()
 
-    @property
+    @cached_property
     def maintenance(self) -> Maintenance:
         """What can be done to the store as a whole."""
         return Maintenance()

@@ -49,7 +49,8 @@ class EventsModel:
 
     def write(self, new: list[tuple[int | None, int, int | None, Any]], now: int) -> list[int]:
         """Store (id of an event of this stream, start, end, content); return the ids."""
-        known = {event.id for event in self.events}
+        kept = {event.id: event for event in self.events}
+        known = set(kept)
         ids = [number if number in known else 0 for number, *_ in new]
         without = [i for i, (number, *_) in enumerate(new) if number is None]
         unknown = [i for i, (number, *_) in enumerate(new) if number is not None and not ids[i]]
@@ -57,8 +58,8 @@ class EventsModel:
             self.last_id += 1
             ids[i] = self.last_id
         for number, (_, *values) in zip(ids, new, strict=True):
-            self.events = [event for event in self.events if event.id != number]
-            self.events.append(Kept(number, *values))
+            kept[number] = Kept(number, *values)
+        self.events = list(kept.values())
         if self.keep_us >= 0:
             limit = now - self.keep_us
             self.events = [e for e in self.events if e.end is None or e.end >= limit]
