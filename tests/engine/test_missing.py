@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import apsw
 import numpy as np
 import pytest
 
@@ -13,6 +12,7 @@ from joule_cli.engine.stores.sqlite.levels import decode_level, encode_levels
 from joule_cli.series.layout import Layout
 from tests.contracts.missing import PATH, T, holed, rows_of, write
 from tests.contracts.streams import flow
+from tests.edited import opened
 from tests.nodes import FileNode
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ async def test_check_finds_levels_that_count_wrong(tmp_path: Path, column: str):
     worse = rows.copy()
     worse["data"][np.flatnonzero(~np.isnan(rows["data"][:, 0]))[0], 0] = np.nan
     levels = dict(zip(("fine", "coarse", "summary"), encode_levels(worse, LAYOUT), strict=True))
-    connection = apsw.Connection(str(path))
+    connection = opened(path)
     table = "chunk" if column == "summary" else "body"
     connection.execute(f"UPDATE {table} SET {column} = ?", (levels[column],))
     connection.close()
@@ -55,7 +55,7 @@ async def test_levels_carry_counts_only_where_values_are_missing(tmp_path: Path)
     whole = rows_of(np.ones((70_000, 2)))
     whole["data"][66_000:, 1] = np.nan
     await make(path, whole)
-    found = apsw.Connection(str(path)).execute("SELECT fine FROM body ORDER BY id").fetchall()
+    found = opened(path).execute("SELECT fine FROM body ORDER BY id").fetchall()
     sizes = [256, 18]
     counted = [decode_level(b, n, LAYOUT).present for (b,), n in zip(found, sizes, strict=True)]
     assert counted[0] is None
@@ -67,7 +67,7 @@ async def test_an_older_file_is_brought_up_to_date(tmp_path: Path):
     path = tmp_path / "node.db"
     rows = rows_of(np.arange(12_000).reshape(-1, 2))
     await make(path, rows)
-    older = apsw.Connection(str(path))
+    older = opened(path)
     older.pragma("user_version", 3)
     older.close()
     more = rows_of(holed(3000), start=T + 6000)
@@ -78,5 +78,5 @@ async def test_an_older_file_is_brought_up_to_date(tmp_path: Path):
         found = await node.data_read_array(PATH, max_rows=1)
     values = np.concatenate([rows["data"], more["data"]])
     np.testing.assert_allclose(found["data"][0, :2], np.nanmean(values, axis=0))
-    assert apsw.Connection(str(path)).pragma("user_version") == len(MIGRATIONS)
+    assert opened(path).pragma("user_version") == len(MIGRATIONS)
     assert await problems_of(path) == []
