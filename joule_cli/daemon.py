@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.engine.node import EmbeddedNode
     from joule_cli.engine.peers import NodePeers
-    from joule_cli.engine.repair import Repaired
     from joule_cli.engine.stores.maintenance import Maintenance
+    from joule_cli.engine.stores.sqlite.repair import Repaired
     from joule_cli.model import ArchiveLog
     from joule_cli.server.listeners import SocketAddress, TcpAddress
     from joule_cli.server.settings import ServerSettings
@@ -52,7 +52,7 @@ async def repair_file(
     ApiError
         There is nothing of a node in the file, or `target` exists or cannot be written.
     """
-    from joule_cli.engine.repair import repair
+    from joule_cli.engine.stores.sqlite.repair import repair
 
     path = damaged if isinstance(damaged, Path) else _file(damaged)
     return await repair(path, target, progress, seen)

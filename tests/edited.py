@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from joule_cli.engine.pages import checking_vfs
+from joule_cli.engine.stores.sqlite.pages import checking_vfs
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from joule_cli.daemon import administration
-from joule_cli.engine import backup
+from joule_cli.engine.stores.sqlite import backup
 from joule_cli.formats import StreamHead, open_writer
 from joule_cli.model import DataStream, Element, Event, EventStream
 from joule_cli.series.layout import Layout

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import apsw
 import pytest
 
-from joule_cli.engine import event_check
-from joule_cli.engine.migrations import APPLICATION_ID, MIGRATIONS
+from joule_cli.engine.stores.sqlite import event_check
+from joule_cli.engine.stores.sqlite.migrations import APPLICATION_ID, MIGRATIONS
 from joule_cli.model import Event, EventStream
 from tests.edited import edit
 from tests.nodes import FileNode

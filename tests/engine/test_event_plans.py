@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from joule_cli.engine.database import Database
+    from joule_cli.engine.stores.sqlite.database import Database
 
 N_EVENTS = 40_000
 #: Of `database`: an event each second, most of them short, some of an hour; and a few long ones.

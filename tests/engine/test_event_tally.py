@@ -8,8 +8,8 @@ import apsw
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joule_cli.engine.migrations import migrate
 from joule_cli.engine.stores.sqlite import event_tally
+from joule_cli.engine.stores.sqlite.migrations import migrate
 
 EARLIEST, LATEST = -(2**63), 2**63 - 1
 BUCKET = 1 << event_tally.BUCKET_BITS

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from joule_cli.daemon import administration, peers, repair_file
-from joule_cli.engine.connection import open_connection
-from joule_cli.engine.migrations import APPLICATION_ID, MIGRATIONS
-from joule_cli.engine.serving import only_server
+from joule_cli.engine.stores.sqlite.connection import open_connection
+from joule_cli.engine.stores.sqlite.migrations import APPLICATION_ID, MIGRATIONS
+from joule_cli.engine.stores.sqlite.serving import only_server
 from joule_cli.errors import IncompatibleFileError, StorageError
 from joule_cli.model import Annotation
 from tests.edited import opened

@@ -10,7 +10,7 @@ import apsw
 import pytest
 
 from joule_cli.daemon import administration, peers
-from joule_cli.engine.migrations import APPLICATION_ID, MIGRATIONS
+from joule_cli.engine.stores.sqlite.migrations import APPLICATION_ID, MIGRATIONS
 from joule_cli.errors import (
     ApiError,
     ConflictError,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from joule_cli.engine.migrations import MIGRATIONS
 from joule_cli.engine.stores.sqlite.levels import decode_level, encode_levels
+from joule_cli.engine.stores.sqlite.migrations import MIGRATIONS
 from joule_cli.series.layout import Layout
 from tests.contracts.missing import PATH, T, holed, rows_of, write
 from tests.contracts.streams import flow

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from joule_cli.engine.producers import Producers
+from joule_cli.engine.stores.sqlite.producers import Producers
 from joule_cli.errors import IncompatibleFileError, LockedError, StorageError
 from tests.contracts.node_contract import NodeContract
 from tests.contracts.streams import flow

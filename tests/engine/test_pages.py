@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from joule_cli.engine import pages
-from joule_cli.engine.page_file import PageFile
+from joule_cli.engine.stores.sqlite import pages
+from joule_cli.engine.stores.sqlite.page_file import PageFile
 from joule_cli.errors import CorruptChunkError
 from joule_cli.model import Event, EventStream
 from tests.edited import opened
@@ -150,7 +150,7 @@ import asyncio, sys
 from pathlib import Path
 real = Path.exists
 Path.exists = lambda path, **options: path.name != "cksumvfs.so" and real(path, **options)
-from joule_cli.engine import pages
+from joule_cli.engine.stores.sqlite import pages
 from tests.engine.test_pages import write
 assert pages.checking_vfs() == "joule-checksums"
 asyncio.run(write(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])))

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from joule_cli.engine.producers import Producers
+from joule_cli.engine.stores.sqlite.producers import Producers
 from joule_cli.errors import StorageError, StreamInUseError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: Acquires the streams named on its command line, says so and waits for the end of its input.
 HOLDER = """
 import sys, pathlib
-from joule_cli.engine.producers import Producers
+from joule_cli.engine.stores.sqlite.producers import Producers
 producers = Producers(pathlib.Path(sys.argv[1]))
 for number in sys.argv[2:]:
     producers.acquire(int(number), "flow")

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from joule_cli.engine import space
-from joule_cli.engine.connection import open_connection
-from joule_cli.engine.database import Database
+from joule_cli.engine.stores.sqlite import space
+from joule_cli.engine.stores.sqlite.connection import open_connection
+from joule_cli.engine.stores.sqlite.database import Database
 from tests.contracts.streams import flow
 from tests.nodes import FileNode
 

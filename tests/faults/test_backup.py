@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from joule_cli.engine import pages
-from joule_cli.engine.page_file import PageFile
+from joule_cli.engine.stores.sqlite import pages
+from joule_cli.engine.stores.sqlite.page_file import PageFile
 from joule_cli.errors import CorruptChunkError, IncompatibleFileError, StorageError
 from tests.edited import edit, opened
 from tests.engine.writers import made_stream, rows_at

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from joule_cli.engine import pages
+from joule_cli.engine.stores.sqlite import pages
 from joule_cli.errors import ApiError
 from joule_cli.model import Annotation, Event, EventStream
 from tests.engine.writers import made_stream, read_pieces, rows_at

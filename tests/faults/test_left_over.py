@@ -33,8 +33,8 @@ elif step == "link":
 elif step == "linked":
     Path.hardlink_to = linked
 elif step == "converted":
-    import joule_cli.engine.backup
-    joule_cli.engine.backup.open_connection = die
+    import joule_cli.engine.stores.sqlite.backup
+    joule_cli.engine.stores.sqlite.backup.open_connection = die
 import joule_cli.__main__ as program
 sys.argv[0] = "joule"
 program.main()

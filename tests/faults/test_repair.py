@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pytest
 
-from joule_cli.engine import pages
-from joule_cli.engine.page_file import PageFile
-from joule_cli.engine.repair import Loss, Repaired, repair
+from joule_cli.engine.stores.sqlite import pages
+from joule_cli.engine.stores.sqlite.page_file import PageFile
+from joule_cli.engine.stores.sqlite.repair import Loss, Repaired, repair
 from joule_cli.errors import IncompatibleFileError, StorageError
 from joule_cli.model import Annotation, DataStream, Element, Event, EventStream
 from tests.edited import edit, opened

@@ -6,7 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from joule_cli.engine.connection import converted_errors
+from joule_cli.engine.stores.sqlite.connection import converted_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from joule_cli.engine.database import Database
     from joule_cli.engine.stores.metadata import Key
+    from joule_cli.engine.stores.sqlite.database import Database
     from joule_cli.model import Annotation, AnnotationInfo
 
 _COLUMNS = 'id, stream_id, title, content, start, "end"'

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     import apsw
 
     from joule_cli.api.event_reading import Window
-    from joule_cli.engine.database import Database
     from joule_cli.engine.event_validation import CheckedEvent
+    from joule_cli.engine.stores.sqlite.database import Database
 
 #: Reach of events without an end, and of those that are longer than 16**15 µs (36 millennia).
 ENDLESS = 16

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from joule_cli.engine.database import Database
     from joule_cli.engine.stores.base import Item, StoredStream
+    from joule_cli.engine.stores.sqlite.database import Database
 
 
 class SqliteRowFollower(RowFollower):

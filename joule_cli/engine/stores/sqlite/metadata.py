@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from joule_cli.engine.database import Database
-    from joule_cli.engine.producers import Producers
     from joule_cli.engine.stores.metadata import Key, Stream
+    from joule_cli.engine.stores.sqlite.database import Database
+    from joule_cli.engine.stores.sqlite.producers import Producers
     from joule_cli.model import Folder
 
 

@@ -11,16 +11,16 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from joule_cli import model
-from joule_cli.engine.connection import close_to_others
 from joule_cli.engine.keys import key_hash
 from joule_cli.engine.stores.metadata import PeerStore
+from joule_cli.engine.stores.sqlite.connection import close_to_others
 from joule_cli.errors import ConflictError, NameTakenError
 from joule_cli.model.master import MASTER_TYPES
 
 if TYPE_CHECKING:
     import apsw
 
-    from joule_cli.engine.database import Database
+    from joule_cli.engine.stores.sqlite.database import Database
     from joule_cli.model import Follower, Joining, Master
 
 #: Key of the time until which nodes may join.

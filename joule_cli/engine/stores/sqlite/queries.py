@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from joule_cli.api.query import QueryColumn
-    from joule_cli.engine.database import Database
     from joule_cli.engine.sql.query import Query
     from joule_cli.engine.sql.snapshot import Snapshot
+    from joule_cli.engine.stores.sqlite.database import Database
     from joule_cli.model import ConnectionInfo
 
 T = TypeVar("T")

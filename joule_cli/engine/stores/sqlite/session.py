@@ -12,9 +12,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from joule_cli.engine.connection import transaction
 from joule_cli.engine.stores.base import Item, StoredStream, WriteSession
 from joule_cli.engine.stores.sqlite import chunks, directory
+from joule_cli.engine.stores.sqlite.connection import transaction
 from joule_cli.engine.stores.sqlite.editing import break_after
 from joule_cli.engine.stores.sqlite.insertion import insert_into_past, join_before
 from joule_cli.errors import InvalidValuesError, StreamNotFound
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from joule_cli.engine.database import Database
+    from joule_cli.engine.stores.sqlite.database import Database
     from joule_cli.series.layout import Rows
 
 _SMALL, _MEDIUM = 64, 4096

@@ -8,15 +8,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from joule_cli.engine.connection import converted_errors
-from joule_cli.engine.database import Database
-from joule_cli.engine.producers import Producers, SqliteClaims
 from joule_cli.engine.stores.sqlite.annotations import SqliteAnnotations
+from joule_cli.engine.stores.sqlite.connection import converted_errors
+from joule_cli.engine.stores.sqlite.database import Database
 from joule_cli.engine.stores.sqlite.metadata import SqliteMetadata
 from joule_cli.engine.stores.sqlite.peers import SqlitePeers
+from joule_cli.engine.stores.sqlite.producers import Producers, SqliteClaims
 from joule_cli.engine.stores.sqlite.queries import SqliteQueries
+from joule_cli.engine.stores.sqlite.watch import FileWatch
 from joule_cli.engine.stores.storage import Storage, StorageInfo, time_now
-from joule_cli.engine.watch import FileWatch
 from joule_cli.model.node_info import MISSING_VALUES, SPLIT_INTERVALS
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from joule_cli.engine.admin import SqliteMaintenance
     from joule_cli.engine.stores.sqlite.events import SqliteEventStore
+    from joule_cli.engine.stores.sqlite.maintenance import SqliteMaintenance
     from joule_cli.engine.stores.sqlite.store import SqliteDataStore
 
 
@@ -101,7 +101,7 @@ class SqliteStorage(Storage):
 
     @cached_property
     def maintenance(self) -> SqliteMaintenance:
-        from joule_cli.engine.admin import SqliteMaintenance
+        from joule_cli.engine.stores.sqlite.maintenance import SqliteMaintenance
 
         return SqliteMaintenance(self)
 
@@ -113,13 +113,13 @@ class SqliteStorage(Storage):
         return await self.database.read(_uuid)
 
     async def release_space(self) -> None:
-        from joule_cli.engine.space import release
+        from joule_cli.engine.stores.sqlite.space import release
 
         await release(self.database)
 
     @asynccontextmanager
     async def only_server(self) -> AsyncIterator[None]:
-        from joule_cli.engine.serving import only_server
+        from joule_cli.engine.stores.sqlite.serving import only_server
 
         with only_server(self.path):
             yield

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from joule_cli.engine.database import Database
+    from joule_cli.engine.stores.sqlite.database import Database
 
 #: Reads of fewer rows are not worth another thread.
 _SHORT_ROWS = 16384

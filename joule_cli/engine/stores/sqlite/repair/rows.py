@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import zstandard
 
-from joule_cli.engine.btree import Gap
 from joule_cli.engine.stores.sqlite import chunks
 from joule_cli.engine.stores.sqlite.blob import LINE, RAW, unseal
+from joule_cli.engine.stores.sqlite.btree import Gap
 from joule_cli.engine.stores.sqlite.codec import decode
 from joule_cli.errors import CorruptChunkError
 from joule_cli.model.data_stream import DATATYPES, KEEP_ALL
@@ -19,7 +19,7 @@ from joule_cli.series.layout import Layout
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from joule_cli.engine.repair.records import Salvage
+    from joule_cli.engine.stores.sqlite.repair.records import Salvage
     from joule_cli.series.layout import Rows
 
 #: Chunks stored in one transaction.

@@ -40,7 +40,7 @@ def checking_vfs() -> str:
         extension = Path(apsw.__file__).with_name("sqlite_extra_binaries") / "cksumvfs.so"
         if not extension.exists():
             # apsw was built without its extras
-            from joule_cli.engine.checking_vfs import CheckingVfs
+            from joule_cli.engine.stores.sqlite.checking_vfs import CheckingVfs
 
             return CheckingVfs.registered(system)
         connection = apsw.Connection(":memory:")
@@ -59,7 +59,7 @@ def header_is_damaged(path: Path) -> bool:
 
     SQLite looks at the header before it verifies the page, and takes the file for something else.
     """
-    from joule_cli.engine.page_file import PageFile
+    from joule_cli.engine.stores.sqlite.page_file import PageFile
 
     try:
         with PageFile(path) as file:

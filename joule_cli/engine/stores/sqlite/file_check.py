@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from joule_cli.engine import event_check
-from joule_cli.engine.page_file import PageFile
+from joule_cli.engine.stores.sqlite import event_check
+from joule_cli.engine.stores.sqlite.page_file import PageFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

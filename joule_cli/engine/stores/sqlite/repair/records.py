@@ -10,7 +10,7 @@ import apsw
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from joule_cli.engine.repair.source import Source
+    from joule_cli.engine.stores.sqlite.repair.source import Source
 
 #: Where streams and folders go whose own folder is not known.
 ROOT = 1

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from joule_cli.engine.migrations import MIGRATIONS, file_version
+from joule_cli.engine.stores.sqlite.migrations import MIGRATIONS, file_version
 from joule_cli.errors import IncompatibleFileError
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 import apsw
 import numpy as np
 
-from joule_cli.engine.page_sums import sums, unsound
-from joule_cli.engine.pages import RESERVED, RESERVED_AT
+from joule_cli.engine.stores.sqlite.page_sums import sums, unsound
+from joule_cli.engine.stores.sqlite.pages import RESERVED, RESERVED_AT
 
 _NAME = "joule-checksums"
 _HEADER_BYTES = 100

@@ -1,4 +1,4 @@
-"""Checksums of many pages at a time; see `joule_cli.engine.pages` for what they are."""
+"""Checksums of many pages at a time; `pages` beside this tells what they are."""
 
 from __future__ import annotations
 

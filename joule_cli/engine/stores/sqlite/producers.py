@@ -10,7 +10,7 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from joule_cli.engine.connection import converted_errors, open_lock
+from joule_cli.engine.stores.sqlite.connection import converted_errors, open_lock
 from joule_cli.engine.stores.storage import Claims
 from joule_cli.errors import StorageError, StreamInUseError
 

@@ -10,7 +10,7 @@ from joule_cli.errors import StorageError
 if TYPE_CHECKING:
     import apsw
 
-    from joule_cli.engine.database import Database
+    from joule_cli.engine.stores.sqlite.database import Database
 
 log = logging.getLogger("joule_cli.engine")
 

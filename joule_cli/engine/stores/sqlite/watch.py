@@ -11,7 +11,7 @@ from joule_cli.engine.stores.storage import Changes
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from joule_cli.engine.database import Database
+    from joule_cli.engine.stores.sqlite.database import Database
 
 #: How often the file is looked at, seconds: whoever follows it is not kept waiting for longer.
 _TICK_S: Final = 0.025

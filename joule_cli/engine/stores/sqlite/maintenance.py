@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from joule_cli.engine.backup import back_up, restore
-from joule_cli.engine.check import check
-from joule_cli.engine.connection import converted_errors
-from joule_cli.engine.space import release
 from joule_cli.engine.stores.base import StoredStream
 from joule_cli.engine.stores.maintenance import Maintenance, Report, Sizes
+from joule_cli.engine.stores.sqlite.backup import back_up, restore
+from joule_cli.engine.stores.sqlite.check import check
+from joule_cli.engine.stores.sqlite.connection import converted_errors
 from joule_cli.engine.stores.sqlite.places import root_id
+from joule_cli.engine.stores.sqlite.space import release
 from joule_cli.errors import StorageError
 from joule_cli.model import DataStream
 from joule_cli.part_file import make_folder

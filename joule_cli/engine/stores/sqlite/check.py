@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from joule_cli.engine import event_check, pages
-from joule_cli.engine.connection import converted_errors, transaction
-from joule_cli.engine.file_check import loose_problems, page_problems, tree_names, tree_problems
 from joule_cli.engine.stores.base import StoredStream
 from joule_cli.engine.stores.maintenance import Problem, Report
-from joule_cli.engine.stores.sqlite import chunks, directory
+from joule_cli.engine.stores.sqlite import chunks, directory, event_check, pages
 from joule_cli.engine.stores.sqlite.codec import decode
+from joule_cli.engine.stores.sqlite.connection import converted_errors, transaction
+from joule_cli.engine.stores.sqlite.file_check import (
+    loose_problems,
+    page_problems,
+    tree_names,
+    tree_problems,
+)
 from joule_cli.engine.stores.sqlite.levels import (
     COARSE,
     FINE,
@@ -33,7 +37,7 @@ if TYPE_CHECKING:
     import apsw
     import numpy.typing as npt
 
-    from joule_cli.engine.database import Database
+    from joule_cli.engine.stores.sqlite.database import Database
     from joule_cli.series.decimation import Counts
     from joule_cli.series.layout import Rows
 

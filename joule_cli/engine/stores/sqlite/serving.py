@@ -7,7 +7,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from joule_cli.engine.connection import converted_errors, open_lock
+from joule_cli.engine.stores.sqlite.connection import converted_errors, open_lock
 from joule_cli.errors import ConflictError
 from joule_cli.part_file import make_folder
 

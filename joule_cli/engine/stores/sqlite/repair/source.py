@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from joule_cli.engine.btree import Gap, Row, Tree
-from joule_cli.engine.migrations import APPLICATION_ID, MIGRATIONS, make_tables
-from joule_cli.engine.page_file import Kind
+from joule_cli.engine.stores.sqlite.btree import Gap, Row, Tree
+from joule_cli.engine.stores.sqlite.migrations import APPLICATION_ID, MIGRATIONS, make_tables
+from joule_cli.engine.stores.sqlite.page_file import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from joule_cli.engine.page_file import PageFile
+    from joule_cli.engine.stores.sqlite.page_file import PageFile
 
 #: In the header: the format of the node file, and what says that it is one.
 _VERSION_AT, _APPLICATION_AT = 60, 68

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from joule_cli.engine import pages
-from joule_cli.engine.check import check
-from joule_cli.engine.connection import (
+from joule_cli.engine.stores.sqlite import pages
+from joule_cli.engine.stores.sqlite.check import check
+from joule_cli.engine.stores.sqlite.connection import (
     converted_errors,
     damage_named,
     open_connection,
     source_uri,
     transaction,
 )
-from joule_cli.engine.database import Database
-from joule_cli.engine.migrations import MIGRATIONS, make_tables
-from joule_cli.engine.schema import distrust, own_version
+from joule_cli.engine.stores.sqlite.database import Database
+from joule_cli.engine.stores.sqlite.migrations import MIGRATIONS, make_tables
+from joule_cli.engine.stores.sqlite.schema import distrust, own_version
 from joule_cli.errors import CorruptChunkError, IncompatibleFileError, StorageError
 from joule_cli.part_file import PartFile, make_folder, remove_left_over
 

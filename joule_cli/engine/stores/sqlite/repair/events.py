@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from joule_cli.engine.btree import Gap
 from joule_cli.engine.stores.sqlite import event_tally
+from joule_cli.engine.stores.sqlite.btree import Gap
 from joule_cli.engine.stores.sqlite.event_keys import KEY_SHIFT, LAST_EVENT_ID
 from joule_cli.engine.stores.sqlite.events import reach
 from joule_cli.model.data_stream import KEEP_ALL
 
 if TYPE_CHECKING:
-    from joule_cli.engine.repair.records import Salvage
+    from joule_cli.engine.stores.sqlite.repair.records import Salvage
 
 #: Events stored in one transaction.
 _AT_ONCE = 5000

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import apsw
 
-from joule_cli.engine import pages
-from joule_cli.engine.connection import (
+from joule_cli.engine.stores.sqlite import pages
+from joule_cli.engine.stores.sqlite.connection import (
     FixedConnection,
     Waiter,
     converted_errors,

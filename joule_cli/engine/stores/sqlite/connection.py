@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from joule_cli.engine import pages
-from joule_cli.engine.migrations import migrate
-from joule_cli.engine.schema import distrust, own_version
+from joule_cli.engine.stores.sqlite import pages
+from joule_cli.engine.stores.sqlite.migrations import migrate
+from joule_cli.engine.stores.sqlite.schema import distrust, own_version
 from joule_cli.errors import (
     ApiError,
     CorruptChunkError,

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Self
 import apsw
 import numpy as np
 
-from joule_cli.engine.page_sums import chained, unsound
-from joule_cli.engine.pages import (
+from joule_cli.engine.stores.sqlite.page_sums import chained, unsound
+from joule_cli.engine.stores.sqlite.pages import (
     HEADER_BYTES,
     MAGIC,
     PAGE_SIZE_AT,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from joule_cli.engine.page_file import PageFile
+    from joule_cli.engine.stores.sqlite.page_file import PageFile
 
 _INDEX_BRANCH, _TABLE_BRANCH, _INDEX_LEAF, _TABLE_LEAF = 2, 5, 10, 13
 _BRANCHES = frozenset({_INDEX_BRANCH, _TABLE_BRANCH})

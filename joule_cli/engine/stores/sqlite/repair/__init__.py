@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from joule_cli.engine import pages
-from joule_cli.engine.btree import Gap
-from joule_cli.engine.check import check
-from joule_cli.engine.connection import converted_errors, open_connection
-from joule_cli.engine.database import Database
-from joule_cli.engine.migrations import make_tables
-from joule_cli.engine.page_file import PageFile
-from joule_cli.engine.repair.events import EventSalvage, take_annotations
-from joule_cli.engine.repair.records import Loss, Repaired, Salvage
-from joule_cli.engine.repair.rows import RowSalvage
-from joule_cli.engine.repair.source import Source
+from joule_cli.engine.stores.sqlite import pages
+from joule_cli.engine.stores.sqlite.btree import Gap
+from joule_cli.engine.stores.sqlite.check import check
+from joule_cli.engine.stores.sqlite.connection import converted_errors, open_connection
+from joule_cli.engine.stores.sqlite.database import Database
+from joule_cli.engine.stores.sqlite.migrations import make_tables
+from joule_cli.engine.stores.sqlite.page_file import PageFile
+from joule_cli.engine.stores.sqlite.repair.events import EventSalvage, take_annotations
+from joule_cli.engine.stores.sqlite.repair.records import Loss, Repaired, Salvage
+from joule_cli.engine.stores.sqlite.repair.rows import RowSalvage
+from joule_cli.engine.stores.sqlite.repair.source import Source
 from joule_cli.errors import ApiError, IncompatibleFileError, StorageError
 from joule_cli.part_file import PartFile, make_folder
 
