@@ -242,8 +242,8 @@ async def _serve(
         with _stopping(stopped):
             async with served(node, settings, addresses) as urls:
                 places = " and ".join(urls)
-                file = node.url.removeprefix("file:")
-                log.info("serving %s as [%s] at %s", file, settings.name, places)
+                path = (await node.info()).path
+                log.info("serving %s as [%s] at %s", path, settings.name, places)
                 await _hint(node, addresses, urls, log)
                 if fd is not None:
                     tell_ready(fd, urls[0])

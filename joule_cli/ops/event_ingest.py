@@ -162,8 +162,7 @@ async def ingest_events(
         if options.repeatable:
             seen = await _check(worker, open_reader, options, target.path, report)
         # a node elsewhere takes many events in several requests
-        in_file = target.node.url.startswith("file:")
-        whole = in_file and seen is not None and seen.fits
+        whole = target.node.embedded and seen is not None and seen.fits
         present = None
         if options.resume and target.stream is not None:
             present = Present(target.node, target.stream, seen)
