@@ -73,7 +73,7 @@ def peers(node: Node) -> NodePeers:
 
 def prepare_query() -> None:
     """Begin to load what the first `Node.db_query` on a file needs, beside other work."""
-    from joule_cli.engine.sql import duck
+    from joule_cli.engine.stores.sqlite.sql import duck
 
     duck.prepare()
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from joule_cli.engine.sql.duck import open_engine
-from joule_cli.engine.sql.query import Query
-from joule_cli.engine.sql.snapshot import Snapshot
 from joule_cli.engine.stores.sqlite.connection import open_connection
+from joule_cli.engine.stores.sqlite.sql.duck import open_engine
+from joule_cli.engine.stores.sqlite.sql.query import Query
+from joule_cli.engine.stores.sqlite.sql.snapshot import Snapshot
 from joule_cli.model import DataStream, Element
 
 T0 = 1_700_000_000_000_000

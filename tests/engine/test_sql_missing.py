@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from joule_cli.engine.sql import samples
+from joule_cli.engine.stores.sqlite.sql import samples
 from tests.contracts.missing import T, holed
 from tests.engine.sql_helpers import ask, make_stream, read_all
 

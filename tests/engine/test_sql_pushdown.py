@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from joule_cli.engine.sql.pushdown import EVERYTHING, read_plan
+from joule_cli.engine.stores.sqlite.sql.pushdown import EVERYTHING, read_plan
 from joule_cli.series.intervals import Interval
 from tests.edited import edit
 from tests.engine.sql_helpers import SECOND, T0, ask, make_stream, run, write
@@ -146,7 +146,7 @@ def reference(path):
     """Runs SQL over a DuckDB table of the same content."""
     import duckdb
 
-    from joule_cli.engine.sql.query import QueryColumn, _fetched, _wrapped
+    from joule_cli.engine.stores.sqlite.sql.query import QueryColumn, _fetched, _wrapped
 
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
     from joule_cli.api.query import QueryColumn
-    from joule_cli.engine.sql.query import Query
-    from joule_cli.engine.sql.snapshot import Snapshot
     from joule_cli.engine.stores.sqlite.database import Database
+    from joule_cli.engine.stores.sqlite.sql.query import Query
+    from joule_cli.engine.stores.sqlite.sql.snapshot import Snapshot
     from joule_cli.model import ConnectionInfo
 
 T = TypeVar("T")
@@ -51,13 +51,13 @@ class SqliteQueries(Queries):
         return create_engine(info.to_dsn())
 
     async def query(self, sql: str, tz: str | None) -> QueryResult:
-        from joule_cli.engine.sql.duck import open_engine
+        from joule_cli.engine.stores.sqlite.sql.duck import open_engine
 
         thread = ThreadPoolExecutor(1, "joule-query")
         # the modules below, numpy among them, load meanwhile
         opening = asyncio.get_running_loop().run_in_executor(thread, open_engine)
         try:
-            from joule_cli.engine.sql.query import Query
+            from joule_cli.engine.stores.sqlite.sql.query import Query
 
             engine = await opening
             try:
@@ -78,7 +78,7 @@ class SqliteQueries(Queries):
         return result
 
     async def tables(self) -> list[QueryTable]:
-        from joule_cli.engine.sql.catalog import Catalog
+        from joule_cli.engine.stores.sqlite.sql.catalog import Catalog
 
         snapshot = await self._snapshot()
         try:
@@ -90,7 +90,7 @@ class SqliteQueries(Queries):
         ]
 
     async def _snapshot(self) -> Snapshot:
-        from joule_cli.engine.sql.snapshot import Snapshot
+        from joule_cli.engine.stores.sqlite.sql.snapshot import Snapshot
 
         return Snapshot(await self._database.open(), str(self._database.path))
 

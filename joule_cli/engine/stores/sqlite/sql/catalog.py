@@ -6,10 +6,10 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from joule_cli.engine.sql.records import AnnotationTable, EventTable
-from joule_cli.engine.sql.samples import SampleTable
 from joule_cli.engine.stores.base import StoredStream
 from joule_cli.engine.stores.sqlite import places, streams
+from joule_cli.engine.stores.sqlite.sql.records import AnnotationTable, EventTable
+from joule_cli.engine.stores.sqlite.sql.samples import SampleTable
 from joule_cli.errors import QueryError, StreamNotFound
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from joule_cli.engine.sql.snapshot import Snapshot
-    from joule_cli.engine.sql.table import Table
+    from joule_cli.engine.stores.sqlite.sql.snapshot import Snapshot
+    from joule_cli.engine.stores.sqlite.sql.table import Table
     from joule_cli.model import DataStream
 
 _PATHS = """

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from operator import ne
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from joule_cli.engine.sql.arrow import Column, Field
+from joule_cli.engine.stores.sqlite.sql.arrow import Column, Field
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     import numpy.typing as npt
 
-    from joule_cli.engine.sql.arrow import Batch
-    from joule_cli.engine.sql.pushdown import Needs
-    from joule_cli.engine.sql.snapshot import Snapshot
+    from joule_cli.engine.stores.sqlite.sql.arrow import Batch
+    from joule_cli.engine.stores.sqlite.sql.pushdown import Needs
+    from joule_cli.engine.stores.sqlite.sql.snapshot import Snapshot
 
 #: Arrow format strings of the SQL types that sources have.
 FORMATS = {

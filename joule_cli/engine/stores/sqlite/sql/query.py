@@ -17,11 +17,11 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from joule_cli.api.query import QueryColumn
-from joule_cli.engine.sql.arrow import schema_capsule, stream_capsule
-from joule_cli.engine.sql.catalog import Catalog
-from joule_cli.engine.sql.duck import MissingTable, converted_errors
-from joule_cli.engine.sql.pushdown import DATA_DEPENDENT, read_plan
-from joule_cli.engine.sql.table import Counts
+from joule_cli.engine.stores.sqlite.sql.arrow import schema_capsule, stream_capsule
+from joule_cli.engine.stores.sqlite.sql.catalog import Catalog
+from joule_cli.engine.stores.sqlite.sql.duck import MissingTable, converted_errors
+from joule_cli.engine.stores.sqlite.sql.pushdown import DATA_DEPENDENT, read_plan
+from joule_cli.engine.stores.sqlite.sql.table import Counts
 from joule_cli.errors import ApiError, QueryError, TimeFormatError
 from joule_cli.series.visible import one_line
 from joule_cli.series.zones import find_zone
@@ -29,10 +29,10 @@ from joule_cli.series.zones import find_zone
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from joule_cli.engine.sql.duck import Engine
-    from joule_cli.engine.sql.pushdown import Needs
-    from joule_cli.engine.sql.snapshot import Snapshot
-    from joule_cli.engine.sql.table import Table
+    from joule_cli.engine.stores.sqlite.sql.duck import Engine
+    from joule_cli.engine.stores.sqlite.sql.pushdown import Needs
+    from joule_cli.engine.stores.sqlite.sql.snapshot import Snapshot
+    from joule_cli.engine.stores.sqlite.sql.table import Table
 
 log = logging.getLogger("joule_cli.engine")
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from joule_cli.engine.sql.arrow import Batch, Column
-from joule_cli.engine.sql.table import Table, TableColumn, nulls, unique_names
 from joule_cli.engine.stores.sqlite.event_keys import LAST_EVENT_ID
+from joule_cli.engine.stores.sqlite.sql.arrow import Batch, Column
+from joule_cli.engine.stores.sqlite.sql.table import Table, TableColumn, nulls, unique_names
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
 
-    from joule_cli.engine.sql.pushdown import Needs
-    from joule_cli.engine.sql.snapshot import Snapshot
-    from joule_cli.engine.sql.table import Counts
+    from joule_cli.engine.stores.sqlite.sql.pushdown import Needs
+    from joule_cli.engine.stores.sqlite.sql.snapshot import Snapshot
+    from joule_cli.engine.stores.sqlite.sql.table import Counts
 
 #: Rows of a page: their texts are in memory twice.
 _PAGE = 8192

@@ -6,10 +6,16 @@ from array import array
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from joule_cli.engine.sql.arrow import Batch
-from joule_cli.engine.sql.table import Table, TableColumn, column_of, nulls, unique_names
 from joule_cli.engine.stores.sqlite import directory
 from joule_cli.engine.stores.sqlite.short import decode_short
+from joule_cli.engine.stores.sqlite.sql.arrow import Batch
+from joule_cli.engine.stores.sqlite.sql.table import (
+    Table,
+    TableColumn,
+    column_of,
+    nulls,
+    unique_names,
+)
 from joule_cli.errors import CorruptChunkError
 
 if TYPE_CHECKING:
@@ -17,10 +23,10 @@ if TYPE_CHECKING:
 
     import apsw
 
-    from joule_cli.engine.sql.pushdown import Needs
-    from joule_cli.engine.sql.snapshot import Snapshot
-    from joule_cli.engine.sql.table import Counts
     from joule_cli.engine.stores.base import StoredStream
+    from joule_cli.engine.stores.sqlite.sql.pushdown import Needs
+    from joule_cli.engine.stores.sqlite.sql.snapshot import Snapshot
+    from joule_cli.engine.stores.sqlite.sql.table import Counts
     from joule_cli.series.intervals import Interval
 
 _TYPES = {
