@@ -1,4 +1,4 @@
-"""What a wheel and a source archive hold for the shell: completions and the manual."""
+"""What a wheel and a source archive hold, and that each installs a working program."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 import tomllib
+import venv
 import zipfile
 from importlib.metadata import version
 from pathlib import Path
@@ -73,3 +74,34 @@ def test_a_source_archive_holds_what_the_wheel_is_made_of(built):
     files = {str(f.relative_to(ROOT)) for pattern in patterns for f in ROOT.glob(pattern)}
     assert files <= names
     assert len(files) > 90
+
+
+@pytest.mark.parametrize("kind", ["*.whl", "*.tar.gz"])
+def test_what_is_installed_works(built, tmp_path, kind):
+    (package,) = built.glob(kind)
+    place = tmp_path / "env"
+    venv.create(place, symlinks=True)
+    # the libraries are there already; a path in a .pth file does not load those of the project
+    (libraries,) = (p for p in sys.path if p.endswith("site-packages"))
+    (site,) = place.glob("lib/*/site-packages")
+    (site / "libraries.pth").write_text(libraries)
+    pip = [sys.executable, "-m", "pip", "--python", place / "bin" / "python", "install", "--quiet"]
+    offline = ["--no-deps", "--no-index", "--no-build-isolation", "--disable-pip-version-check"]
+    subprocess.run([*pip, *offline, package], check=True, stdin=subprocess.DEVNULL)
+    (tmp_path / "rows.csv").write_text("time,volts\n2026-11-22T23:42:00Z,230.5\n")
+
+    def joule(*words):
+        return subprocess.run(
+            [place / "bin" / "joule", *words],
+            cwd=tmp_path,
+            env={"JOULE_DATA_DIR": str(tmp_path / "data"), "HOME": str(tmp_path)},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    assert joule("--version") == f"joule {PROJECT['project']['version']}\n"
+    joule("data", "ingest", "rows.csv", "--stream", "/house/mains")
+    assert joule("data", "read", "/house/mains") == "1795390920000000 230.5\n"
+    assert (place / "share" / "man" / "man1" / "joule-data-read.1").exists()
+    assert (site / "joule_cli" / "__main__.py").exists()
