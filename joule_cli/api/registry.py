@@ -246,7 +246,7 @@ class Registry:
             self.directory.mkdir(mode=0o700)
             with suppress(PermissionError):
                 sync(self.directory.parent)
-            # only what this call made: an existing directory may be anybody's
+            # only what this call made: an existing directory may belong to another user
             if self._owner is not None:
                 os.chown(self.directory, *self._owner)
 

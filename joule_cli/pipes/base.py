@@ -32,7 +32,7 @@ class Pipe:
 
     A pipe belongs to one event loop. Each direction is for one task at a time: one task reads,
     one writes (they may be the same). `close` and `fail` may be called from either side and
-    wake whoever waits on the other. This class refuses both directions; subclasses allow one
+    wake a task that waits on the other. This class refuses both directions; subclasses allow one
     or both.
 
     Parameters
@@ -60,7 +60,7 @@ class Pipe:
     never_written : bool
         The pipe is empty because the stream has never had any rows.
     stores_at_close : bool
-        Until `close` has returned, nobody knows how many of the rows written are stored.
+        Until `close` has returned, the number of stored rows is unknown.
     subscribers : list of Pipe
         Pipes that receive a copy of what is written.
     close_cb : coroutine function or None
@@ -326,7 +326,7 @@ class Pipe:
         """End the pipe with an error, which the other side gets.
 
         A reader gets it after the rows that were written before, a writer at its next write; a
-        waiting one is woken. `close` raises it if nobody got it yet. The first failure stands.
+        waiting one is woken. `close` raises it if no call did. The first failure stands.
 
         Parameters
         ----------
@@ -375,7 +375,7 @@ class Pipe:
             exc.add_note(f"closing the pipe failed too: {error.sentence()}")
 
     def _wake(self) -> None:
-        """Resume whoever waits on this pipe, because it failed or was closed."""
+        """Resume all tasks that wait on this pipe, because it failed or was closed."""
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

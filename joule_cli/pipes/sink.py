@@ -39,7 +39,7 @@ class SinkPipe(WritingPipe):
 
     An error of the sink is raised to the caller and ends the pipe: later writes raise it again,
     and `close` does not hand over what is still cached. The same holds after a write was
-    cancelled while the sink had it, because nobody knows whether it was stored.
+    cancelled while the sink had it, because it is unknown whether it was stored.
 
     Parameters
     ----------

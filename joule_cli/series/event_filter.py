@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 from joule_cli.errors import FilterError
 
-#: `both` multiplies numbers of groups; this many are more than anybody writes on purpose.
+#: `both` multiplies numbers of groups; this many are no filter written by hand.
 MAX_GROUPS: Final = 1000
 
 _FORM_HINT: Final = (

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: An offset or an abbreviation after a time.
 ZONE: Final = r"(?P<zone>[+-][0-9]{2}(?::?[0-9]{2}(?::?[0-9]{2})?)?|(?![AaPp][Mm])[A-Za-z]{1,4})"
-#: Year first; ``2024/05/01`` and ``2024.05.01`` are common too and nobody reads them otherwise.
+#: Year first; ``2024/05/01`` and ``2024.05.01`` are common too, and have no other meaning.
 _ISO: Final = re.compile(
     r"""(?P<year>[0-9]{4})
         (?: (?P<sep>[-/.])(?P<month>[0-9]{2})(?:(?P=sep)(?P<day>[0-9]{2}))?

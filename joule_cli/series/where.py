@@ -159,7 +159,7 @@ class _Reader:
             self._fail("expected a value", start, _VALUE_NOTE if self._peek() else _FORM_NOTE)
         second = _SECOND_OPERATOR.match(self._text, start)
         if operator in ("is", "not") and second and not _JOINT.match(self._text, second.end()):
-            # "state is not ready": whoever thinks in SQL would get the opposite of what they mean
+            # "state is not ready": in SQL it means the opposite
             self._fail("expected a value, not a second operator", start, _SECOND_NOTE)
         joint = _NEXT_JOINT.search(self._text, start)
         value = self._text[start : joint.start() if joint else None].rstrip()

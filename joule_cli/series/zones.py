@@ -68,7 +68,7 @@ def find_zone(name: str) -> tzinfo | None:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as exc:
-        # a system without the database fails for every name; nobody should hunt for a typing error
+        # a system without the database fails for every name: say so, it is no typing error
         if not _database_exists():
             raise ConfigurationError(
                 f"this system has no time zone database, so [{name}] cannot be looked up",

@@ -28,7 +28,7 @@ def load_request(body: bytes) -> Any:
     Raises
     ------
     ApiError
-        ``invalid json``; objects and lists that are nested deeply are, too, as whatever looks at
+        ``invalid json``; objects and lists that are nested deeply are, too, as code that looks at
         such a value runs out of stack.
     """
     try:

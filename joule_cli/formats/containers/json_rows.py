@@ -167,7 +167,7 @@ class JsonRows:
         self._chosen = sorted(set(columns))
         self._exact = sorted(set(exact))
         wanted = {at for at, column in enumerate(self.columns) if column.kind != "other"}
-        # who takes some of the columns does not mind others
+        # other columns do not matter when only some are used
         self._strict = wanted <= set(self._chosen)
 
     def sample(self, rows: Sequence[Any]) -> Batch:

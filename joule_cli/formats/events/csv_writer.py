@@ -38,7 +38,7 @@ class CsvEventWriter(SinkWriter):
         return "".join(out).encode()
 
     def _end(self) -> bytes:
-        # without events nobody has asked for the header yet
+        # without events the header is not written yet
         return b"" if self._columns is not None else self._header(()).encode()
 
     def _header(self, events: Sequence[Event]) -> str:

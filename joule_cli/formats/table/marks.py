@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 #: A number of ``,`` and ``.``, with a unit behind it or not.
 _NUMBER: Final = re.compile(r"([+-]?[\d.,]*\d)(?:[eE][+-]?\d+)?(?:\s*[^\d\s.,][^\d.,]*)?")
-#: ``1.234``: one thousand or one, nobody can tell.
+#: ``1.234``: ambiguous, a thousand or a fraction.
 _GROUPED: Final = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")
 
 
