@@ -462,8 +462,8 @@ def open_upload(url, key, stream_id):
         yield Upload(client)
 
 
-def wait_for_rows(joule, path, number):
-    """Wait until the file has them, as another process sees it."""
+def wait_for_rows(joule, path, number, *, more=False):
+    """Wait until the file has them, as another process sees it; with `more`, at least so many."""
 
     async def wait():
         async with (
@@ -472,7 +472,7 @@ def wait_for_rows(joule, path, number):
         ):
             while await node.data_count(path) < number:
                 await asyncio.sleep(0.005)
-            assert await node.data_count(path) == number
+            assert more or await node.data_count(path) == number
 
     asyncio.run(wait())
 
@@ -482,7 +482,7 @@ def test_commands_use_the_file_beside_a_busy_server(joule, tmp_path):
     create(joule, "/b/other")
     key = new_key(joule)
     with running(joule, "--port", "0", "--no-access-log") as server:
-        done = threading.Event()
+        done, begun = threading.Event(), threading.Event()
         sent = [0]
 
         def upload_until_done():
@@ -490,12 +490,15 @@ def test_commands_use_the_file_beside_a_busy_server(joule, tmp_path):
                 while not done.is_set():
                     upload.send(rows(sent[0], 1000))
                     sent[0] += 1000
+                    begun.set()
                 answers.append(upload.end())
 
         answers = []
         uploading = threading.Thread(target=upload_until_done)
         uploading.start()
         try:
+            assert begun.wait(DEADLINE_S)
+            wait_for_rows(joule, "/a/flow", 1, more=True)
             assert "/a/flow" in joule.ok("stream", "list")
             write_rows(joule, "/b/other", range(1, 101))
             written = joule(
