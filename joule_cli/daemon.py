@@ -108,6 +108,8 @@ async def served(
         The node is reached over a socket.
     ConflictError
         Another process serves the file.
+    FileMovedError
+        The file has a second name.
     ConfigurationError
         An address cannot be used.
     """
@@ -120,6 +122,17 @@ async def served(
             yield await server.start(addresses)
         finally:
             await server.stop()
+
+
+async def file_lost(node: Node) -> None:
+    """Watch the store of an embedded node, for its server; ends only with an error.
+
+    Raises
+    ------
+    FileMovedError
+        Its file is no longer the one at its path, or has a second name.
+    """
+    await _embedded(node, "be served").storage.until_lost()
 
 
 def _file(node: Node) -> Path:

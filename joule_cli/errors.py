@@ -20,6 +20,7 @@
     │   │       └── MissingValuesError
     │   ├── StorageError            the node's file cannot be opened, read or written
     │   │   ├── DiskFullError
+    │   │   ├── FileMovedError
     │   │   └── IncompatibleFileError
     │   ├── UnsupportedError        the node cannot do it, as one of Joule 1.0.1
     │   ├── QueryError              SQL that cannot be run; the hint shows the place
@@ -247,6 +248,16 @@ class DiskFullError(StorageError):
     """No space is left for the node's file; nothing of the refused change was stored."""
 
     status = 507
+
+
+class FileMovedError(StorageError):
+    """The open file is not the one at the node's path, or has a second name; nothing is written.
+
+    What was refused was not stored in a file that others will read.
+    """
+
+    status = 503
+    exit_code = 4
 
 
 class IncompatibleFileError(StorageError):

@@ -139,6 +139,7 @@ Exit status
   1    failed; nothing was changed
   2    wrong usage: unknown option, missing argument, wrong type
   3    partly done: some of several things failed, or work was cut off
+  4    the file of the node was renamed, replaced, removed or linked while it was open
   130  interrupted with Ctrl-C (SIGINT); 143 with SIGTERM, 129 with SIGHUP
   141  the reader of standard output went away
 
@@ -170,6 +171,7 @@ may be worded anew, codes stay:
   empty_picture_error             there is nothing to draw into the file of a picture
   empty_pipe_error                rows were asked for after the last one
   events_present_error            the destination of a copy has events in the range
+  file_moved_error                the file of the node is no longer at its path, or has a link
   filter_error                    a filter of events cannot be read
   folder_not_found                there is no such folder
   follow_error                    this option of event read contradicts --follow

@@ -15,7 +15,7 @@ from joule_cli.cli._lazy import command
 from joule_cli.cli._options import DURATION
 from joule_cli.cli._run import open_node, run
 from joule_cli.cli._settings import current
-from joule_cli.errors import ConfigurationError
+from joule_cli.errors import ApiError, ConfigurationError
 
 if TYPE_CHECKING:
     import asyncio
@@ -248,10 +248,33 @@ async def _serve(
                 if fd is not None:
                     tell_ready(fd, urls[0])
                 notify(os.environ, "READY=1", f"STATUS=serving at {places}")
-                await stopped.wait()
+                await _until(stopped, node, log)
                 notify(os.environ, "STOPPING=1", "STATUS=finishing requests")
                 log.info("stopping")
     log.info("stopped")
+
+
+async def _until(stopped: asyncio.Event, node: Node, log: logging.Logger) -> None:
+    """Wait for a signal, or raise when the file of the node is lost."""
+    import asyncio
+
+    from joule_cli.cli._notices import notify
+    from joule_cli.daemon import file_lost
+
+    signalled = asyncio.create_task(stopped.wait())
+    lost = asyncio.create_task(file_lost(node))
+    try:
+        await asyncio.wait({signalled, lost}, return_when=asyncio.FIRST_COMPLETED)
+        if lost.done():
+            lost.result()
+    except ApiError as exc:
+        log.error("%s; every request is refused, and the server ends", exc.sentence())  # noqa: TRY400  (no traceback)
+        notify(os.environ, "STOPPING=1", f"STATUS={exc.message}")
+        raise
+    finally:
+        signalled.cancel()
+        lost.cancel()
+        await asyncio.wait({signalled, lost})
 
 
 def _addresses(

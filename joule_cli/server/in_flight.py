@@ -41,7 +41,7 @@ class Requests:
     async def follow(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer a request, unless the server stops."""
         if self.stopping:
-            # nothing was done, so that the original client may well repeat it
+            # nothing was done, so that the original client may well repeat it if it can
             raise Refusal(503, "503: the node is stopping", code=StorageError.code)
         task = asyncio.current_task()
         assert task is not None

@@ -23,6 +23,8 @@ _log = logging.getLogger(__name__)
 
 #: A reason phrase is for people who look at the traffic; the body has all of the text.
 _LONGEST_REASON = 200
+#: The original client repeats requests that fail with more than this.
+_HIGHEST_FINAL = 500
 #: Seconds in which a client may go on sending what was refused.
 _LINGERING_S = 10.0
 #: Seconds in which it may read the answer after that.
@@ -154,7 +156,7 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         # nothing above could answer, and what a client may learn of it is not more than this
         _log.exception("%s %s failed", request.method, request.rel_url.raw_path)
         failure = Refusal(500, "500: Internal Server Error")
-    response = _finish(request, failure)
+    response = _finish(request, _for_good(request, failure))
     if not request.content.is_eof():
         if ADMITTED not in request:
             response.force_close()
@@ -164,6 +166,20 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
             await response.write_eof()
             await _let_go(request)
     return response
+
+
+def _for_good(request: web.Request, failure: Refusal) -> Refusal:
+    """Return what the original client does not answer by sending only the rest of a body.
+
+    It repeats what fails with more than 500, and cannot begin a body again that it makes as it
+    sends it.
+    """
+    if failure.status <= _HIGHEST_FINAL or "chunked" not in request.headers.get(
+        hdrs.TRANSFER_ENCODING, ""
+    ):
+        return failure
+    text = failure.body.removeprefix(f"{failure.status}: ")
+    return Refusal(500, f"500: {text}", code=failure.code, reason=failure.reason)
 
 
 async def _let_go(request: web.Request) -> None:

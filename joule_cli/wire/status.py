@@ -22,6 +22,9 @@ _HIGHEST_STATUS: Final = 500
 
 def wire_status(error: errors.JouleError) -> int:
     """Return the HTTP status that an error has."""
+    if isinstance(error, errors.FileMovedError):
+        # it was not done, and another server will do it
+        return 503
     return min(error.status or 400, _HIGHEST_STATUS)
 
 

@@ -188,6 +188,7 @@ async def test_the_files_of_a_node_are_private(lab, path, tmp_path):
     await lab.folder_create("/a")
     assert {f.name: mode(f) for f in path.parent.glob("joule.db*")} == {
         "joule.db": 0o600,
+        "joule.db-lock": 0o600,
         "joule.db-shm": 0o600,
         "joule.db-wal": 0o600,
     }

@@ -7,6 +7,7 @@ UnsupportedError. What a node does is written once, over this contract, in `Embe
 
 from __future__ import annotations
 
+import asyncio
 import time
 from contextlib import nullcontext
 from functools import cached_property
@@ -215,6 +216,16 @@ class Storage(Part):
             Another process serves it.
         """
         return nullcontext()
+
+    async def until_lost(self) -> None:
+        """Watch whether the store still is where others look for it; ends only with an error.
+
+        Raises
+        ------
+        StorageError
+            It is not, or can no longer be looked at.
+        """
+        await asyncio.Event().wait()
 
     async def close(self) -> None:
         """Release connections and files; calls that run are finished first."""

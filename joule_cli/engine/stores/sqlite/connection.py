@@ -16,6 +16,7 @@ import apsw
 
 from joule_cli.engine.stores.sqlite import pages
 from joule_cli.engine.stores.sqlite.migrations import migrate
+from joule_cli.engine.stores.sqlite.node_file import NodeConnection, NodeFile, refuse_former
 from joule_cli.engine.stores.sqlite.schema import distrust, own_version
 from joule_cli.errors import (
     ApiError,
@@ -24,7 +25,14 @@ from joule_cli.errors import (
     IncompatibleFileError,
     StorageError,
 )
-from joule_cli.part_file import lock_folder, make_folder, publish, remove, sync
+from joule_cli.part_file import (
+    lock_folder,
+    make_folder,
+    publish,
+    remove,
+    remove_left_over,
+    sync,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +93,8 @@ def open_connection(
     waiter: Waiter | None = None,
     verified: bool = True,
     read_only: bool = False,
-) -> apsw.Connection:
+    file: NodeFile | None = None,
+) -> NodeConnection:
     """Open a node file and bring it to the present version.
 
     Parameters
@@ -96,15 +105,25 @@ def open_connection(
         Refuse pages that fail their checksums.
     read_only
         Leave the file as it is.
+    file
+        The file that other connections of the same node have open.
 
     Raises
     ------
     StorageError
-        The file cannot be opened; IncompatibleFileError if it is not a node.
+        The file cannot be opened; IncompatibleFileError if it is not a node, FileMovedError if it
+        is not `file`.
     """
     _require_sqlite()
     try:
-        return _open(path, create, waiter or Waiter(str(path)), verified, read_only)
+        return _open(
+            path,
+            create,
+            waiter or Waiter(str(path)),
+            verified,
+            read_only,
+            file or NodeFile(path),
+        )
     except StorageError as exc:
         if path.is_file() and pages.header_is_damaged(path):
             raise _damaged_header(path) from exc
@@ -112,25 +131,29 @@ def open_connection(
 
 
 def _open(
-    path: Path, create: bool, waiter: Waiter, verified: bool, read_only: bool
-) -> apsw.Connection:
+    path: Path, create: bool, waiter: Waiter, verified: bool, read_only: bool, file: NodeFile
+) -> NodeConnection:
     text = str(path)
     with converted_errors(text):
         new = create and not path.exists()
         if new:
-            make_folder(path.absolute().parent, private=True)
-            _refuse_network(path)
-            _make(path)
+            # a symbolic link may lead to where there is nothing yet
+            real = path.resolve()
+            make_folder(real.parent, private=True)
+            _refuse_network(real)
+            _make(real)
         elif not read_only:
-            _remove_unfinished(path)
+            _remove_unfinished(path.resolve())
         if path.is_dir():
             raise StorageError("a node is a file, this is a directory", object=text)
-        writable = not read_only and (not path.exists() or _can_write(path))
+        refuse_former(path)
+        writable = not read_only and _can_write(path) and _has_one_name(path)
+        # SQLite makes no file by itself: it would be open to all that the process does not mask
         flags = apsw.SQLITE_OPEN_READWRITE if writable else apsw.SQLITE_OPEN_READONLY
-        if create and writable:
-            flags |= apsw.SQLITE_OPEN_CREATE
         connection = _connect(path, flags)
         try:
+            file.opened()
+            connection.file = file
             connection.set_busy_handler(waiter)
             if not verified:
                 connection.pragma("checksum_verification", "off")
@@ -218,32 +241,13 @@ def _make_private(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
 
 
-def open_lock(path: Path) -> int:
-    """Open the lock file beside a node file; it can be locked by whom the node can be written by.
-
-    One who only reads the node could keep its writers out.
-    """
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(f"{path}-lock", flags, 0o600)
-    with suppress(OSError):
-        node, lock = path.stat(), os.fstat(descriptor)
-        mode = 0o600
-        mode |= 0o060 if node.st_mode & stat.S_IWGRP else 0
-        mode |= 0o006 if node.st_mode & stat.S_IWOTH else 0
-        if os.geteuid() == 0:
-            os.fchown(descriptor, node.st_uid, node.st_gid)
-        if os.geteuid() in {0, lock.st_uid} and stat.S_IMODE(lock.st_mode) != mode:
-            os.fchmod(descriptor, mode)
-    return descriptor
-
-
 def close_to_others(path: Path) -> None:
     """Take the rights of all but owner and group from a node file and what SQLite keeps beside it.
 
     The file begins private; its owner may share it with a group, but not a key with everybody.
     """
     for suffix in ("", "-wal", "-shm", "-lock"):
-        file = Path(f"{path}{suffix}")
+        file = Path(f"{path.resolve()}{suffix}")
         with suppress(FileNotFoundError):
             mode = stat.S_IMODE(file.stat().st_mode)
             if mode & 0o007:
@@ -271,19 +275,30 @@ def _damaged_header(path: Path) -> CorruptChunkError:
 
 def _can_write(path: Path) -> bool:
     # a file is written through its log, which is made beside it
-    return os.access(path, os.W_OK) and (os.access(path.parent, os.W_OK) or _has_log(path))
+    folder = path.resolve().parent
+    return os.access(path, os.W_OK) and (os.access(folder, os.W_OK) or _has_log(path))
 
 
-class FixedConnection(apsw.Connection):
+def _has_one_name(path: Path) -> bool:
+    """Tell whether a file has no hard links, having removed those that killed commands left."""
+    try:
+        if path.stat().st_nlink > 1:
+            remove_left_over(path.resolve())
+        return path.stat().st_nlink == 1
+    except OSError:
+        return True
+
+
+class FixedConnection(NodeConnection):
     """Reads a file as if nobody could change it; to be used for one moment only."""
 
 
-def _connect(path: Path, flags: int) -> apsw.Connection:
+def _connect(path: Path, flags: int) -> NodeConnection:
     vfs = pages.checking_vfs()
     # so that other files can be attached by URIs; an absolute path is none
     flags |= apsw.SQLITE_OPEN_URI
     name = str(path.absolute())
-    connection = apsw.Connection(name, flags=flags, vfs=vfs, statementcachesize=200)
+    connection = NodeConnection(name, flags=flags, vfs=vfs, statementcachesize=200)
     distrust(connection)
     if flags & apsw.SQLITE_OPEN_READONLY:
         try:
@@ -304,14 +319,14 @@ def _fixed_uri(path: Path) -> str:
 
 def source_uri(path: Path) -> str:
     """Return the name by which a connection attaches a node file that it only reads."""
-    if os.access(path.parent, os.W_OK) or _has_log(path):
+    if os.access(path.resolve().parent, os.W_OK) or _has_log(path):
         return f"{path.absolute().as_uri()}?mode=ro"
     return _fixed_uri(path)
 
 
 def _has_log(path: Path) -> bool:
     try:
-        return Path(f"{path}-wal").stat().st_size > 0
+        return Path(f"{path.resolve()}-wal").stat().st_size > 0
     except FileNotFoundError:
         return False
 
@@ -356,16 +371,30 @@ def _refuse_network(path: Path) -> None:
 
 @contextmanager
 def transaction(connection: apsw.Connection, *, write: bool) -> Iterator[apsw.Connection]:
-    """Run a block in one transaction; roll back when it raises."""
+    """Run a block in one transaction; roll back when it raises.
+
+    Raises
+    ------
+    FileMovedError
+        The file that was written is not the one at the path of the node.
+    """
+    file = connection.file if write and isinstance(connection, NodeConnection) else None
     connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
     try:
+        if file is not None:
+            file.begun()
         yield connection
+        if file is not None:
+            file.committing()
         connection.execute("COMMIT")
     except BaseException:
         # SQLite has rolled back by itself after some errors, a full disk among them
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+    if file is not None:
+        # what went to a file that is gone by now was not stored
+        file.refuse_moved()
 
 
 @contextmanager

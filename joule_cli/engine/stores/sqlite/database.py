@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import queue
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from joule_cli.engine.stores.sqlite.connection import (
     open_connection,
     transaction,
 )
+from joule_cli.engine.stores.sqlite.node_file import NodeFile, hold
 from joule_cli.errors import CorruptChunkError, JouleError, StorageError
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class Database:
         read_only: bool = False,
     ) -> None:
         self.path = path
+        self.file = NodeFile(path)
         self._read_only = read_only
         self._create = create
         self._new_folder = new_folder
@@ -71,6 +74,7 @@ class Database:
         self._idle: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
         self._write_connection: apsw.Connection | None = None
         self._lock = threading.Lock()
+        self._held: int | None = None
         self._closed = False
 
     async def read(self, body: Callable[[apsw.Connection], T]) -> T:
@@ -119,6 +123,7 @@ class Database:
 
         def run() -> T:
             with converted_errors(str(self.path)):
+                self.file.refuse_moved(writing=False)
                 return body(connection)
 
         return await self._submit(self._readers, run)
@@ -144,9 +149,12 @@ class Database:
         if self._write_connection is not None:
             with suppress(apsw.Error):
                 # whatever closes the file last empties the log, and other programs of SQLite do
-                # not write the checksums of pages
-                self._write_connection.pragma("wal_checkpoint", "passive")
+                # not write the checksums of pages; the next file of this name must not find it
+                how = "truncate" if self.file.moved else "passive"
+                self._write_connection.pragma("wal_checkpoint", how)
             self._write_connection.close()
+        if self._held is not None:
+            os.close(self._held)
 
     async def _submit(self, pool: ThreadPoolExecutor, job: Callable[[], T]) -> T:
         if self._closed:
@@ -167,6 +175,7 @@ class Database:
 
     def _borrowed(self, body: Callable[[apsw.Connection], T]) -> T:
         with converted_errors(str(self.path)):
+            self.file.refuse_moved(writing=False)
             connection = self._borrow()
             try:
                 return body(connection)
@@ -199,6 +208,7 @@ class Database:
                 waiter=self._waiter,
                 verified=verified,
                 read_only=self._read_only,
+                file=self.file,
             )
         if not self._create:
             raise StorageError("the file does not exist", object=str(self.path))
@@ -213,6 +223,8 @@ class Database:
         with self._lock:
             if self._write_connection is None:
                 self._write_connection = open_connection(
-                    self.path, create=self._create, waiter=self._waiter
+                    self.path, create=self._create, waiter=self._waiter, file=self.file
                 )
+                self._held = hold(self.path)
+                self.file.refuse_moved()
             return self._write_connection

@@ -63,7 +63,7 @@ class PageFile:
     """
 
     def __init__(self, path: Path, connection: apsw.Connection | None = None) -> None:
-        self._log, self._connection = Path(f"{path}-wal"), connection
+        self._log, self._connection = Path(f"{path.resolve()}-wal"), connection
         self._file = RawFile(path)
         header = self._file.read(0, HEADER_BYTES)
         size = int.from_bytes(header[PAGE_SIZE_AT : PAGE_SIZE_AT + 2], "big")

@@ -5,12 +5,18 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-import struct
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from joule_cli.engine.stores.sqlite.connection import converted_errors, open_lock
+from joule_cli.engine.stores.sqlite.connection import converted_errors
+from joule_cli.engine.stores.sqlite.node_file import (
+    FIRST_INODE,
+    GET_LOCK,
+    SET_LOCK,
+    control,
+    open_lock,
+)
 from joule_cli.engine.stores.storage import Claims
 from joule_cli.errors import StorageError, StreamInUseError
 
@@ -18,14 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Locks of an open file description, unlike those of a process, keep two nodes of one process
-# apart and survive the closing of another descriptor of the file.
-_SET = getattr(fcntl, "F_OFD_SETLK", fcntl.F_SETLK)
-_GET = getattr(fcntl, "F_OFD_GETLK", fcntl.F_GETLK)
 #: The byte that each process with a producer shares, and that `exclusive` has alone.
 _NODE = 0
-#: struct flock: type, whence, start, length, pid.
-_FLOCK = "hhqqi0q"
 
 
 class Producers:
@@ -39,7 +39,7 @@ class Producers:
 
     def __init__(self, path: Path) -> None:
         self._node = path
-        self._path = f"{path}-lock"
+        self._path = f"{path.resolve()}-lock"
         self._guard = threading.Lock()
         self._held: dict[int, str] = {}
         self._locking: int | None = None
@@ -90,7 +90,7 @@ class Producers:
         Costs one system call without producers, and at most three for each of them.
         """
         with self._guard:
-            return frozenset(self._held) | self._locked(_NODE + 1, None)
+            return frozenset(self._held) | self._locked(_NODE + 1, FIRST_INODE)
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -129,7 +129,7 @@ class Producers:
         if self._locking is None:
             self._locking = open_lock(self._node)
         try:
-            _control(self._locking, _SET, kind, byte, 1)
+            control(self._locking, SET_LOCK, kind, byte, 1)
         except OSError as exc:
             if exc.errno in (errno.EAGAIN, errno.EACCES):
                 return False
@@ -138,9 +138,9 @@ class Producers:
 
     def _unlock(self, byte: int) -> None:
         if self._locking is not None:
-            _control(self._locking, _SET, fcntl.F_UNLCK, byte, 1)
+            control(self._locking, SET_LOCK, fcntl.F_UNLCK, byte, 1)
 
-    def _locked(self, start: int, end: int | None) -> frozenset[int]:
+    def _locked(self, start: int, end: int) -> frozenset[int]:
         """Return the locked bytes in ``[start, end)`` as others see them."""
         with converted_errors(self._path):
             if self._closed:
@@ -156,16 +156,16 @@ class Producers:
             while ranges:
                 low, high = ranges.pop()
                 # the answer is some lock in the range, not always the first one
-                kind, _, first, length, _ = _control(
-                    self._probing, _GET, fcntl.F_WRLCK, low, 0 if high is None else high - low
+                kind, _, first, length, _ = control(
+                    self._probing, GET_LOCK, fcntl.F_WRLCK, low, high - low
                 )
                 if kind == fcntl.F_UNLCK:
                     continue
                 last = first + length
-                found.update(range(max(first, low), last if high is None else min(last, high)))
+                found.update(range(max(first, low), min(last, high)))
                 if low < first:
                     ranges.append((low, first))
-                if high is None or last < high:
+                if last < high:
                     ranges.append((last, high))
             return frozenset(found)
 
@@ -190,11 +190,6 @@ class SqliteClaims(Claims):
 
     async def active(self) -> frozenset[int]:
         return self._producers.active_streams()
-
-
-def _control(descriptor: int, command: int, kind: int, start: int, length: int) -> tuple[int, ...]:
-    request = struct.pack(_FLOCK, kind, os.SEEK_SET, start, length, 0)
-    return struct.unpack(_FLOCK, fcntl.fcntl(descriptor, command, request))
 
 
 def _in_use(name: str) -> StreamInUseError:

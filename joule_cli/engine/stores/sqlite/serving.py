@@ -7,7 +7,8 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from joule_cli.engine.stores.sqlite.connection import converted_errors, open_lock
+from joule_cli.engine.stores.sqlite.connection import converted_errors
+from joule_cli.engine.stores.sqlite.node_file import open_lock, refuse_second_name
 from joule_cli.errors import ConflictError
 from joule_cli.part_file import make_folder
 
@@ -28,11 +29,13 @@ def only_server(path: Path) -> Iterator[None]:
     ------
     ConflictError
         Another process serves the file.
+    FileMovedError
+        The file has another name, by which another process may serve it.
     """
     with converted_errors(str(path)):
         make_folder(path.absolute().parent, private=True)
-        # whatever name the file is called by
-        descriptor = open_lock(path.resolve())
+        refuse_second_name(path)
+        descriptor = open_lock(path)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from contextlib import asynccontextmanager
 from functools import cached_property
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from joule_cli.engine.stores.sqlite.events import SqliteEventStore
     from joule_cli.engine.stores.sqlite.maintenance import SqliteMaintenance
     from joule_cli.engine.stores.sqlite.store import SqliteDataStore
+
+#: Seconds between two looks at the file of a served node.
+_LOOK_S = 0.5
 
 
 class SqliteStorage(Storage):
@@ -124,6 +128,12 @@ class SqliteStorage(Storage):
         with only_server(self.path):
             yield
 
+    async def until_lost(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            with converted_errors(str(self.path)):
+                self.database.file.refuse_moved()
+
     async def close(self) -> None:
         try:
             await self.queries.close()
@@ -141,7 +151,7 @@ def _uuid(connection: apsw.Connection) -> str:
 
 def _info(path: Path, uuid: str) -> StorageInfo:
     with converted_errors(str(path)):
-        size = sum(_file_size(f"{path}{suffix}") for suffix in ("", "-wal"))
+        size = sum(_file_size(f"{path.resolve()}{suffix}") for suffix in ("", "-wal"))
         place = path.absolute()
         while not place.exists():
             place = place.parent

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from contextlib import closing, suppress
+from typing import TYPE_CHECKING, Any, Final
 
 from joule_cli.engine.stores.storage import Changes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+
+    import apsw
 
     from joule_cli.engine.stores.sqlite.database import Database
 
@@ -67,20 +69,23 @@ class FileWatch(Changes):
     async def _watch(self, leaving: asyncio.Event) -> None:
         known: int | None = None
         try:
-            connection = await self._database.open()
-            while not leaving.is_set():
-                version = await self._database.ask(connection, lambda c: c.pragma("data_version"))
-                if version != known:
-                    known = version
-                    self._commits += 1
-                self._ring()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(_TICK_S):
-                        await leaving.wait()
-            connection.close()
+            with closing(await self._database.open()) as connection:
+                while not leaving.is_set():
+                    version = await self._database.ask(connection, _version)
+                    if version != known:
+                        known = version
+                        self._commits += 1
+                    self._ring()
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(_TICK_S):
+                            await leaving.wait()
         finally:
             self._ring()
 
     def _ring(self) -> None:
         self._tick.set()
         self._tick = asyncio.Event()
+
+
+def _version(connection: apsw.Connection) -> Any:
+    return connection.pragma("data_version")
