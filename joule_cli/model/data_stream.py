@@ -198,6 +198,9 @@ class DataStreamInfo:
         ``end - start``, µs, gaps included.
     bytes
         Space taken on disk, decimations included.
+    expired
+        Rows that are gone because of `DataStream.keep_us`; 0 on a Joule 1.0.1 node, which does not
+        count them.
     """
 
     start: int | None
@@ -205,6 +208,7 @@ class DataStreamInfo:
     rows: int
     total_time: int = 0
     bytes: int = 0
+    expired: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the wire form, with the keys in the order of the protocol."""
@@ -214,6 +218,8 @@ class DataStreamInfo:
             "rows": self.rows,
             "bytes": self.bytes,
             "total_time": self.total_time,
+            # no node of Joule 1.0.1 has it
+            **({"expired": self.expired} if self.expired else {}),
         }
 
     def __repr__(self) -> str:

@@ -109,6 +109,9 @@ class EventStreamInfo:
         ``end - start``, µs.
     bytes
         Size of all contents; 0 on a Joule 1.0.1 node, which does not tell.
+    expired
+        Events that are gone because of `EventStream.keep_us`; 0 on a Joule 1.0.1 node, which keeps
+        all.
     """
 
     start: int | None
@@ -116,6 +119,7 @@ class EventStreamInfo:
     event_count: int
     total_time: int = 0
     bytes: int = 0
+    expired: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the wire form, with the keys in the order of the protocol."""
@@ -125,6 +129,8 @@ class EventStreamInfo:
             "event_count": self.event_count,
             "bytes": self.bytes,
             "total_time": self.total_time,
+            # no node of Joule 1.0.1 has it
+            **({"expired": self.expired} if self.expired else {}),
         }
 
     def __repr__(self) -> str:

@@ -105,6 +105,7 @@ def _info(data: dict[str, Any]) -> DataStreamInfo:
         rows=info["rows"],
         total_time=info["total_time"],
         bytes=info["bytes"],
+        expired=info.get("expired", 0),
     )
 
 

@@ -329,6 +329,7 @@ def _info(data: dict[str, Any]) -> EventStreamInfo:
         event_count=info["event_count"],
         total_time=info["total_time"],
         bytes=info["bytes"],
+        expired=info.get("expired", 0),
     )
 
 

@@ -61,7 +61,8 @@ class EventsModel:
             kept[number] = Kept(number, *values)
         self.events = list(kept.values())
         if self.keep_us >= 0:
-            limit = now - self.keep_us
+            newest = max((event.start for event in self.events), default=now)
+            limit = min(now, newest) - self.keep_us if self.keep_us else now
             self.events = [e for e in self.events if e.end is None or e.end >= limit]
         return ids
 

@@ -178,7 +178,8 @@ class MemorySession(WriteSession):
         if found.keep_us == KEEP_NONE:
             table.__dict__ = before[0]
         elif found.keep_us > 0:
-            limit = self.rows.storage.clock() - found.keep_us
+            newest = max(table.times, default=0)
+            limit = min(self.rows.storage.clock(), newest) - found.keep_us
             table.times = [time for time in table.times if time >= limit]
         if blocks:
             self.rows.committed(self.stream)

@@ -12,6 +12,7 @@ import pytest
 from joule_cli.api.event_reading import Window
 from joule_cli.engine.event_validation import CheckedEvent
 from joule_cli.engine.stores.sqlite.events import SqliteEventStore
+from joule_cli.engine.stores.sqlite.expiry import Expiry
 from joule_cli.model import EventStream
 from joule_cli.series.event_filter import parse_filter
 from tests.nodes import FileNode
@@ -89,7 +90,9 @@ async def watched(path: Path) -> AsyncIterator[Watched]:
         if not filled:
             stream = await node.event_stream_create(EventStream("s"), "/a")
             assert stream.id == 1
-            await SqliteEventStore(node.storage.database, lambda: 0).write(1, list(events()))
+            await SqliteEventStore(node.storage.database, node.storage.expiry).write(
+                1, list(events())
+            )
         yield Watched(node.storage.database)
 
 
@@ -105,7 +108,7 @@ def events() -> list[CheckedEvent]:
 
 
 def store(watched: Watched) -> SqliteEventStore:
-    return SqliteEventStore(watched, lambda: 0)  # type: ignore[arg-type]
+    return SqliteEventStore(watched, Expiry(lambda: 0, lambda: 0))  # type: ignore[arg-type]
 
 
 async def read(watched: Watched, window: Window, limit: int | None = None) -> int:

@@ -121,6 +121,7 @@ def _show_info(path: str, stream: EventStream, held: EventStreamInfo) -> None:
             ("Start", show_time(held.start)),
             ("End", show_time(held.end)),
             ("Events", size_text(held)),
+            *([("Expired", f"{held.expired:,}")] if held.expired else []),
         ]
     )
     if not stream.event_fields:

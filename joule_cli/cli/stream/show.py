@@ -173,6 +173,7 @@ def _show_info(path: str, stream: DataStream, held: DataStreamInfo, notes: Annot
             ("Start", show_time(held.start)),
             ("End", show_time(held.end)),
             ("Rows", size_text(held)),
+            *([("Expired", f"{held.expired:,}")] if held.expired else []),
             ("Annotation", str(notes.count)),
         ]
     )

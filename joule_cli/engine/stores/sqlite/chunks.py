@@ -28,10 +28,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from joule_cli.engine.stores.sqlite.codec import decode, encode
-from joule_cli.engine.stores.sqlite.directory import EARLIEST, Chunk
+from joule_cli.engine.stores.sqlite.directory import Chunk
 from joule_cli.engine.stores.sqlite.levels import decode_level, encode_levels
 from joule_cli.errors import CorruptChunkError
-from joule_cli.model.data_stream import KEEP_ALL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,21 +164,6 @@ def _telling_where(stream: StoredStream, start: int) -> Iterator[None]:
             object=stream.name,
             hint="see 'joule admin check'",
         ) from exc
-
-
-def expire(connection: apsw.Connection, stream_id: int, keep_us: int, now: int) -> bool:
-    """Delete the chunks that lie completely before ``now - keep_us``; tell whether any did."""
-    if keep_us == KEEP_ALL:
-        return False
-    limit = now - keep_us
-    last = connection.execute(
-        "SELECT max(start) FROM chunk WHERE stream_id = ? AND start < ? AND last < ?",
-        (stream_id, limit, limit),
-    ).get
-    if last is None:
-        return False
-    remove(connection, stream_id, EARLIEST, last)
-    return True
 
 
 def bump(connection: apsw.Connection, stream_id: int) -> None:

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from joule_cli.engine.stores.base import EventStore, StoredEvent
-from joule_cli.engine.stores.sqlite import event_tally
+from joule_cli.engine.stores.sqlite import event_tally, expired
 from joule_cli.engine.stores.sqlite.event_keys import KEY_SHIFT, LAST_EVENT_ID, key_range
 from joule_cli.engine.stores.sqlite.event_reading import (
     EARLIEST,
@@ -27,16 +27,18 @@ from joule_cli.engine.stores.sqlite.event_reading import (
 )
 from joule_cli.errors import ApiError, StreamNotFound
 from joule_cli.model import EventBucket, EventStreamInfo
+from joule_cli.model.data_stream import KEEP_ALL
 from joule_cli.series.buckets import Buckets, check_width
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     import apsw
 
     from joule_cli.api.event_reading import Window
     from joule_cli.engine.event_validation import CheckedEvent
     from joule_cli.engine.stores.sqlite.database import Database
+    from joule_cli.engine.stores.sqlite.expiry import Expiry
 
 #: Reach of events without an end, and of those that are longer than 16**15 µs (36 millennia).
 ENDLESS = 16
@@ -56,18 +58,37 @@ class SqliteEventStore(EventStore):
 
     Parameters
     ----------
-    clock
-        The present, µs; events that ended longer than a stream's `keep_us` before it are dropped
-        when others are written.
+    expiry
+        Tells what a stream no longer keeps; that is dropped when events are written.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+    def __init__(self, database: Database, expiry: Expiry) -> None:
         self._database = database
-        self._clock = clock
+        self._expiry = expiry
 
     async def write(self, stream_id: int, events: Sequence[CheckedEvent]) -> list[int]:
-        now = self._clock()
-        return await self._database.write(lambda c: _write(c, stream_id, events, now))
+        def run(connection: apsw.Connection) -> tuple[list[int], str, int]:
+            self._expiry.note(connection)
+            ids, name = _write(connection, stream_id, events)
+            return ids, name, self._expire(connection, stream_id)
+
+        ids, name, n_expired = await self._database.write(run)
+        if n_expired:
+            self._expiry.tell(name, "events", n_expired)
+        return ids
+
+    def _expire(self, connection: apsw.Connection, stream_id: int) -> int:
+        keep_us = connection.execute(
+            "SELECT keep_us FROM event_stream WHERE id = ?", (stream_id,)
+        ).get
+        if keep_us == KEEP_ALL:
+            return 0
+        newest = extreme_start(connection, "max", stream_id)
+        limit = self._expiry.limit(connection, keep_us, newest)
+        dropped = 0 if limit is None else _drop_ended(connection, stream_id, limit)
+        if dropped:
+            expired.add(connection, "events", stream_id, dropped)
+        return dropped
 
     async def read(
         self, stream_id: int, window: Window, limit: int | None, block_size: int
@@ -155,14 +176,15 @@ class SqliteEventStore(EventStore):
 
 
 def _write(
-    connection: apsw.Connection, stream_id: int, events: Sequence[CheckedEvent], now: int
-) -> list[int]:
+    connection: apsw.Connection, stream_id: int, events: Sequence[CheckedEvent]
+) -> tuple[list[int], str]:
+    """Store events; return their ids, and the name of the stream."""
     stored = connection.execute(
-        "SELECT last_event_id, keep_us FROM event_stream WHERE id = ?", (stream_id,)
+        "SELECT last_event_id, name FROM event_stream WHERE id = ?", (stream_id,)
     ).fetchone()
     if stored is None:
         raise StreamNotFound("stream does not exist", object=str(stream_id))
-    last_id, keep_us = stored
+    last_id, name = stored
     known = _known_starts(connection, stream_id, {e.id for e in events if e.id is not None})
     # events without an id come first, then those with an id that the stream does not have
     new = [i for i, e in enumerate(events) if e.id is None]
@@ -197,9 +219,7 @@ def _write(
     connection.execute(
         "UPDATE event_stream SET last_event_id = ? WHERE id = ?", (last_id, stream_id)
     )
-    if keep_us >= 0:
-        _drop_ended(connection, stream_id, now - keep_us)
-    return ids
+    return ids, name
 
 
 def _known_starts(
@@ -216,13 +236,13 @@ def _known_starts(
     return {number: row[0] for number, row in found.items() if row is not None}
 
 
-def _drop_ended(connection: apsw.Connection, stream_id: int, limit: int) -> None:
-    """Remove the events that ended before a time."""
+def _drop_ended(connection: apsw.Connection, stream_id: int, limit: int) -> int:
+    """Remove the events that ended before a time; return how many."""
     rows = connection.execute(
         'DELETE FROM event WHERE stream_id = ?1 AND start < ?2 AND "end" < ?2 RETURNING start',
         (stream_id, limit),
     )
-    event_tally.subtract(connection, stream_id, (start for (start,) in rows))
+    return event_tally.subtract(connection, stream_id, (start for (start,) in rows))
 
 
 def _histogram(
@@ -260,13 +280,14 @@ def _info(connection: apsw.Connection, stream_id: int) -> EventStreamInfo:
         "SELECT count(*), sum(octet_length(content)) FROM event WHERE key BETWEEN ? AND ?",
         key_range(stream_id),
     ).get
+    gone = expired.count(connection, "events", stream_id)
     if not number:
-        return EventStreamInfo(start=None, end=None, event_count=0)
+        return EventStreamInfo(start=None, end=None, event_count=0, expired=gone)
     start = extreme_start(connection, "min", stream_id)
     ends = [_last_end(connection, stream_id, k) for k in reaches(connection, stream_id)]
     end = max(ends)
     total = 0 if start is None else end - start
-    return EventStreamInfo(start=start, end=end, event_count=number, total_time=total, bytes=size)
+    return EventStreamInfo(start, end, number, total, size, gone)
 
 
 def _last_end(connection: apsw.Connection, stream_id: int, k: int) -> int:

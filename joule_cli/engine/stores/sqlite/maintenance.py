@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from joule_cli.engine.stores.base import StoredStream
 from joule_cli.engine.stores.maintenance import Maintenance, Report, Sizes
+from joule_cli.engine.stores.sqlite import expired
 from joule_cli.engine.stores.sqlite.backup import back_up, restore
 from joule_cli.engine.stores.sqlite.check import check
 from joule_cli.engine.stores.sqlite.connection import converted_errors
@@ -104,6 +105,7 @@ class SqliteMaintenance(Maintenance):
         def run(connection: apsw.Connection) -> None:
             for table in (*_TABLES, *(_LINKS if links else ())):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608
+            expired.forget_all(connection)
             connection.execute("PRAGMA defer_foreign_keys = ON")  # folders refer to folders
             connection.execute("DELETE FROM folder WHERE id != ?", (root_id(connection),))
 

@@ -11,7 +11,7 @@ from joule_cli.engine.stores.metadata import (
     locked,
     stream_taken,
 )
-from joule_cli.engine.stores.sqlite import places, streams, tree
+from joule_cli.engine.stores.sqlite import expired, places, streams, tree
 from joule_cli.engine.stores.sqlite.streams import TABLES
 from joule_cli.engine.validation import DEEPEST
 from joule_cli.errors import ConflictError
@@ -228,8 +228,7 @@ def _info(connection: apsw.Connection, stream_id: int) -> DataStreamInfo:
         "WHERE stream_id = ?",
         (stream_id,),
     ).get
+    gone = expired.count(connection, "rows", stream_id)
     if start is None:
-        return DataStreamInfo(start=None, end=None, rows=0)
-    return DataStreamInfo(
-        start=start, end=last, rows=n_rows, total_time=last - start, bytes=size or 0
-    )
+        return DataStreamInfo(start=None, end=None, rows=0, expired=gone)
+    return DataStreamInfo(start, last, n_rows, last - start, size or 0, gone)

@@ -23,11 +23,12 @@ from joule_cli.pipes.blocks import join_rows
 from joule_cli.pipes.row_checks import refuse_nan, refuse_unordered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import apsw
 
     from joule_cli.engine.stores.sqlite.database import Database
+    from joule_cli.engine.stores.sqlite.expiry import Expiry
     from joule_cli.series.layout import Rows
 
 _SMALL, _MEDIUM = 64, 4096
@@ -76,14 +77,15 @@ class SqliteSession(WriteSession):
         database: Database,
         stream: StoredStream,
         merge_gap: int,
-        clock: Callable[[], int],
+        expiry: Expiry,
         *,
         missing: bool,
     ) -> None:
         self._database = database
         self._stream = stream
         self._merge_gap = merge_gap
-        self._clock = clock
+        self._expiry = expiry
+        self._expired = 0  # rows, in the present transaction
         self._missing = missing
         self._capacity = chunks.capacity(stream.layout)
         self._last: int | None = None  # of the rows stored so far
@@ -180,6 +182,8 @@ class SqliteSession(WriteSession):
         self._last = int(pieces[-1]["timestamp"][-1])
         self._break_due = False
         self._tail = tail
+        if self._expired:
+            self._expiry.tell(self._stream.name, "rows", self._expired)
 
     # -- appending
 
@@ -283,6 +287,8 @@ class SqliteSession(WriteSession):
         """Carry out a plan; return the stream's end as it will be after the commit."""
         if self._state(connection) != tail.state:
             raise _StaleTailError
+        self._expired = 0
+        self._expiry.note(connection)
         if tail.keep_us == KEEP_NONE:
             return tail
         stream_id = self._stream.id
@@ -299,15 +305,17 @@ class SqliteSession(WriteSession):
                 run = []
             if end.n_rows < self._capacity:
                 run.append(end)
-        expired = chunks.expire(connection, stream_id, tail.keep_us, self._clock())
+        self._expired = self._expiry.expire(connection, stream_id, tail.keep_us)
         chunks.bump(connection, stream_id)
-        revision = -1 if expired else tail.revision + 1
+        revision = -1 if self._expired else tail.revision + 1
         return _Tail(revision, tail.decimate, tail.keep_us, end, tuple(run))
 
     # -- inserting into the past, ending an interval
 
     def _insert(self, connection: apsw.Connection, pieces: list[Rows], trailing: bool) -> None:
         _, levels, keep_us = self._state(connection)
+        self._expired = 0
+        self._expiry.note(connection)
         if keep_us == KEEP_NONE:
             return
         merge_gap = self._merge_gap if self._last is None else None
@@ -323,7 +331,7 @@ class SqliteSession(WriteSession):
                 levels=levels,
             )
             merge_gap = None
-        chunks.expire(connection, self._stream.id, keep_us, self._clock())
+        self._expired = self._expiry.expire(connection, self._stream.id, keep_us)
         chunks.bump(connection, self._stream.id)
 
     def _end_interval(self, connection: apsw.Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from contextlib import asynccontextmanager
 from functools import cached_property
 from pathlib import Path
@@ -26,11 +27,17 @@ if TYPE_CHECKING:
     import apsw
 
     from joule_cli.engine.stores.sqlite.events import SqliteEventStore
+    from joule_cli.engine.stores.sqlite.expiry import Expiry
     from joule_cli.engine.stores.sqlite.maintenance import SqliteMaintenance
     from joule_cli.engine.stores.sqlite.store import SqliteDataStore
 
 #: Seconds between two looks at the file of a served node.
 _LOOK_S = 0.5
+
+
+def running_time() -> int:
+    """Return for how many µs the machine is running, sleep included."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
 
 
 class SqliteStorage(Storage):
@@ -43,6 +50,8 @@ class SqliteStorage(Storage):
     new_folder
         Whether it may be read before the folder of the file exists. Where a person has typed the
         path, a mistake in it would look like a node that has lost everything.
+    ticks
+        Gives µs at the pace of `clock` which cannot be set, and tells when that was.
     """
 
     capabilities = frozenset({MISSING_VALUES, SPLIT_INTERVALS})
@@ -54,9 +63,11 @@ class SqliteStorage(Storage):
         create: bool = True,
         new_folder: bool = True,
         clock: Callable[[], int] = time_now,
+        ticks: Callable[[], int] = running_time,
     ) -> None:
         super().__init__(f"file:{path}", clock)
         self.path = path
+        self._ticks = ticks
         self.database = Database(path, create=create, new_folder=new_folder)
         self.producers = Producers(path)
 
@@ -83,13 +94,20 @@ class SqliteStorage(Storage):
     def rows(self) -> SqliteDataStore:
         from joule_cli.engine.stores.sqlite.store import SqliteDataStore
 
-        return SqliteDataStore(self.database, self.clock)
+        return SqliteDataStore(self.database, self.expiry)
 
     @cached_property
     def events(self) -> SqliteEventStore:
         from joule_cli.engine.stores.sqlite.events import SqliteEventStore
 
-        return SqliteEventStore(self.database, self.clock)
+        return SqliteEventStore(self.database, self.expiry)
+
+    @cached_property
+    def expiry(self) -> Expiry:
+        """What decides which rows and events are no longer kept."""
+        from joule_cli.engine.stores.sqlite.expiry import Expiry
+
+        return Expiry(self.clock, self._ticks)
 
     @cached_property
     def claims(self) -> SqliteClaims:

@@ -29,11 +29,12 @@ from joule_cli.errors import DataError
 from joule_cli.series.intervals import Interval
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable
+    from collections.abc import AsyncGenerator
 
     import apsw
 
     from joule_cli.engine.stores.sqlite.database import Database
+    from joule_cli.engine.stores.sqlite.expiry import Expiry
 
 #: Reads of fewer rows are not worth another thread.
 _SHORT_ROWS = 16384
@@ -52,18 +53,18 @@ class SqliteDataStore(DataStore):
 
     Parameters
     ----------
-    clock
-        The present, µs; rows older than a stream's `keep_us` before it are dropped.
+    expiry
+        Drops what a stream no longer keeps.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+    def __init__(self, database: Database, expiry: Expiry) -> None:
         self._database = database
-        self._clock = clock
+        self._expiry = expiry
 
     def session(
         self, stream: StoredStream, merge_gap: int, *, missing: bool = False
     ) -> SqliteSession:
-        return SqliteSession(self._database, stream, merge_gap, self._clock, missing=missing)
+        return SqliteSession(self._database, stream, merge_gap, self._expiry, missing=missing)
 
     async def read(
         self, stream: StoredStream, start: int | None, end: int | None

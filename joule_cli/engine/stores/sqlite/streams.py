@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING, Final
 
 from joule_cli.engine.stores.metadata import no_stream, timestamp_text
+from joule_cli.engine.stores.sqlite import expired
 from joule_cli.engine.stores.sqlite.event_keys import key_range
 from joule_cli.engine.stores.sqlite.places import json_ids
 from joule_cli.errors import ApiError, CorruptChunkError
@@ -139,6 +140,7 @@ def delete(connection: apsw.Connection, table: str, stream_id: int) -> None:
             (stream_id,),
         )
         connection.execute("DELETE FROM chunk WHERE stream_id = ?", (stream_id,))
+    expired.forget(connection, "events" if table == "event_stream" else "rows", stream_id)
     connection.execute(f"DELETE FROM {table} WHERE id = ?", (stream_id,))  # noqa: S608
 
 
