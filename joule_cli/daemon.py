@@ -71,13 +71,6 @@ def peers(node: Node) -> NodePeers:
     return NodePeers(_embedded(node, "have its keys here"))
 
 
-def prepare_query() -> None:
-    """Begin to load what the first `Node.db_query` on a file needs, beside other work."""
-    from joule_cli.engine.stores.sqlite.sql import duck
-
-    duck.prepare()
-
-
 def archive_importer(node: Node, directory: Path) -> Callable[[Path], Awaitable[ArchiveLog]]:
     """Return what imports archives by the importer files in a directory, which are read now.
 

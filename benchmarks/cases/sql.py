@@ -17,6 +17,12 @@ HOURLY = """
 SELECT epoch_us(date_trunc('hour', time)) AS hour, avg(e0), avg(e1), avg(e2), avg(e3)
 FROM {table} GROUP BY hour ORDER BY hour
 """
+#: What each element was when one of these 400 events began.
+ASOF = """
+SELECT epoch_us(e.start), s.e0, s.e1, s.e2, s.e3
+FROM {events} AS e ASOF JOIN {table} AS s ON e.start >= s.time ORDER BY ALL
+"""
+_EVENTS, _EVENT_STREAM = 400, "/bench/events"
 #: As in `benchmarks.data`, which loads numpy.
 _START_US, _PERIOD_US, _MINUTE_US = 1_700_000_000_000_000, 1000, 60_000_000
 #: What a process of its own needs beside the query is part of both.
@@ -37,8 +43,16 @@ def cases() -> list[Case]:
     return [
         Case("sql-parquet-hourly", hourly, _parquet_hourly),
         Case("sql-hourly", compared | {"memory": Metric("MB")}, _hourly),
+        Case("sql-parquet-asof", {"wall": Metric("s")}, _parquet_asof),
+        Case(
+            "sql-asof", {"wall": Metric("s", (Target(2, baseline="sql-parquet-asof/wall"),))}, _asof
+        ),
         Case("sql-parquet-minute", {"wall": Metric("ms")}, _parquet_minute),
-        Case("sql-minute", {"wall": Metric("ms", (Target(150),))}, _minute),
+        Case(
+            "sql-minute",
+            {"wall": Metric("ms", (Target(2, baseline="sql-parquet-minute/wall"),))},
+            _minute,
+        ),
     ]
 
 
@@ -60,6 +74,29 @@ def _hourly(bench: Bench) -> dict[str, float]:
     if any(found[key] != wanted[key] for key in ("hours", "sum", "first")):
         raise CaseError(f"the answers differ: {json.dumps(found)}, {json.dumps(wanted)}")
     return {"wall": usage.wall_s, "query": found["query"], "memory": usage.peak_mb}
+
+
+def _parquet_asof(bench: Bench) -> dict[str, float]:
+    events = bench.file(
+        "events.parquet",
+        lambda path: bench.worker("sql:parquet_events", path=str(path), starts=_starts(bench)),
+    )
+    sql = ASOF.format(events=f"'{events}'", table=f"'{_parquet(bench)}'")
+    return {"wall": bench.python("-c", _PARQUET.format(sql=sql)).wall_s}
+
+
+def _asof(bench: Bench) -> dict[str, float]:
+    node = _node(bench)
+    if (_EVENT_STREAM,) not in bench.warm:
+        bench.worker("sql:events", path=str(node), stream=_EVENT_STREAM, starts=_starts(bench))
+        bench.warm.add((_EVENT_STREAM,))
+    sql = ASOF.format(events=f'"{_EVENT_STREAM}"', table=f'"{STREAM}"')
+    return {"wall": bench.joule("db", "query", sql, "--csv", "--url", f"file:{node}").wall_s}
+
+
+def _starts(bench: Bench) -> list[int]:
+    step = bench.sizes.rows * _PERIOD_US // _EVENTS
+    return [_START_US + (2 * i + 1) * step // 2 for i in range(_EVENTS)]
 
 
 def _parquet_minute(bench: Bench) -> dict[str, float]:

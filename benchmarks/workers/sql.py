@@ -1,4 +1,4 @@
-"""Hourly means, by the node and by DuckDB on a Parquet file of the same rows."""
+"""Queries, by the node and by DuckDB on a Parquet file of the same rows."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 import numpy as np
 
 from benchmarks.workers.node import load, open_node
+from joule_cli.api import Event, EventStream
 
 
 def parquet(source: str, path: str) -> dict[str, float]:
@@ -23,6 +24,31 @@ def parquet(source: str, path: str) -> dict[str, float]:
     connection.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
     connection.close()
     return {"rows": len(rows)}
+
+
+def parquet_events(path: str, starts: list[int]) -> dict[str, float]:
+    """Write when events begin."""
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.register("columns", {"us": np.array(starts)})
+    select = "SELECT make_timestamptz(us) AS start FROM columns"
+    connection.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
+    connection.close()
+    return {"events": len(starts)}
+
+
+def events(path: str, stream: str, starts: list[int]) -> dict[str, float]:
+    """Write the same events to a node."""
+    return asyncio.run(_events(path, stream, starts))
+
+
+async def _events(path: str, stream: str, starts: list[int]) -> dict[str, float]:
+    folder, _, name = stream.rpartition("/")
+    async with open_node(path) as node:
+        await node.event_stream_create(EventStream(name=name), folder)
+        await node.event_stream_write(stream, [Event(start_time=us) for us in starts])
+    return {"events": len(starts)}
 
 
 def parquet_hourly(path: str, sql: str) -> dict[str, float]:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.cli.conftest import PROGRAM, Joule
 
-pytest.importorskip("_duckdb")
+pytest.importorskip("duckdb")
 
 T0 = 1_700_000_000_000_000
 SECOND = 1_000_000
@@ -241,15 +241,16 @@ def test_memory_is_bounded(data):
     assert int(words[1]) < 250_000
 
 
-def test_without_duckdb(data):
-    (data.folder / "no").mkdir()
-    for name in ("duckdb", "_duckdb"):
-        (data.folder / "no" / f"{name}.py").write_text("raise ImportError(__name__)\n")
-    result = data("db", "query", "SELECT 1", env={"PYTHONPATH": str(data.folder / "no")})
+@pytest.mark.parametrize("name", ["duckdb", "pyarrow"])
+def test_without_a_package_of_the_extra(data, name):
+    place = data.folder / f"no-{name}"
+    place.mkdir()
+    (place / f"{name}.py").write_text("raise ImportError(__name__)\n")
+    result = data("db", "query", "SELECT 1", env={"PYTHONPATH": str(place)})
     assert (result.status, result.err) == (
         1,
-        "Error: SQL over samples needs DuckDB, which is not installed\n"
-        "Install it with: pip install 'joule-cli[sql]'.\n",
+        "Error: SQL over samples needs DuckDB and PyArrow\n"
+        "Install them with: pip install 'joule-cli[sql]'.\n",
     )
 
 

@@ -84,7 +84,7 @@ def test_the_node_is_sound(data):
 
 
 def test_sql(data):
-    pytest.importorskip("_duckdb")
+    pytest.importorskip("duckdb")
     sql = 'SELECT count(*), count(e0), avg(e0) FROM "a/x"'
     assert data.ok("db", "query", sql, "--csv", "--no-header") == f"5,3,{10 / 3}\n"
     lines = data.ok("db", "query", 'SELECT e0, e1 FROM "a/x"', "--jsonl").splitlines()

@@ -1,4 +1,4 @@
-"""Missing values are NULL in SQL, whether NumPy decodes them or not."""
+"""Missing values are NULL in SQL."""
 
 from __future__ import annotations
 
@@ -7,23 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from joule_cli.engine.stores.sqlite.sql import samples
 from tests.contracts.missing import T, holed
 from tests.engine.sql_helpers import ask, make_stream, read_all
 
-pytest.importorskip("_duckdb")
-
-
-@pytest.fixture(params=[True, False], ids=["short", "long"])
-def short(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether NumPy is done without."""
-    if not request.param:
-        monkeypatch.setattr(samples, "_SHORT_ROWS", -1)
-    return request.param
+pytest.importorskip("duckdb")
 
 
 @pytest.fixture(params=["float32", "float64"])
-async def stream(request: pytest.FixtureRequest, node, short):
+async def stream(request: pytest.FixtureRequest, node):
     """20,000 rows in chunks of any size, with holes, infinities and large numbers."""
     found = await make_stream(node, "/t/x", request.param, ["a", "b"])
     values = holed(20_000)
@@ -74,7 +65,7 @@ async def test_aggregates_leave_them_out(node, stream):
     assert await ask(node, some) == [(int((values[100:] > 0).sum()),)]
 
 
-async def test_a_row_of_missing_values_is_a_row(node, short):
+async def test_a_row_of_missing_values_is_a_row(node):
     await make_stream(node, "/t/x", "float32", ["a"])
     async with await node.data_write("/t/x", missing=True) as pipe:
         await pipe.write([[T + i, None] for i in range(9)])

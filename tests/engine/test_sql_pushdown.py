@@ -12,7 +12,7 @@ from joule_cli.series.intervals import Interval
 from tests.edited import edit
 from tests.engine.sql_helpers import SECOND, T0, ask, make_stream, run, write
 
-pytest.importorskip("_duckdb")
+pytest.importorskip("duckdb")
 
 #: Of this layout a chunk has 4,096 rows.
 N_CHUNKS, CHUNK = 40, 4096

@@ -14,7 +14,7 @@ from joule_cli.errors import CorruptChunkError, QueryError, StorageError, TimeFo
 from tests.engine.sql_helpers import SECOND, T0, ask, make_stream, read_all, run, write
 from tests.nodes import FileNode
 
-pytest.importorskip("_duckdb")
+pytest.importorskip("duckdb")
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ import json
 
 import pytest
 
+from joule_cli.engine.stores.sqlite.sql.duck import open_engine
 from joule_cli.model import Annotation, Event, EventStream
 from tests.engine.sql_helpers import ask, make_stream, run, write
 
-pytest.importorskip("_duckdb")
+pytest.importorskip("duckdb")
 
 FIELDS = {"power": "numeric", "name": "string", "kind": 'category:["heat","cool"]'}
 
@@ -133,6 +134,39 @@ async def test_samples_joined_with_events(node):
         'ON m.time >= e.start AND m.time < e."end" GROUP BY ALL ORDER BY ALL',
     )
     assert found == [("one", 5), ("two", 1)]
+
+
+async def test_samples_at_the_time_of_events(node):
+    await make_stream(node, elements=["a"])
+    await write(node, "/house/mains", [range(0, 100_000, 1000)])
+    starts = [*range(500, 100_000, 50_000), 99_000]
+    await events(node, [Event(start_time=start, content={}) for start in starts])
+    found = await ask(
+        node,
+        'SELECT e.start, m.time FROM "house/switches" e ASOF JOIN "house/mains" m '
+        "ON e.start >= m.time ORDER BY ALL",
+    )
+    assert found == [(start, start // 1000 * 1000) for start in starts]
+
+
+def test_an_asof_join_is_no_comparison_of_all_with_all():
+    import pyarrow as pa
+
+    class Source:
+        """How many rows it has is not told, as of a stream."""
+
+        def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+            return pa.table({"time": [1, 2, 3]}).__arrow_c_stream__()
+
+    connection = open_engine().connection
+    connection.register("one", Source())
+    connection.register("other", Source())
+    plan = connection.execute(
+        "EXPLAIN (FORMAT JSON) FROM one ASOF JOIN other ON one.time >= other.time"
+    ).fetchall()[0][1]
+    connection.close()
+    assert "ASOF_JOIN" in plan
+    assert "NESTED_LOOP_JOIN" not in plan
 
 
 async def test_annotations(node):

@@ -52,11 +52,6 @@ def query(sql: str | None, file: str | None, tables: bool) -> None:
     if text is None:
         _list_tables()
         return
-
-    from joule_cli.daemon import prepare_query
-
-    # takes longer than all else of a short query
-    prepare_query()
     _answer(text)
 
 

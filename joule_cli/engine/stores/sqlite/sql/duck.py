@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import re
-import sys
-import threading
 import time
 from contextlib import contextmanager
-from importlib import import_module
-from importlib.util import find_spec
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from joule_cli.errors import MissingExtraError, QueryError, StorageError
@@ -20,9 +14,6 @@ from joule_cli.errors import MissingExtraError, QueryError, StorageError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: The core by itself loads in a third of the time that the whole package takes. Its one hook that
-#: is used here was read in these versions; with any other the whole package is loaded.
-_CORE_VERSION = "2.0."
 #: Every setting that lets SQL reach anything but what is registered. `lock_configuration` follows
 #: when the query is planned.
 _CLOSED = {
@@ -33,12 +24,9 @@ _CLOSED = {
     "allow_community_extensions": "false",
     "allow_persistent_secrets": "false",
 }
-
-#: Of the kind that people ask, to find the functions and the conversions of times.
-_FIRST_QUERY = (
-    "EXPLAIN SELECT count(*), avg(n) FROM (VALUES (now(), 1.0)) AS t(time, n) "
-    "WHERE time >= make_timestamptz(0)"
-)
+#: DuckDB is not told how many rows a source has, and takes it for one. For so few it would compare
+#: each row of an ASOF join with all of the other side.
+_PLANS = {"asof_loop_join_threshold": "0"}
 
 
 def load() -> Any:
@@ -47,58 +35,19 @@ def load() -> Any:
     Raises
     ------
     MissingExtraError
-        It is not installed.
+        It is not installed, or what it is given rows with.
     """
-    if "duckdb" in sys.modules:
-        return sys.modules["duckdb"]
     try:
-        # the library alone, which other threads need not wait for: an import would lock them out
-        if (found := find_spec("_duckdb")) is not None and found.origin:
-            ctypes.CDLL(found.origin)
-        core = import_module("_duckdb")
-    except (ImportError, OSError):
-        core = None
-    try:
-        if core is not None and str(core.__version__).startswith(_CORE_VERSION):
-            core._set_arrow_sources(SimpleNamespace(adapt=_Source, nodes=_Nodes()))
-            return core
-        return import_module("duckdb")
+        import duckdb
+
+        # what scans hand their batches over with; importing it while they run would delay them
+        import pyarrow as pa  # noqa: F401
     except ImportError as exc:
         raise MissingExtraError(
-            "SQL over samples needs DuckDB, which is not installed",
-            hint="install it with: pip install 'joule-cli[sql]'",
+            "SQL over samples needs DuckDB and PyArrow",
+            hint="install them with: pip install 'joule-cli[sql]'",
         ) from exc
-
-
-class _Nodes:
-    """Builds the conditions that are offered to a source, which takes none of them."""
-
-    def __getattr__(self, name: str) -> type[_Nodes]:
-        return _Nodes
-
-    def __init__(self, *parts: object) -> None:
-        pass
-
-
-class _Source:
-    """What the core scans, around an object with the Arrow PyCapsule interface."""
-
-    one_shot = schema_is_stable = pull_under_gil = False
-
-    def __init__(self, obj: Any) -> None:
-        self.obj = obj
-
-    def __arrow_c_schema__(self) -> object:
-        return self.obj.__arrow_c_schema__()
-
-    def rows(self) -> int | None:
-        return None
-
-    def accepts(self, predicate: object) -> bool:
-        return False
-
-    def stream(self, columns: object, filters: object) -> tuple[object, bool]:
-        return self.obj.__arrow_c_stream__(), False
+    return duckdb
 
 
 class Engine(NamedTuple):
@@ -108,55 +57,18 @@ class Engine(NamedTuple):
     connection: Any
 
 
-class _Opening(threading.Thread):
-    """Opens a database in a thread of its own."""
-
-    def __init__(self) -> None:
-        super().__init__(name="joule-duckdb", daemon=True)
-        self._opened: Engine | None = None
-        self._failure: Exception | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self._opened = opened = _open()
-            # what DuckDB makes at its first query is made here as well
-            opened.connection.execute(_FIRST_QUERY).fetchall()
-        except Exception as exc:  # noqa: BLE001  # raised where the database is asked for
-            self._failure = exc
-
-    def result(self) -> Engine:
-        self.join()
-        if self._opened is None:
-            assert self._failure is not None
-            raise self._failure
-        return self._opened
-
-
-_early: list[_Opening] = []
-
-
-def prepare() -> None:
-    """Begin to open the database that the first `open_engine` gives, beside other work."""
-    _early.append(_Opening())
-
-
 def open_engine() -> Engine:
-    """Load DuckDB and open a database.
+    """Load DuckDB and open an empty database.
 
     Raises
     ------
     MissingExtraError
         It is not installed.
     """
-    return _early.pop().result() if _early else _open()
-
-
-def _open() -> Engine:
     module = load()
     # for what does not fit into memory; made when it is needed, and removed again
     spill = f"{os.environ.get('TMPDIR') or '/tmp'}/joule-sql-{os.getpid()}-{time.time_ns()}"
-    config = {**_CLOSED, "temp_directory": spill, "errors_as_json": "true"}
+    config = {**_CLOSED, **_PLANS, "temp_directory": spill, "errors_as_json": "true"}
     return Engine(module, module.connect(":memory:", config=config))
 
 

@@ -17,7 +17,6 @@ from datetime import UTC, timedelta
 from typing import TYPE_CHECKING, Any
 
 from joule_cli.api.query import QueryColumn
-from joule_cli.engine.stores.sqlite.sql.arrow import schema_capsule, stream_capsule
 from joule_cli.engine.stores.sqlite.sql.catalog import Catalog
 from joule_cli.engine.stores.sqlite.sql.duck import MissingTable, converted_errors
 from joule_cli.engine.stores.sqlite.sql.pushdown import DATA_DEPENDENT, read_plan
@@ -27,7 +26,9 @@ from joule_cli.series.visible import one_line
 from joule_cli.series.zones import find_zone
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    import pyarrow as pa
 
     from joule_cli.engine.stores.sqlite.sql.duck import Engine
     from joule_cli.engine.stores.sqlite.sql.pushdown import Needs
@@ -180,10 +181,7 @@ class Query:
                 return False
         internal = _internal(len(self._tables))
         self._tables[name] = table
-        types = ", ".join(
-            f"{field.name} {source.type}"
-            for field, source in zip(table.fields, table.sources, strict=True)
-        )
+        types = ", ".join(f"c{i} {source.type}" for i, source in enumerate(table.sources))
         self._execute(f"CREATE TABLE {internal} ({types})")
         self._execute(f"CREATE VIEW {_quoted(name)} AS {_renamed(internal, table)}")
         return True
@@ -193,9 +191,14 @@ class Query:
             internal = _internal(index)
             self._execute(f"DROP VIEW {_quoted(name)}")
             self._execute(f"DROP TABLE {internal}")
-            source = _Source(self, table, self.needs[internal])
-            self._connection.register(internal, source)
-            self._execute(f"CREATE TEMP VIEW {_quoted(name)} AS {_renamed(internal, table)}")
+            needs = self.needs[internal]
+            self._connection.register(internal, _Source(self, table, needs))
+            sources = ", ".join(
+                f"c{i}" if i in needs.columns else f"NULL::{source.type} AS c{i}"
+                for i, source in enumerate(table.sources)
+            )
+            scan = f"(SELECT {sources} FROM {internal})"  # noqa: S608
+            self._execute(f"CREATE TEMP VIEW {_quoted(name)} AS {_renamed(scan, table)}")
 
     def _columns(self, sql: str) -> list[QueryColumn]:
         prefix = "DESCRIBE "
@@ -222,14 +225,14 @@ class Query:
                 failure = exc.error if isinstance(exc, MissingTable) else exc
             raise failure from None
 
-    def failed(self, error: BaseException) -> None:
-        """Keep what a scan failed with."""
-        if self._failure is None:
-            self._failure = error
-
-    def batches(self, table: Table, needs: Needs) -> Any:
-        """Read a table."""
-        return table.batches(self._snapshot, needs, self.counts)
+    def batches(self, table: Table, needs: Needs) -> Iterator[pa.RecordBatch]:
+        """Read a table, and keep what that fails with: DuckDB passes on no more than its words."""
+        try:
+            yield from table.batches(self._snapshot, needs, self.counts)
+        except Exception as exc:
+            if self._failure is None:
+                self._failure = exc
+            raise
 
 
 class _Source:
@@ -239,13 +242,16 @@ class _Source:
         self._query = query
         self._table = table
         self._needs = needs
+        self._schema = table.schema(needs.columns)
 
     def __arrow_c_schema__(self) -> object:
-        return schema_capsule(self._table.fields)
+        return self._schema.__arrow_c_schema__()
 
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        import pyarrow as pa
+
         batches = self._query.batches(self._table, self._needs)
-        return stream_capsule(self._table.fields, batches, self._query.failed)
+        return pa.RecordBatchReader.from_batches(self._schema, batches).__arrow_c_stream__()
 
 
 def _internal(index: int) -> str:
@@ -260,12 +266,12 @@ def _text(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def _renamed(internal: str, table: Table) -> str:
+def _renamed(scan: str, table: Table) -> str:
     columns = ", ".join(
         f"{expression} AS {_quoted(column.name)}"
         for expression, column in zip(table.expressions(), table.columns, strict=True)
     )
-    return f"SELECT {columns} FROM {internal}"  # noqa: S608
+    return f"SELECT {columns} FROM {scan}"  # noqa: S608
 
 
 def _fetched(kind: str) -> tuple[Any, str]:

@@ -6,11 +6,12 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from joule_cli.engine.stores.sqlite.event_keys import LAST_EVENT_ID
-from joule_cli.engine.stores.sqlite.sql.arrow import Batch, Column
-from joule_cli.engine.stores.sqlite.sql.table import Table, TableColumn, nulls, unique_names
+from joule_cli.engine.stores.sqlite.sql.table import Table, TableColumn, unique_names
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
+
+    import pyarrow as pa
 
     from joule_cli.engine.stores.sqlite.sql.pushdown import Needs
     from joule_cli.engine.stores.sqlite.sql.snapshot import Snapshot
@@ -70,15 +71,13 @@ class EventTable(Table):
     def expressions(self) -> list[str]:
         return ["c1", "c0", "c2", "c3::JSON", *(_field(*field) for field in self._fields)]
 
-    def batches(
-        self, snapshot: Snapshot, needs: Needs, counts: Counts
-    ) -> Generator[Batch, None, None]:
+    def batches(self, snapshot: Snapshot, needs: Needs, counts: Counts) -> Iterator[pa.RecordBatch]:
         sql = _EVENTS.format(
             mask=LAST_EVENT_ID, content="content" if 3 in needs.columns else "NULL"
         )
         for rows in _pages(snapshot, sql, [self._stream_id], needs):
             counts.rows += len(rows)
-            yield _batch(rows, self.sources)
+            yield _batch(rows, self.schema(needs.columns))
 
 
 class AnnotationTable(Table):
@@ -100,12 +99,10 @@ class AnnotationTable(Table):
     def expressions(self) -> list[str]:
         return ["c1", "c2", "c3", "c4", "c0", "c5"]
 
-    def batches(
-        self, snapshot: Snapshot, needs: Needs, counts: Counts
-    ) -> Generator[Batch, None, None]:
+    def batches(self, snapshot: Snapshot, needs: Needs, counts: Counts) -> Iterator[pa.RecordBatch]:
         for rows in _pages(snapshot, _ANNOTATIONS, [], needs):
             counts.rows += len(rows)
-            yield _batch(rows, self.sources)
+            yield _batch(rows, self.schema(needs.columns))
 
 
 def _field(name: str, kind: str) -> str:
@@ -136,23 +133,16 @@ def _pages(
                 yield rows
 
 
-def _batch(rows: list[tuple[Any, ...]], columns: Sequence[TableColumn]) -> Batch:
+def _batch(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
+    import pyarrow as pa
+
     values = list(zip(*rows, strict=True))
-    return Batch(len(rows), [_column(values[i], column.type) for i, column in enumerate(columns)])
-
-
-def _column(values: Sequence[Any], kind: str) -> Column:
-    import numpy as np
-
-    missing = np.fromiter((value is None for value in values), bool, len(values))
-    count = int(missing.sum())
-    if count == len(values):
-        return nulls(count, "U" if kind == "VARCHAR" else "l")
-    valid = np.packbits(~missing, bitorder="little") if count else None
-    if kind != "VARCHAR":
-        numbers = np.fromiter((v or 0 for v in values), np.int64, len(values))
-        return Column((valid, numbers), count)
-    texts = [b"" if v is None else v.encode() for v in values]
-    offsets = np.zeros(len(texts) + 1, np.int64)
-    np.cumsum([len(text) for text in texts], out=offsets[1:])
-    return Column((valid, offsets, np.frombuffer(b"".join(texts) or b"\0", np.uint8)), count)
+    return pa.record_batch(
+        [
+            pa.array(values[int(field.name[1:])], field.type)
+            if field.name != "nothing"
+            else pa.nulls(len(rows))
+            for field in schema
+        ],
+        schema=schema,
+    )

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from array import array
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from joule_cli.engine.stores.sqlite import directory
-from joule_cli.engine.stores.sqlite.short import decode_short
-from joule_cli.engine.stores.sqlite.sql.arrow import Batch
-from joule_cli.engine.stores.sqlite.sql.table import (
-    Table,
-    TableColumn,
-    column_of,
-    nulls,
-    unique_names,
-)
+from joule_cli.engine.stores.sqlite.sql.table import Table, TableColumn, unique_names
 from joule_cli.errors import CorruptChunkError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import apsw
+    import numpy.typing as npt
+    import pyarrow as pa
 
     from joule_cli.engine.stores.base import StoredStream
     from joule_cli.engine.stores.sqlite.sql.pushdown import Needs
@@ -43,8 +36,6 @@ _TYPES = {
 }
 #: Rows of the first batch, and of the later ones: small chunks are not to make small batches.
 _FIRST_ROWS, _BATCH_ROWS = 4096, 65536
-#: Rows of a scan that are decoded sooner than NumPy is loaded; it decodes those behind them.
-_SHORT_ROWS = 100_000
 #: Entries of the directory, and bodies, that one statement reads.
 _ENTRIES, _BODIES = 512, 256
 
@@ -55,19 +46,8 @@ class _Piece(NamedTuple):
     n_rows: int
     body_id: int
     time: int
-    last: int
     start: int | None
     end: int | None
-
-    @property
-    def expected_rows(self) -> float:
-        """How many rows are wanted if they are evenly spread."""
-        span = self.last - self.time
-        if not span:
-            return self.n_rows
-        start = self.time if self.start is None else self.start
-        end = self.last if self.end is None else self.end
-        return self.n_rows * (end - start) / span
 
 
 class SampleTable(Table):
@@ -84,21 +64,14 @@ class SampleTable(Table):
         self._stream = stream
 
     def expressions(self) -> list[str]:
-        return [field.name for field in self.fields]
+        return [f"c{i}" for i in range(len(self.sources))]
 
-    def batches(
-        self, snapshot: Snapshot, needs: Needs, counts: Counts
-    ) -> Generator[Batch, None, None]:
-        return snapshot.ahead(self._jobs(snapshot, needs, counts))
-
-    def _jobs(
-        self, snapshot: Snapshot, needs: Needs, counts: Counts
-    ) -> Iterator[Callable[[], Batch]]:
-        expected = 0.0
-        for pieces in _grouped(self._pieces(snapshot, needs.times)):
-            expected += sum(piece.expected_rows for piece in pieces)
-            short = expected <= _SHORT_ROWS
-            yield partial(self._decode, snapshot, pieces, needs.columns, counts, short=short)
+    def batches(self, snapshot: Snapshot, needs: Needs, counts: Counts) -> Iterator[pa.RecordBatch]:
+        schema = self.schema(needs.columns)
+        return snapshot.ahead(
+            partial(self._decode, snapshot, pieces, needs.columns, schema, counts)
+            for pieces in _grouped(self._pieces(snapshot, needs.times))
+        )
 
     def _pieces(self, snapshot: Snapshot, times: Sequence[Interval]) -> Iterator[_Piece]:
         done = directory.EARLIEST - 1
@@ -114,7 +87,6 @@ class SampleTable(Table):
                         n_rows,
                         body_id,
                         first,
-                        last,
                         start if first < start else None,
                         end if last >= end and not shared else None,
                     )
@@ -151,45 +123,46 @@ class SampleTable(Table):
         snapshot: Snapshot,
         pieces: list[_Piece],
         columns: set[int],
+        schema: pa.Schema,
         counts: Counts,
-        *,
-        short: bool,
-    ) -> Batch:
-        elements = sorted(column - 1 for column in columns if column)
-        timed = 0 in columns
-        read = bool(columns) or any(p.start is not None or p.end is not None for p in pieces)
-        if not read:
+    ) -> pa.RecordBatch:
+        import numpy as np
+        import pyarrow as pa
+
+        if not columns and all(piece.start is piece.end is None for piece in pieces):
             n_rows = sum(piece.n_rows for piece in pieces)
             counts.rows += n_rows
-            return self._batch(n_rows, {})
-        parts = []
+            return pa.record_batch([pa.nulls(n_rows)], schema=schema)
+        elements = sorted(column - 1 for column in columns if column)
+        # times are decoded to learn how many rows there are if nothing else is wanted
+        timed = 0 in columns or not elements
         blobs = _bodies(snapshot, pieces)
-        for piece in pieces:
-            # times are decoded to learn how many rows there are if nothing else is wanted
-            times, values = self._columns(
-                blobs.get(piece.body_id, b""),
-                piece,
-                elements,
-                timed=timed or not elements,
-                short=short,
-            )
-            parts.append(([times] if times is not None else []) + values)
-        joined = [_joined(arrays) for arrays in zip(*parts, strict=True)]
-        n_rows = len(joined[0])
-        positions = ([0] if timed or not elements else []) + [e + 1 for e in elements]
+        parts = [
+            self._columns(blobs.get(piece.body_id, b""), piece, elements, timed=timed)
+            for piece in pieces
+        ]
+        arrays = [
+            # NaN is a missing value
+            pa.array(found[0] if len(found) == 1 else np.concatenate(found), from_pandas=True)
+            for found in zip(*parts, strict=True)
+        ]
+        n_rows = len(arrays[0])
         counts.rows += n_rows
         counts.chunks += len(pieces)
-        counts.values += n_rows * len(positions)
-        return self._batch(n_rows, dict(zip(positions, joined, strict=True)))
+        counts.values += n_rows * len(arrays)
+        if not columns:
+            arrays = [pa.nulls(n_rows)]
+        elif timed:
+            arrays[0] = arrays[0].view(schema.types[0])
+        return pa.record_batch(arrays, schema=schema)
 
     def _columns(
-        self, blob: bytes, piece: _Piece, elements: list[int], *, timed: bool, short: bool
-    ) -> tuple[Any, list[Any]]:
-        decode: Callable[..., tuple[Any, list[Any]]] = decode_short
-        if not short:
-            from joule_cli.engine.stores.sqlite.columns import decode_columns as decode
+        self, blob: bytes, piece: _Piece, elements: list[int], *, timed: bool
+    ) -> list[npt.NDArray[Any]]:
+        from joule_cli.engine.stores.sqlite.columns import decode_columns
+
         try:
-            return decode(
+            times, values = decode_columns(
                 blob,
                 piece.n_rows,
                 self._stream.layout,
@@ -204,15 +177,7 @@ class SampleTable(Table):
                 object=self.path,
                 hint="see 'joule admin check'",
             ) from exc
-
-    def _batch(self, n_rows: int, columns: dict[int, Any]) -> Batch:
-        return Batch(
-            n_rows,
-            [
-                column_of(columns[i], field.format) if i in columns else nulls(n_rows, field.format)
-                for i, field in enumerate(self.fields)
-            ],
-        )
+        return [*values] if times is None else [times, *values]
 
 
 def _grouped(pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
@@ -229,20 +194,6 @@ def _grouped(pieces: Iterator[_Piece]) -> Iterator[list[_Piece]]:
             size = min(2 * size, _BATCH_ROWS)
     if group:
         yield group
-
-
-def _joined(arrays: Sequence[Any]) -> Any:
-    """Put arrays of one kind together."""
-    if len(arrays) == 1:
-        return arrays[0]
-    if isinstance(arrays[0], array):
-        joined = arrays[0][:]
-        for more in arrays[1:]:
-            joined.extend(more)
-        return joined
-    import numpy as np
-
-    return np.concatenate(arrays)
 
 
 def _bodies(snapshot: Snapshot, pieces: list[_Piece]) -> dict[int, bytes]:

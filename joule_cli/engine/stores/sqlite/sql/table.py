@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from array import array
 from collections import Counter
 from dataclasses import dataclass
-from operator import ne
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-from joule_cli.engine.stores.sqlite.sql.arrow import Column, Field
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
-    import numpy.typing as npt
+    import pyarrow as pa
 
-    from joule_cli.engine.stores.sqlite.sql.arrow import Batch
     from joule_cli.engine.stores.sqlite.sql.pushdown import Needs
     from joule_cli.engine.stores.sqlite.sql.snapshot import Snapshot
-
-#: Arrow format strings of the SQL types that sources have.
-FORMATS = {
-    "TIMESTAMPTZ": "tsu:UTC",
-    "TINYINT": "c",
-    "UTINYINT": "C",
-    "SMALLINT": "s",
-    "USMALLINT": "S",
-    "INTEGER": "i",
-    "UINTEGER": "I",
-    "BIGINT": "l",
-    "UBIGINT": "L",
-    "FLOAT": "f",
-    "DOUBLE": "g",
-    "VARCHAR": "U",
-}
 
 
 class TableColumn(NamedTuple):
@@ -75,20 +54,35 @@ class Table(ABC):
         self.path = path
         self.columns = columns
 
-    @property
-    def fields(self) -> list[Field]:
-        """The Arrow schema of the sources; the names are positions."""
-        return [Field(f"c{i}", FORMATS[c.type]) for i, c in enumerate(self.sources)]
+    def schema(self, columns: Collection[int]) -> pa.Schema:
+        """Return what batches with some of the sources are made of; the names are positions."""
+        import pyarrow as pa
+
+        types = {
+            "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
+            "TINYINT": pa.int8(),
+            "UTINYINT": pa.uint8(),
+            "SMALLINT": pa.int16(),
+            "USMALLINT": pa.uint16(),
+            "INTEGER": pa.int32(),
+            "UINTEGER": pa.uint32(),
+            "BIGINT": pa.int64(),
+            "UBIGINT": pa.uint64(),
+            "FLOAT": pa.float32(),
+            "DOUBLE": pa.float64(),
+            "VARCHAR": pa.string(),
+        }
+        # rows without a column cannot be counted
+        fields = [(f"c{i}", types[self.sources[i].type]) for i in sorted(columns)]
+        return pa.schema(fields or [("nothing", pa.null())])
 
     @abstractmethod
     def expressions(self) -> list[str]:
         """Return the SQL that makes each column from the sources ``c0``, ``c1``, ..."""
 
     @abstractmethod
-    def batches(
-        self, snapshot: Snapshot, needs: Needs, counts: Counts
-    ) -> Generator[Batch, None, None]:
-        """Read at least what is needed, in order of time; other columns are NULL."""
+    def batches(self, snapshot: Snapshot, needs: Needs, counts: Counts) -> Iterator[pa.RecordBatch]:
+        """Read the columns and at least the times that are needed, in order of time."""
 
 
 def unique_names(names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
@@ -104,36 +98,3 @@ def unique_names(names: Sequence[str], taken: Sequence[str] = ()) -> list[str]:
             given[i] = f"{given[i]}#{i}"
         seen.add(given[i].casefold())
     return given
-
-
-def nulls(n_rows: int, format: str) -> Column:
-    """Return a column of NULLs; the memory for it is never touched."""
-    zeros = bytes((n_rows + 1) * 8)
-    buffers = (zeros, zeros, zeros) if format == "U" else (zeros, zeros)
-    return Column(buffers, n_rows)
-
-
-def column_of(values: npt.NDArray[Any] | array[Any], format: str) -> Column:
-    """Return a column of numbers; NaN, which is a missing value, is NULL."""
-    if format not in {"f", "g"}:
-        return Column((None, values))
-    if isinstance(values, array):
-        return _without_numpy(values)
-    import numpy as np
-
-    missing = np.isnan(values)
-    count = int(np.count_nonzero(missing))
-    return Column((np.packbits(~missing, bitorder="little") if count else None, values), count)
-
-
-def _without_numpy(values: array[Any]) -> Column:
-    # the last byte of NaN, as of very large numbers, is one of two: found in no time
-    last = values.tobytes()[values.itemsize - 1 :: values.itemsize]
-    if b"\x7f" not in last and b"\xff" not in last:
-        return Column((None, values))
-    missing = bytes(map(ne, values, values))
-    count = missing.count(1)
-    if not count:
-        return Column((None, values))
-    digits = missing.translate(bytes.maketrans(b"\0\1", b"10"))[::-1]
-    return Column((int(digits, 2).to_bytes(-(-len(values) // 8), "little"), values), count)
