@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 from typing import NoReturn
@@ -12,8 +11,6 @@ def main() -> NoReturn:
     """Load the program and run it; Ctrl-C ends it without a traceback from the first moment."""
     # numpy's linear algebra starts threads when it is loaded, and nothing here multiplies matrices
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # nothing of what is loaded becomes garbage; whatever works for longer collects it again
-    gc.disable()
     on_interrupt = signal.getsignal(signal.SIGINT)
     if on_interrupt is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -48,8 +48,6 @@ T = TypeVar("T")
 
 #: Seconds that an interrupted command may take to clean up before the process ends regardless.
 GRACE_S = 1.0
-#: Seconds after which a command has loaded what it needs.
-LOADED_S = 1.0
 BROKEN_PIPE = 128 + signal.SIGPIPE
 PARTLY_DONE = 3
 
@@ -122,13 +120,10 @@ async def advised(node: Node) -> AsyncIterator[None]:
 def run(start: Callable[[], Coroutine[Any, Any, T]], settings: Settings | None = None) -> T:
     """Run a coroutine to its end; SIGINT, SIGTERM and SIGHUP cancel it and raise `Interrupted`."""
     import asyncio
-    import gc
 
     _log_to_stderr(settings or current())
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(_tell_leftover)
-    # `__main__` has disabled it for the time of loading
-    loop.call_later(LOADED_S, gc.enable)
     try:
         task = loop.create_task(start())
         with _woken_by_signals(loop), _cancel_on_signals(loop, task) as received:
