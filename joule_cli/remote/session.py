@@ -270,10 +270,11 @@ class Session:
                 headers=headers,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 read_bufsize=_BUFFER,
+                middlewares=(_once,),
             )
-            # the library would send deletions and changes a second time
-            self._client._retry_connection = False
-            self._abandoned = weakref.finalize(self, _abandon, self._client, self.address.url)
+            self._abandoned = weakref.finalize(
+                self, _abandon, self._client, asyncio.get_running_loop(), self.address.url
+            )
         return self._client
 
     def _connector(self) -> aiohttp.BaseConnector:
@@ -370,13 +371,24 @@ class Session:
             raise NodeUnreachableError(f"Cannot contact node at [{url}]: {exc}") from exc
 
 
-def _abandon(client: aiohttp.ClientSession, url: str) -> None:
+async def _once(
+    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Send a request once: after errors of its own the library repeats deletions and changes."""
+    try:
+        return await send(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as exc:
+        raise ConnectionError(str(exc)) from exc
+
+
+def _abandon(client: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop, url: str) -> None:
     """Drop the connections of a node that nobody closed, as a console leaves it at its end."""
-    connector = client.connector
-    client.detach()
-    if connector is not None:
-        # closing as it is meant to needs a running loop, and the library logs what is left open
-        connector._close()
+    if loop.is_running():
+        asyncio.run_coroutine_threadsafe(client.close(), loop)
+    elif not loop.is_closed():
+        loop.run_until_complete(client.close())
     warnings.warn(f"node [{url}] was not closed", ResourceWarning, stacklevel=2)
 
 

@@ -169,13 +169,12 @@ async def _wait(request: web.Request) -> None:
         raise web.HTTPExpectationFailed
 
 
-async def _ask_for_body(request: web.Request) -> None:
+def _ask_for_body(request: web.Request) -> None:
     """Tell a client that waits for it that its rows are wanted: the stream is its own."""
-    if hdrs.EXPECT in request.headers and request.version == HttpVersion11:
-        writer = request.writer
-        await writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        # as if nothing had been sent: the answer is still to come
-        writer.output_size = 0
+    expected = hdrs.EXPECT in request.headers and request.version == HttpVersion11
+    if expected and request.transport is not None:
+        # beside the writer, which counts what it has sent of the answer
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 @routes.post(endpoints.DATA, expect_handler=_wait)
@@ -194,7 +193,7 @@ async def write(request: web.Request) -> web.Response:
         key, merge_gap=merge_gap, end_interval=False, missing=missing
     )
     try:
-        await _ask_for_body(request)
+        _ask_for_body(request)
     except BaseException:
         await pipe.close()
         raise
