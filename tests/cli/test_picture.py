@@ -32,7 +32,6 @@ from joule_cli.cli.data._picture.marks import (
     event_lane,
 )
 from joule_cli.cli.data._picture.text import numbers, shortened, text_width, wrapped
-from joule_cli.cli.data._picture.times import ticks
 from joule_cli.model import Annotation, Element, Event, EventBucket, EventStream
 from tests.nodes import FileNode
 from tests.ops import helpers
@@ -271,33 +270,31 @@ def labels(*span, **options):
     low, high = found.axes[0].get_xlim()
     axis = found.axes[0].xaxis
     ticks = zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=True)
-    below = found.texts[-1].get_text()
-    return [t.get_text() for at, t in ticks if low <= at <= high], below
+    below = [axis.get_offset_text().get_text(), found.texts[-1].get_text()]
+    return [t.get_text() for at, t in ticks if low <= at <= high], [t for t in below if t]
 
 
 def test_times_are_as_short_as_tells_them_apart():
     found, below = labels(T0, T0 + 7200 * SECOND)
-    assert (found[0], found[1]) == ("22:15\n14 Nov 2023", "22:30")
-    assert found[-1] == "00:00\n15 Nov 2023"
-    assert below == "time, UTC"
-    assert labels(T0, T0 + 365 * DAY)[0][:3] == ["Dec\n2023", "Jan\n2024", "Feb"]
-    assert labels(T0, T0 + 9 * DAY)[0][0] == "15 Nov\n2023"
+    assert (found[0], found[1], found[-1]) == ("22:15", "22:30", "00:00")
+    assert below == ["2023-Nov-15", "time, UTC"]
+    assert labels(T0, T0 + 365 * DAY)[0][:3] == ["Dec", "2024", "Feb"]
+    assert labels(T0, T0 + 9 * DAY) == ([f"{d}" for d in range(15, 24)], ["2023-Nov", "time, UTC"])
     assert labels(T0, T0 + 9000 * DAY)[0][0] == "2024"
-    assert labels(T0, T0 + 10 * SECOND)[0][0] == "22:13:20\n14 Nov 2023"
-    assert labels(T0, T0 + 100)[0][:2] == ["22:13:20.00000\n14 Nov 2023", "22:13:20.00002"]
-    assert labels(T0, T0)[0][0] == "22:13:19.6\n14 Nov 2023"
+    assert labels(T0, T0 + 10 * SECOND)[0][0] == "20"
+    assert labels(T0, T0 + 100)[0][:2] == ["20.00000", "20.00001"]
+    found, below = labels(T0, T0)
+    assert (found[0], below[0]) == ("19.5", "2023-Nov-14 22:13")
 
 
 def test_the_zone_rules_the_axis():
     # the clocks are put back in between
     start = 1_698_530_400_000_000
     found, below = labels(start, start + 6 * 3600 * SECOND, tz=ZoneInfo("Europe/Berlin"))
-    assert below == "time, Europe/Berlin"
-    hours = [label.split("\n")[0] for label in found]
-    assert hours[0] == "00:00"
-    assert hours.count("02:00") == 2
-    found, _ = labels(T0, T0 + 3600 * SECOND, tz=ZoneInfo("Asia/Kolkata"))
-    assert found[0].endswith("15 Nov 2023")
+    assert below == ["2023-Oct-29", "time, Europe/Berlin"]
+    assert (found[0], found[-1]) == ("Oct-29", "05:00")
+    found, below = labels(T0, T0 + 3600 * SECOND, tz=ZoneInfo("Asia/Kolkata"))
+    assert (found[0], below[0]) == ("03:50", "2023-Nov-15")
 
 
 def test_the_zone_of_the_system(monkeypatch):
@@ -310,37 +307,31 @@ def test_the_zone_of_the_system(monkeypatch):
     finally:
         monkeypatch.undo()
         time.tzset()
-    assert found[0] == "17:15\n14 Nov 2023"
-    assert below == "time, EST"
+    assert found[0] == "17:15"
+    assert below == ["2023-Nov-14", "time, EST"]
 
 
 def test_times_in_a_form():
     found, _ = labels(T0, T0 + 7200 * SECOND, time_form="iso")
-    assert found[0] == "2023-11-14T22:30:00+00:00"
+    assert found == ["2023-11-14T23:00:00+00:00", "2023-11-15T00:00:00+00:00"]
     found, below = labels(T0, T0 + 7200 * SECOND, time_form="s")
     assert found[0].startswith("17000")
-    assert below == "s since 1970"
+    assert below == ["s since 1970"]
 
 
 @pytest.mark.parametrize("zone", [None, UTC, ZoneInfo("Australia/Lord_Howe")])
 @pytest.mark.parametrize("first", [T0, -60_000_000_000_000_000, 250_000_000_000_000_000])
 def test_any_span_has_some_ticks(zone, first):
-    """From microseconds to millennia: rising, within, and as many as there is room for."""
-    for power in range(1, 18):
-        for digit in (1, 2.7, 6):
-            span = (first, first + int(digit * 10**power))
-            for most in (2, 5, 12):
-                found = ticks(span, zone, most)
-                assert found == sorted(set(found))
-                assert all(span[0] <= time <= span[1] for time in found)
-                assert len(found) <= most + 1
-                if most > 2 and span[1] < 253_402_300_800_000_000:
-                    assert len(found) >= 1, (span, most)
+    """From microseconds to millennia, near and far from 1970."""
+    for power in range(2, 18, 3):
+        for digit in (1, 6):
+            found, _ = labels(first, first + digit * 10**power, tz=zone)
+            assert len(found) >= 2, (digit, power)
 
 
 def test_times_that_no_calendar_has():
     found, below = labels(-(2**62), -(2**62) + 10**13)
-    assert below == "seconds since 1970"
+    assert below == ["seconds since 1970"]
     assert len(set(found)) == len(found) >= 2
 
 
@@ -412,6 +403,7 @@ def test_no_text_touches_another_or_the_edge(lanes, size):
                     ticks = zip(axis.get_majorticklocs(), axis.get_majorticklabels(), strict=True)
                     if axis is axes.yaxis or axes is found.axes[-1]:
                         shown += [label for at, label in ticks if low <= at <= high]
+                        shown.append(axis.get_offset_text())
             boxes += [(t.get_text(), t.get_window_extent(renderer)) for t in shown if t.get_text()]
         boxes += [(t.get_text(), t.get_window_extent(renderer)) for t in found.texts]
     for text, box in boxes:

@@ -150,6 +150,8 @@ def drawing_style() -> Iterator[None]:
         # letters that no font has are shown as boxes
         warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)
         warnings.filterwarnings("ignore", "Matplotlib currently does not support", UserWarning)
+        # of few ticks it takes the nearest distance that it knows
+        warnings.filterwarnings("ignore", "AutoDateLocator was unable", UserWarning)
         yield
 
 

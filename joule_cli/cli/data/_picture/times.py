@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from datetime import timedelta
-from itertools import pairwise
+from datetime import UTC
 from typing import TYPE_CHECKING
 
-from matplotlib.ticker import FixedLocator, Formatter, MaxNLocator
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.ticker import Formatter, MaxNLocator
 
 from joule_cli.cli.data._picture.text import numbers, text_width
-from joule_cli.errors import TimeFormatError
 from joule_cli.series.time import format_time
-from joule_cli.series.zones import instant, local_time
+from joule_cli.series.zones import local_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from datetime import datetime, tzinfo
+    from collections.abc import Sequence
+    from datetime import tzinfo
 
     import numpy as np
     import numpy.typing as npt
@@ -26,36 +24,16 @@ POINTS = 9.5
 _DAY_US, _SECOND_US = 86_400_000_000, 1_000_000
 #: Width of the axis around a single instant.
 _LEAST_US = 1_000_000
+#: Further from 1970 than this, times that are shown are as far apart as that.
+_NEAR_US, _FINE_US = 70 * 365 * _DAY_US, 100_000
+#: Of more years than this the zone makes no difference.
+_CENTURY_US = 36_525 * _DAY_US
 #: Pixels between two labels.
 _BETWEEN_PX = 25.0
 #: One more than a year has months.
 _MOST_TICKS = 13
-
-#: How a time is written, and the date below it, by the least distance of two in seconds. Hours are
-#: one less than a day has, because clocks are put forward.
-_FORMS = (
-    (360 * 86_400, "%Y", ""),
-    (27 * 86_400, "%b", "%Y"),
-    (23 * 3_600, "%d %b", "%Y"),
-    (60, "%H:%M", "%d %b %Y"),
-    (1, "%H:%M:%S", "%d %b %Y"),
-    (0, "%H:%M:%S.%f", "%d %b %Y"),
-)
-
-
-#: Distances of ticks on the clock, up to an hour, which divides what clocks are put forward by.
-_STEPS_US = (
-    *(digit * 10**power for power in range(6) for digit in (1, 2, 5)),
-    *(s * _SECOND_US for s in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)),
-)
-#: Distances in the calendar: about how long, unit and number.
-_CALENDAR = (
-    *((n * _DAY_US // 24, "hour", n) for n in (2, 3, 6, 12)),
-    *((n * _DAY_US, "day", n) for n in (1, 2, 4, 7, 14)),
-    *((n * 30 * _DAY_US, "month", n) for n in (1, 2, 3, 6)),
-    *((n * 365 * _DAY_US, "year", n) for n in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)),
-)
-_LONGEST = ("year", 5000)
+#: As wide as any label of `ConciseDateFormatter`.
+_DATE = "00:00:00"
 
 
 class TimeAxis:
@@ -73,13 +51,20 @@ class TimeAxis:
 
     def __init__(self, span: tuple[int, int], tz: tzinfo | None, form: str | None) -> None:
         first, last = span
+        # closer places are the same to a float
+        least = max(abs(first), abs(last)) >> 44
         if last <= first:
-            first, last = first - _LEAST_US // 2, first + _LEAST_US // 2
+            least = max(least, _LEAST_US)
+        if last - first < least:
+            first, last = first - least // 2, first + least // 2
         self.span = first, last
         self.tz, self._form = tz, form
         self._ends = [local_time(time, tz) for time in self.span]
-        #: Beyond the years 1 to 9999 there are no dates, but seconds.
-        self._dated = None not in self._ends
+        # matplotlib has years of four digits, and microseconds around 1970 only
+        fine = last - first >= _FINE_US or max(map(abs, self.span)) < _NEAR_US
+        dated = all(end is not None and 1000 < end.year < 9000 for end in self._ends)
+        #: Where there are no dates, the axis has seconds.
+        self._dated = fine and dated
         self._unit = _DAY_US if self._dated else _SECOND_US
 
     @property
@@ -102,17 +87,21 @@ class TimeAxis:
     def apply(self, axes: Axes, width_px: float) -> None:
         """Set limits, ticks and labels."""
         axes.set_xlim(*self.limits)
-        labels = _Labels(self, self._form, dated=self._dated)
-        first, last = self.span
-        samples = [(first + (last - first) * i // 8) / self._unit for i in range(9)]
-        widest = max(text_width(text, POINTS) for text in labels.format_ticks(samples))
+        written = self._form is not None or not self._dated
+        widest = text_width(_Labels(self, self._form)(self.limits[0]) if written else _DATE, POINTS)
         many = min(max(int(width_px / (widest + _BETWEEN_PX)), 2), _MOST_TICKS)
-        if self._dated:
-            found = ticks(self.span, self.tz, many)
-            axes.xaxis.set_major_locator(FixedLocator([time / self._unit for time in found]))
-        else:
+        if not self._dated:
             axes.xaxis.set_major_locator(MaxNLocator(many))
-        axes.xaxis.set_major_formatter(labels)
+            axes.xaxis.set_major_formatter(_Labels(self, None))
+            return
+        from dateutil.tz import gettz
+
+        tz = UTC if self.span[1] - self.span[0] > _CENTURY_US else self.tz or gettz()
+        locator = AutoDateLocator(tz, minticks=min(many // 2, 3), maxticks=many)
+        axes.xaxis.set_major_locator(locator)
+        axes.xaxis.set_major_formatter(
+            ConciseDateFormatter(locator, tz) if self._form is None else _Labels(self, self._form)
+        )
 
     @property
     def label(self) -> str:
@@ -128,101 +117,15 @@ class TimeAxis:
 
 
 class _Labels(Formatter):
-    """Writes each time as short as tells it apart, and the date below where it changes."""
+    """Writes times in a form, or as seconds."""
 
-    def __init__(self, axis: TimeAxis, form: str | None, *, dated: bool) -> None:
-        self._at, self._form, self._dated = axis, form, dated
+    def __init__(self, axis: TimeAxis, form: str | None) -> None:
+        self._at, self._form = axis, form
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         return self.format_ticks([x])[0]
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:  # docstring inherited
-        if not self._dated:
+        if self._form is None:
             return numbers(values)
-        times = [self._at.time(value) for value in values]
-        if self._form is not None:
-            return [format_time(time, self._form, self._at.tz) for time in times]
-        step = min((b - a for a, b in pairwise(times)), default=_SECOND_US) / _SECOND_US
-        upper, lower = next((u, lo) for least, u, lo in _FORMS if step >= least * 0.999)
-        moments = [local_time(time, self._at.tz) for time in times]
-        texts = [_written(moment, upper) for moment in moments]
-        if upper.endswith("%f"):
-            spare = min(len(text) - len(text.rstrip("0")) for text in texts)
-            texts = [text[: len(text) - min(spare, 5)] for text in texts]
-        shown = ""
-        for number, (time, moment) in enumerate(zip(times, moments, strict=True)):
-            below = _written(moment, lower)
-            # ticks are asked for beyond the axis too
-            if below != shown and self._at.span[0] <= time <= self._at.span[1]:
-                texts[number] += f"\n{below}"
-                shown = below
-        return texts
-
-
-def _written(moment: datetime | None, form: str) -> str:
-    return "" if moment is None else moment.strftime(form)
-
-
-def ticks(span: tuple[int, int], tz: tzinfo | None, most: int) -> list[int]:
-    """Return times at which the clock of a zone shows round numbers, about `most` at most."""
-    first, last = span
-    length = last - first
-    for step in _STEPS_US:
-        if length <= step * most:
-            moment = local_time(first, tz)
-            offset = moment.utcoffset() if moment is not None else None
-            ahead = 0 if offset is None else offset // timedelta(microseconds=1)
-            return list(range(first + -(first + ahead) % step, last + 1, step))
-    steps = ((unit, count) for about_us, unit, count in _CALENDAR if length <= about_us * most)
-    found = _round_dates(span, tz, *next(steps, _LONGEST))
-    return [time for time in found if first <= time <= last]
-
-
-def _round_dates(span: tuple[int, int], tz: tzinfo | None, unit: str, count: int) -> Iterator[int]:
-    """Yield instants of round local times around a span, each later than the one before."""
-    first, last = span
-    moment, end = local_time(first, tz), local_time(last, tz)
-    if moment is None or end is None:
-        return
-    at: datetime | None = _floor(moment.replace(tzinfo=None), unit, count)
-    stop = end.replace(tzinfo=None)
-    before: int | None = None
-    while at is not None and at <= stop:
-        # the system does not know when the first year began
-        with suppress(TimeFormatError):
-            time = instant(at, tz, "", [])
-            # the clocks skip some local times
-            if before is None or time > before:
-                yield time
-            before = time
-        at = _later(at, unit, count)
-
-
-def _floor(at: datetime, unit: str, count: int) -> datetime:
-    day = at.replace(hour=0, minute=0, second=0, microsecond=0)
-    match unit:
-        case "hour":
-            return day.replace(hour=at.hour - at.hour % count)
-        case "day":
-            return day - timedelta(days=min(day.toordinal() % count, day.toordinal() - 1))
-        case "month":
-            return day.replace(day=1, month=at.month - (at.month - 1) % count)
-        case _:
-            return day.replace(day=1, month=1, year=max(at.year - at.year % count, 1))
-
-
-def _later(at: datetime, unit: str, count: int) -> datetime | None:
-    """Return the next round time, `None` behind the last year."""
-    try:
-        match unit:
-            case "hour":
-                return at + timedelta(hours=count)
-            case "day":
-                return at + timedelta(days=count)
-            case "month":
-                years, month = divmod(at.month - 1 + count, 12)
-                return at.replace(year=at.year + years, month=month + 1)
-            case _:
-                return at.replace(year=at.year - at.year % count + count)
-    except (OverflowError, ValueError):
-        return None
+        return [format_time(self._at.time(value), self._form, self._at.tz) for value in values]
