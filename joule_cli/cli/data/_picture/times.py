@@ -97,10 +97,12 @@ class TimeAxis:
         from dateutil.tz import gettz
 
         tz = UTC if self.span[1] - self.span[0] > _CENTURY_US else self.tz or gettz()
-        locator = AutoDateLocator(tz, minticks=min(many // 2, 3), maxticks=many)
+        locator = AutoDateLocator(tz, minticks=min(many // 2, 3), maxticks=many)  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(
-            ConciseDateFormatter(locator, tz) if self._form is None else _Labels(self, self._form)
+            ConciseDateFormatter(locator, tz)  # type: ignore[no-untyped-call]
+            if self._form is None
+            else _Labels(self, self._form)
         )
 
     @property
