@@ -1,7 +1,7 @@
 """Which values each argument and option takes: one table for the whole program.
 
-What a value is can be seen from the parameter's type or from the word that help shows for it, such
-as ``T`` for a time. `_BY_NAME` has those that need more: the command they belong to.
+What a value is can be seen from the parameter's type, or from its name. `_BY_NAME` has those that
+need more: the command they belong to.
 """
 
 from __future__ import annotations
@@ -31,23 +31,15 @@ _INSTANT = values.times(of_stream=False)
 _KEEP = values.durations(all="everything is kept", none="nothing is kept")
 _COMPRESSION = values.words({"gzip": ".gz", "zstd": ".zst", "none": "as it is"})
 
-#: What help shows for a value.
-_BY_METAVAR: dict[str, Completer] = {
-    "T": _TIME,
-    "now|T": _TIME,
-    "D": values.durations(),
-    "FILE": _FILE,
-    "[FILE]": _FILE,
-    "FILE...": _FILE,
-    "FILE|DIR": _FILE,
-    "DIR": values.directories,
-    "STREAM": paths.paths(*paths.DATA),
-    "PATH[:PREFIX]": paths.paths(*paths.DATA),
-    "URL": values.addresses,
-    "ZONE": values.time_zones,
-}
 #: By the name of the parameter, in any command.
 _BY_PARAMETER: dict[str, Completer] = {
+    **dict.fromkeys(("start", "end", "before", "timestamps"), _TIME),
+    **dict.fromkeys(("last", "chunk_duration"), values.durations()),
+    **dict.fromkeys(("file", "to", "rejects", "key_file", "importer_key_file"), _FILE),
+    **dict.fromkeys(("lumen_key_file", "password_file"), _FILE),
+    **dict.fromkeys(("primary", "secondary"), paths.paths(*paths.DATA)),
+    "common_url": values.addresses,
+    "common_tz": values.time_zones,
     "common_node": values.nodes,
     "common_timeout": values.durations(),
     "common_time": values.words(
@@ -88,11 +80,12 @@ _BY_PARAMETER: dict[str, Completer] = {
 _BY_NAME: dict[tuple[str, str], Completer | None] = {
     ("node serve", "path"): values.files(".db"),
     ("node serve", "bind"): values.words({"127.0.0.1": "this machine", "0.0.0.0": "all networks"}),
-    ("node serve", "socket_path"): _FILE,
     ("node serve", "tls_cert"): values.files(".pem", ".crt"),
     ("node serve", "tls_key"): values.files(".pem", ".key"),
     ("node serve", "ca_file"): values.files(".pem", ".crt"),
     ("node serve", "public_url"): None,
+    ("node serve", "importer_dir"): values.directories,
+    ("node serve", "archive_dir"): values.directories,
     ("node add", "url"): values.addresses,
     ("node add", "ca_file"): values.files(".pem", ".crt"),
     ("node ping", "name"): values.nodes,
@@ -157,8 +150,7 @@ _BY_NAME: dict[tuple[str, str], Completer | None] = {
     ("follower delete", "name"): values.members("followers"),
     ("archive inspect", "archive"): values.files(".zip"),
     ("archive upload", "path"): values.files(".zip"),
-    ("admin backup", "file"): _FILE,
-    ("admin restore", "file"): _FILE,
+    ("admin authorize", "url"): values.addresses,
     ("help", "topic"): values.topics,
 }
 
@@ -182,8 +174,8 @@ def completer(command: str, param: click.Parameter) -> Completer | None:
         return paths.paths(*(paths.EVENTS if command.startswith("event ") else paths.DATA))
     if param.type is PATH:
         return paths.paths(*paths.FOLDERS)
-    if param.metavar in _BY_METAVAR:
-        return _BY_METAVAR[param.metavar]
+    if isinstance(param.type, click.Path):
+        return _FILE
     return values.durations() if isinstance(param.type, DurationType) else None
 
 
