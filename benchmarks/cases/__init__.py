@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.cases import (
     baselines,
+    by_hand,
     commands,
     engine,
     events,
@@ -28,6 +29,7 @@ def all_cases(sizes: Sizes) -> list[Case]:
         *small_writes.cases(sizes),
         *events.cases(),
         *commands.cases(),
+        *by_hand.cases(),
         *sql.cases(),
         *startup.cases(),
         *served.cases(),
