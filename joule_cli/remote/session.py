@@ -389,6 +389,9 @@ def _abandon(client: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop, url
         asyncio.run_coroutine_threadsafe(client.close(), loop)
     elif not loop.is_closed():
         loop.run_until_complete(client.close())
+    else:
+        # what a closed loop cannot close any more, the library would log through it
+        loop.set_exception_handler(lambda _, __: None)
     warnings.warn(f"node [{url}] was not closed", ResourceWarning, stacklevel=2)
 
 

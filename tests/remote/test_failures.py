@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import struct
 from contextlib import asynccontextmanager
@@ -72,6 +73,25 @@ async def test_a_node_that_is_not_closed_drops_its_connections(
         with pytest.warns(ResourceWarning, match="was not closed"):
             del node
         assert caplog.records == []
+
+
+@pytest.mark.filterwarnings("ignore:Unclosed:ResourceWarning", "ignore:unclosed:ResourceWarning")
+def test_a_node_that_outlives_its_loop_is_no_word_of_a_library(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    async def leave() -> RemoteNode:
+        async with EmbeddedNode("demo", tmp_path / "demo.db") as served, serve(served) as place:
+            node = RemoteNode("open", place.url, key=place.key)
+            await node.info()
+        return node
+
+    with asyncio.Runner() as runner:
+        node = runner.run(leave())
+    caplog.clear()
+    with pytest.warns(ResourceWarning, match="was not closed"):
+        del node
+    gc.collect()
+    assert caplog.records == []
 
 
 # -- the six
