@@ -80,7 +80,7 @@ def test_a_node_that_outlives_its_loop_is_no_word_of_a_library(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     async def leave() -> RemoteNode:
-        async with EmbeddedNode("demo", tmp_path / "demo.db") as served, serve(served) as place:
+        async with FileNode("demo", tmp_path / "demo.db") as served, serve(served) as place:
             node = RemoteNode("open", place.url, key=place.key)
             await node.info()
         return node
