@@ -28,12 +28,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from joule_cli.cli._references import stream_info
 from joule_cli.cli._settings import Settings
 from joule_cli.cli._times import read_duration, read_time
 from joule_cli.errors import ElementNamesError, TimeFormatError
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
+    from joule_cli.api.references import StreamRef
     from joule_cli.series.element_names import Naming
     from joule_cli.series.time import ParsedTime
 
@@ -104,7 +106,12 @@ class Bounds:
         """Whether the range is bounded on any side by an option."""
         return self.start is not None or self.end is not None
 
-    async def resolve(self, node: Node, stream: str | int) -> tuple[int | None, int | None]:
+    @property
+    def relative(self) -> bool:
+        """Whether a side is measured from the rows of a stream."""
+        return any(side is not None and side.needs_stream for side in (self.start, self.end))
+
+    async def resolve(self, node: Node, stream: StreamRef) -> tuple[int | None, int | None]:
         """Return start and end in µs; times relative to the stream's rows ask the node for them.
 
         Raises
@@ -112,10 +119,9 @@ class Bounds:
         TimeFormatError
             The range is empty, or the stream has no rows to measure from.
         """
-        sides = (self.start, self.end)
         first = last = None
-        if any(side is not None and side.needs_stream for side in sides):
-            info = await node.data_stream_info(stream)
+        if self.relative:
+            info = await stream_info(node, stream)
             first, last = info.start, info.end
         return self.within(first, last)
 
@@ -163,9 +169,8 @@ def read_bounds(start: str | None, end: str | None, last: str | None = None) -> 
         None if start is None else read_time(start, "start time"),
         None if end is None else read_time(end, "end time"),
     )
-    sides = (bounds.start, bounds.end)
-    if all(side is None or not side.needs_stream for side in sides):
-        check_order(*(None if side is None else side.timestamp for side in sides))
+    if not bounds.relative:
+        bounds.within(None, None)
     return bounds
 
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from joule_cli.cli._output import show_time
+from joule_cli.cli._references import event_stream_info, stream_info
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
+    from joule_cli.api.references import StreamRef
+    from joule_cli.model import EventStream
 
 
 def range_text(start: int | None, end: int | None) -> str:
@@ -24,15 +27,15 @@ def bounds_text(start: int | None, end: int | None) -> str:
     return "".join(f" {word} {show_time(side)}" for word, side in sides if side is not None)
 
 
-async def no_rows(node: Node, path: str, start: int | None, end: int | None) -> str:
+async def no_rows(node: Node, stream: StreamRef, start: int | None, end: int | None) -> str:
     """Return that a stream has no rows in a range, and where it has some."""
-    info = await node.data_stream_info(path)
+    info = await stream_info(node, stream)
     return _nothing("rows", (start, end), (info.start, info.end))
 
 
-async def no_events(node: Node, path: str | int, start: int | None, end: int | None) -> str:
+async def no_events(node: Node, stream: EventStream, start: int | None, end: int | None) -> str:
     """Return that an event stream has no such events in a range, and where it has some."""
-    info = await node.event_stream_info(path)
+    info = await event_stream_info(node, stream)
     return _nothing("events", (start, end), (info.start, info.end))
 
 

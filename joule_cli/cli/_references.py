@@ -3,8 +3,8 @@
 ========================  ===============================================================
 ``expand_streams``        paths, ids and wildcards to ``[(path, DataStream)]``
 ``expand_event_streams``  the same for event streams
-``find_stream``           one path or id to a ``DataStream``
-``find_event_stream``     one path or id to an ``EventStream``
+``find_stream``           one path or id to a ``FoundStream``
+``find_event_stream``     one path or id to ``FoundEvents``
 ``streams_below``         for lists: folders stand for what is below them
 ``expand_folders``        paths, ids and wildcards to ``[(path, Folder)]``
 ========================  ===============================================================
@@ -13,23 +13,30 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from joule_cli.errors import FolderNotFound, StreamNotFound
+from joule_cli.model import DataStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from joule_cli.api.node import Node
+    from joule_cli.api.references import StreamRef
     from joule_cli.cli._advice import Kind
-    from joule_cli.model import DataStream, EventStream, Folder
+    from joule_cli.model import DataStreamInfo, EventStream, EventStreamInfo, Folder
+    from joule_cli.ops.streams import FoundEvents, FoundStream
 
 AnyStream = TypeVar("AnyStream", bound="DataStream | EventStream")
 
 _WILDCARD = re.compile(r"[*?\[]")
+#: Streams that are asked for one by one; of more, the tree is the shorter way.
+_FEW = 4
 
 
 def is_pattern(reference: str | int) -> bool:
@@ -85,24 +92,28 @@ def glob_regex(pattern: str) -> re.Pattern[str]:
 
 
 async def expand_streams(
-    node: Node, references: Iterable[str | int]
+    node: Node, references: Iterable[str | int], *, info: bool = False
 ) -> list[tuple[str, DataStream]]:
     """Return the streams that paths, ids and wildcards name, each once, in the order given.
 
     A stream whose path is exactly the text wins over the pattern.
+
+    Parameters
+    ----------
+    info
+        The caller will need `stream_info`, which may come along.
 
     Raises
     ------
     StreamNotFound
         A reference names no stream.
     """
-    root = await node.folder_root()
-    known = list(root.streams("/"))
-    return named_streams(root, references, lambda each: match_streams(known, each), "data stream")
+    get = partial(node.data_stream_get, info=info)
+    return await _expand(node, references, get, _data_streams, "data stream")
 
 
 async def expand_event_streams(
-    node: Node, references: Iterable[str | int]
+    node: Node, references: Iterable[str | int], *, info: bool = False
 ) -> list[tuple[str, EventStream]]:
     """Return the event streams that paths, ids and wildcards name, as `expand_streams` does.
 
@@ -111,9 +122,46 @@ async def expand_event_streams(
     StreamNotFound
         A reference names no event stream.
     """
+    get = partial(node.event_stream_get, info=info)
+    return await _expand(node, references, get, _event_streams, "event stream")
+
+
+async def _expand(
+    node: Node,
+    references: Iterable[str | int],
+    get: Callable[[str], Awaitable[AnyStream]],
+    streams: Callable[[Folder], Iterable[tuple[str, AnyStream]]],
+    kind: Kind,
+) -> list[tuple[str, AnyStream]]:
+    references = list(references)
+    if found := await exact_streams(references, get):
+        return found
     root = await node.folder_root()
-    known = list(root.events("/"))
-    return named_streams(root, references, lambda each: match_streams(known, each), "event stream")
+    known = list(streams(root))
+    return named_streams(root, references, lambda each: match_streams(known, each), kind)
+
+
+async def exact_streams(
+    references: Sequence[str | int], get: Callable[[str], Awaitable[AnyStream]]
+) -> list[tuple[str, AnyStream]]:
+    """Return the streams of a few exact paths without the tree, which may be large.
+
+    Nothing is returned for other references, or if a stream does not exist.
+    """
+    exact = {each for each in references if isinstance(each, str) and not is_pattern(each)}
+    if len(exact) < len(set(references)) or len(exact) > _FEW:
+        return []
+    with suppress(StreamNotFound):
+        return [(path, await get(path)) for path in dict.fromkeys(references) if path in exact]
+    return []
+
+
+def _data_streams(root: Folder) -> Iterable[tuple[str, DataStream]]:
+    return root.streams("/")
+
+
+def _event_streams(root: Folder) -> Iterable[tuple[str, EventStream]]:
+    return root.events("/")
 
 
 def named_streams(
@@ -149,29 +197,33 @@ def _not_found(
     return StreamNotFound(what, object=str(reference), hint=hint)
 
 
-async def find_stream(node: Node, reference: str | int, otherwise: str | None = None) -> DataStream:
+async def find_stream(
+    node: Node, reference: str | int, otherwise: str | None = None, *, info: bool = False
+) -> FoundStream:
     """Return the one data stream that a path or an id names.
 
     Parameters
     ----------
     otherwise
         What can be done if there is none.
+    info
+        The caller will need `stream_info`, which may come along.
 
     Raises
     ------
     StreamNotFound
         It names none; the hint says what it names, or which names are near.
     """
-    try:
-        return await node.data_stream_get(reference)
-    except StreamNotFound as exc:
-        root = await node.folder_root()
-        raise _not_found(root, reference, "data stream", otherwise) from exc
+    from joule_cli.ops.streams import FoundStream
+
+    get = partial(node.data_stream_get, info=info)
+    found = await _find(node, reference, get, _data_streams, "data stream", otherwise)
+    return FoundStream(node, *found)
 
 
 async def find_event_stream(
-    node: Node, reference: str | int, otherwise: str | None = None
-) -> EventStream:
+    node: Node, reference: str | int, otherwise: str | None = None, *, info: bool = False
+) -> FoundEvents:
     """Return the one event stream that a path or an id names, as `find_stream` does.
 
     Raises
@@ -179,11 +231,51 @@ async def find_event_stream(
     StreamNotFound
         It names none; the hint says what it names, or which names are near.
     """
-    try:
-        return await node.event_stream_get(reference)
-    except StreamNotFound as exc:
-        root = await node.folder_root()
-        raise _not_found(root, reference, "event stream", otherwise) from exc
+    from joule_cli.ops.streams import FoundEvents
+
+    get = partial(node.event_stream_get, info=info)
+    found = await _find(node, reference, get, _event_streams, "event stream", otherwise)
+    return FoundEvents(node, *found)
+
+
+async def _find(
+    node: Node,
+    reference: str | int,
+    get: Callable[[str], Awaitable[AnyStream]],
+    streams: Callable[[Folder], Iterable[tuple[str, AnyStream]]],
+    kind: Kind,
+    otherwise: str | None,
+) -> tuple[str, AnyStream]:
+    if isinstance(reference, str):
+        with suppress(StreamNotFound):
+            return reference, await get(reference)
+    root = await node.folder_root()
+    for path, stream in streams(root):
+        # the path of an id stands in the tree alone
+        if stream.id == reference:
+            return path, stream
+    raise _not_found(root, reference, kind, otherwise)
+
+
+async def path_of(node: Node, reference: str | int) -> str:
+    """Return the path of a data stream that may be named by its id."""
+    return reference if isinstance(reference, str) else (await find_stream(node, reference)).path
+
+
+async def stream_info(node: Node, stream: StreamRef) -> DataStreamInfo:
+    """Return what a stream holds; the node is asked once for a `DataStream`."""
+    if not isinstance(stream, DataStream):
+        return await node.data_stream_info(stream)
+    if stream.info is None:
+        stream.info = await node.data_stream_info(stream)
+    return stream.info
+
+
+async def event_stream_info(node: Node, stream: EventStream) -> EventStreamInfo:
+    """Return what an event stream holds; the node is asked once."""
+    if stream.info is None:
+        stream.info = await node.event_stream_info(stream)
+    return stream.info
 
 
 async def streams_below(

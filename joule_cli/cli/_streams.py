@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from joule_cli.cli._output import emit_ok, show_bytes
 from joule_cli.cli._progress import counted, working
 from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._references import stream_info
 from joule_cli.cli._run import for_each
 from joule_cli.model.data_stream import KEEP_NONE
 
@@ -40,7 +41,7 @@ async def gather_info(node: Node, streams: Sequence[NamedStream]) -> list[DataSt
     """Ask for the info of several streams at once."""
     import asyncio
 
-    return await asyncio.gather(*(node.data_stream_info(path) for path, _ in streams))
+    return await asyncio.gather(*(stream_info(node, stream) for _, stream in streams))
 
 
 async def watched_by_rows(

@@ -10,7 +10,6 @@ import click
 from joule_cli.cli._options import read_reference
 from joule_cli.cli._output import show_time
 from joule_cli.cli._progress import Progress
-from joule_cli.cli._references import expand_streams
 from joule_cli.cli._run import advised, open_node, report_interruption
 from joule_cli.cli._settings import current
 from joule_cli.ops.errors import PartialError
@@ -78,13 +77,6 @@ async def open_ends(source: EndRef, destination: EndRef) -> AsyncIterator[tuple[
             yield first, first
         else:
             yield first, await stack.enter_async_context(open_node(settings, destination.node))
-
-
-async def path_of(node: Node, reference: str | int) -> str:
-    """Return the path of a stream; an id is looked up."""
-    if isinstance(reference, str):
-        return reference
-    return (await expand_streams(node, [reference]))[0][0]
 
 
 class Watch:

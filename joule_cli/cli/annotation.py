@@ -81,10 +81,10 @@ async def list_(node: Node, stream: tuple[Ref, ...], bounds: Bounds, search: str
 
     The range includes annotations that start exactly at its end.
     """
-    streams = await expand_streams(node, stream)
+    streams = await expand_streams(node, stream, info=bounds.relative)
     records: list[dict[str, Any]] = []
-    for path, _ in streams:
-        found = await node.annotation_get(path, *await bounds.resolve(node, path))
+    for path, model in streams:
+        found = await node.annotation_get(path, *await bounds.resolve(node, model))
         records.extend(
             {**note.to_json(), "stream": path}
             for note in found
@@ -105,8 +105,8 @@ def _mentions(note: Annotation, text: str) -> bool:
 async def info(node: Node, stream: tuple[Ref, ...]) -> None:
     """Count annotations, and tell when the first and the last one start."""
     values = [
-        {"path": path, **(await node.annotation_info(path)).to_json()}
-        for path, _ in await expand_streams(node, stream)
+        {"path": path, **(await node.annotation_info(model)).to_json()}
+        for path, model in await expand_streams(node, stream)
     ]
 
     def show(index: int) -> None:
@@ -171,15 +171,17 @@ async def create(
         from joule_cli.cli._notes import read_notes
 
         notes = read_notes(source)
+        # also with no notes at all, a wrong stream is an error
+        target = await node.data_stream_get(stream)
     else:
         if title is None:
             raise click.UsageError("Give a TITLE, or a file with --from.")
-        first, last = await read_bounds(start, end).resolve(node, stream)
+        bounds = read_bounds(start, end)
+        target = await node.data_stream_get(stream, info=bounds.relative)
+        first, last = await bounds.resolve(node, target)
         first = first if first is not None else current().now
         check_order(first, last)
         notes = [Annotation(title=title, start=first, end=last, content=content or "")]
-    # also with no notes at all, a wrong stream is an error
-    target = await node.data_stream_get(stream)
     if resume:
         notes = await _missing(node, target, notes)
     with _how_far(stream, notes):

@@ -11,6 +11,7 @@ from joule_cli.api.actions.data import DataActions
 from joule_cli.engine.base import EngineState
 from joule_cli.engine.references import data_stream_at
 from joule_cli.errors import DataError, JouleError, StorageError
+from joule_cli.model import DataStream
 from joule_cli.model.data_stream import KEEP_NONE
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from joule_cli.api.references import StreamRef
     from joule_cli.engine.live import Subscribers
     from joule_cli.engine.stores.base import Item, StoredStream
-    from joule_cli.model import DataStream
     from joule_cli.pipes import LocalPipe, Pipe
 
 #: Blocks of a read that wait for its reader, before the next batch comes: many may stand still.
@@ -62,7 +62,7 @@ class EmbeddedData(EngineState, DataActions):
             raise DataError("[max-rows] must be > 0")
         if decimation_level is not None and decimation_level <= 0:
             raise DataError("[decimation-level] must be > 0")
-        model, stored, written = await self._find_written(stream)
+        model, stored, written = await self._to_read(stream)
         level = 1 if decimation_level is None else decimation_level
         if decimation_level is None and max_rows is not None:
             level, batches = await self.storage.rows.read_at_most(stored, start, end, max_rows)
@@ -231,13 +231,19 @@ class EmbeddedData(EngineState, DataActions):
         await self.storage.release_space()
 
     async def _find(self, stream: StreamRef) -> tuple[DataStream, StoredStream]:
-        model, stored, _ = await self._find_written(stream)
-        return model, stored
-
-    async def _find_written(self, stream: StreamRef) -> tuple[DataStream, StoredStream, bool]:
-        """Return a stream, and whether it has ever had rows."""
         from joule_cli.engine.stores.base import StoredStream
 
+        model, _ = await self.storage.metadata.opened(data_stream_at(stream))
+        return model, StoredStream.of(model)
+
+    async def _to_read(self, stream: StreamRef) -> tuple[DataStream, StoredStream, bool]:
+        """Return a stream, and whether it has ever had rows, as far as is known."""
+        from joule_cli.engine.stores.base import StoredStream
+
+        # one that was looked up is not looked up again: the store refuses it if it is gone
+        known = isinstance(stream, DataStream) and stream.id is not None and stream.elements
+        if isinstance(stream, DataStream) and known:
+            return stream, StoredStream.of(stream), True
         model, written = await self.storage.metadata.opened(data_stream_at(stream))
         return model, StoredStream.of(model), written
 

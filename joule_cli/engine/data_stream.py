@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class EmbeddedDataStreams(EngineState, DataStreamActions):
     """The data streams of a store."""
 
-    async def data_stream_get(self, stream: StreamRef) -> DataStream:
-        found = await self.storage.metadata.stream(DataStream, data_stream_at(stream))
+    async def data_stream_get(self, stream: StreamRef, *, info: bool = False) -> DataStream:
+        metadata, key = self.storage.metadata, data_stream_at(stream)
+        found = await (metadata.described(key) if info else metadata.stream(DataStream, key))
         if found.id is not None and await self.storage.claims.is_active(found.id):
             mark_active(found)
         return found

@@ -45,13 +45,19 @@ class EmbeddedEventStreams(EngineState, EventStreamActions):
         event_fields: dict[str, str] | None = None,
         chunk_duration: str = "",
         chunk_duration_us: int | None = None,
+        *,
+        info: bool = False,
     ) -> EventStream:
         key = event_stream_key(stream)
         try:
-            return await self.storage.metadata.stream(EventStream, event_stream_at(key))
+            found = await self.storage.metadata.stream(EventStream, event_stream_at(key))
         except StreamNotFound:
             if not create or not isinstance(key, str):
                 raise
+        else:
+            if info:
+                found.info = await self.event_stream_info(found)
+            return found
         folder, _, name = key.rpartition("/")
         stream = new_event_stream(
             name, description, event_fields, chunk_duration, chunk_duration_us

@@ -111,7 +111,8 @@ class DataStream:
     Notes
     -----
     `id`, `is_configured`, `is_source`, `is_destination`, `locked`, `active` and `updated_at` are
-    set by the node. Source: Joule API reference, "DataStream Actions".
+    set by the node, and so is `info` if it was asked for. Source: Joule API reference,
+    "DataStream Actions".
     """
 
     name: str = ""
@@ -127,6 +128,7 @@ class DataStream:
     locked: bool = False
     active: bool = False
     updated_at: str | None = None
+    info: DataStreamInfo | None = None
 
     def __post_init__(self) -> None:
         # Joule 1.0.1 takes elements=None for "none yet"
@@ -159,6 +161,7 @@ class DataStream:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> DataStream:
         """Build a stream from its wire form; only `name` is required."""
+        info = data.get("data_info")
         return cls(
             name=data["name"],
             description=data.get("description"),
@@ -173,6 +176,7 @@ class DataStream:
             locked=data.get("locked", False),
             active=data.get("active", False),
             updated_at=data.get("updated_at"),
+            info=None if info is None else DataStreamInfo.from_json(info),
         )
 
     def __repr__(self) -> str:
@@ -221,6 +225,12 @@ class DataStreamInfo:
             # no node of Joule 1.0.1 has it
             **({"expired": self.expired} if self.expired else {}),
         }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> DataStreamInfo:
+        """Build it from its wire form."""
+        told = {key: data[key] for key in ("start", "end", "rows", "total_time", "bytes")}
+        return cls(**told, expired=data.get("expired", 0))
 
     def __repr__(self) -> str:
         return (

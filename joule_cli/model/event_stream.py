@@ -41,8 +41,8 @@ class EventStream:
 
     Notes
     -----
-    `id` and `updated_at` are set by the node. Source: Joule API reference, "Event Stream
-    Actions".
+    `id` and `updated_at` are set by the node, and so is `info` if it was asked for. Source: Joule
+    API reference, "Event Stream Actions".
     """
 
     name: str = ""
@@ -53,6 +53,7 @@ class EventStream:
     event_fields: dict[str, str] = field(default_factory=dict)
     id: int | None = None
     updated_at: str | None = None
+    info: EventStreamInfo | None = None
 
     def __post_init__(self, chunk_duration: str) -> None:
         if chunk_duration and self.chunk_duration_us is not None:
@@ -77,6 +78,7 @@ class EventStream:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> EventStream:
         """Build a stream from its wire form; only `name` is required."""
+        info = data.get("data_info")
         return cls(
             name=data["name"],
             description=data.get("description"),
@@ -85,6 +87,7 @@ class EventStream:
             event_fields=data.get("event_fields") or {},
             id=data.get("id"),
             updated_at=data.get("updated_at"),
+            info=None if info is None else EventStreamInfo.from_json(info),
         )
 
     def __repr__(self) -> str:
@@ -132,6 +135,12 @@ class EventStreamInfo:
             # no node of Joule 1.0.1 has it
             **({"expired": self.expired} if self.expired else {}),
         }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> EventStreamInfo:
+        """Build it from its wire form."""
+        told = {key: data[key] for key in ("start", "end", "event_count", "total_time", "bytes")}
+        return cls(**told, expired=data.get("expired", 0))
 
     def __repr__(self) -> str:
         return (

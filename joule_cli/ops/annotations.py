@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from joule_cli.api.node import Node
+    from joule_cli.api.references import StreamRef
     from joule_cli.model import DataStream
+    from joule_cli.ops.streams import Place
     from joule_cli.series.intervals import Interval
 
 _Key: TypeAlias = tuple[str, str, int, int | None]
@@ -24,11 +26,13 @@ def _key(annotation: Annotation) -> _Key:
 
 
 async def missing_annotations(
-    source: tuple[Node, DataStream],
-    destination: tuple[Node, DataStream | None],
+    source: Place,
+    destination: Place,
     start: int | None,
     end: int | None,
     intervals: Sequence[Interval] | None,
+    *,
+    creates: bool,
 ) -> list[Annotation]:
     """Return the source's annotations that the destination lacks, told apart by all they say.
 
@@ -38,21 +42,23 @@ async def missing_annotations(
         Half-open bounds for the annotations' start.
     intervals
         When given, annotations must start inside one of them.
+    creates
+        There is no destination yet.
     """
     last = None if end is None else end - 1  # annotation bounds are inclusive
-    node, stream = source
-    wanted = await node.annotation_get(stream, start, last)
+    # by the path: a node says nothing of an id that does not exist, and has to be asked again
+    wanted = await source.node.annotation_get(source.path, start, last)
     if intervals is not None:
         pieces = union(intervals)
         wanted = [note for note in wanted if enclosing(pieces, note.start)]
-    other, target = destination
-    return await keep_missing(wanted, other, target, start, last)
+    target = None if creates else destination.path
+    return await keep_missing(wanted, destination.node, target, start, last)
 
 
 async def keep_missing(
     wanted: Sequence[Annotation],
     node: Node,
-    stream: DataStream | None,
+    stream: StreamRef | None,
     start: int | None = None,
     last: int | None = None,
 ) -> list[Annotation]:

@@ -18,6 +18,7 @@ from joule_cli.ops.streams import (
     create_stream,
     find_stream,
     like,
+    model_of,
     refuse_same,
     stored_intervals,
 )
@@ -183,7 +184,7 @@ async def _prepare(source: Place, destination: Place, options: CopyOptions) -> _
     check_bounds(options.start, options.end)
     if options.new and options.start is not None:
         raise OperationError("only new rows or rows from a start time, not both")
-    stream = await source.node.data_stream_get(source.path)
+    stream = await model_of(source)
     target = await find_stream(destination)
     refuse_same(source, destination, stream, target)
     names = [element.name for element in stream.elements]
@@ -204,7 +205,7 @@ async def _prepare(source: Place, destination: Place, options: CopyOptions) -> _
     annotations: list[Annotation] = []
     if options.annotations:
         annotations = await missing_annotations(
-            (source.node, stream), (destination.node, target), start, options.end, options.intervals
+            source, destination, start, options.end, options.intervals, creates=target is None
         )
     runs = _join_pieces(pieces, blocked)
     missing = await refuse_missing_rows(source, destination, stream, runs)

@@ -14,7 +14,13 @@ from joule_cli.model import Event, EventStream
 from joule_cli.ops.errors import EventsPresentError, OperationError, PartialError, partial_after
 from joule_cli.ops.event_comparison import Comparison
 from joule_cli.ops.progress import Meter
-from joule_cli.ops.streams import check_bounds, find_event_stream, refuse_same, split_path
+from joule_cli.ops.streams import (
+    check_bounds,
+    events_of,
+    find_event_stream,
+    refuse_same,
+    split_path,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator
@@ -181,7 +187,7 @@ async def _prepare(source: Place, destination: Place, options: EventCopyOptions)
     if options.new and options.action is Action.REPLACE:
         raise OperationError("only new events or replaced ones, not both")
     split_path(destination.path)  # refuses an impossible path before anything is created
-    stream = await source.node.event_stream_get(source.path)
+    stream = await events_of(source)
     target = await find_event_stream(destination)
     refuse_same(source, destination, stream, target)
     action = options.action
@@ -250,7 +256,7 @@ async def _last_start(node: Node, stream: EventStream, json_filter: str | None) 
 
 
 async def _span(work: _Work) -> tuple[int, int] | None:
-    info = await work.source.node.event_stream_info(work.stream)
+    info = work.stream.info or await work.source.node.event_stream_info(work.stream)
     if info.start is None or info.end is None:
         return None
     options = work.options

@@ -21,9 +21,9 @@ from joule_cli.series.layout import Layout
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from joule_cli.api.node import Node
     from joule_cli.model import DataStream
     from joule_cli.ops.progress import ProgressCallback
+    from joule_cli.ops.streams import FoundStream
     from joule_cli.series.intervals import Interval
     from joule_cli.series.layout import Rows
 
@@ -96,13 +96,12 @@ class ExportResult:
 
 
 async def export_stream(
-    node: Node,
-    path: str,
+    source: FoundStream,
     open_writer: OpenWriter,
     options: ExportOptions,
     progress: ProgressCallback | None = None,
 ) -> ExportResult:
-    """Write rows of the stream at `path` with a writer that `open_writer` makes.
+    """Write rows of a stream with a writer that `open_writer` makes.
 
     The writer is completed if all went well and left incomplete otherwise. A stream without rows
     makes a file without rows. Formatting runs in a thread beside the reading.
@@ -110,7 +109,7 @@ async def export_stream(
     Raises
     ------
     StreamNotFound
-        There is no such stream.
+        The stream is gone.
     OperationError
         The options contradict each other, or the file to continue is not one of the stream.
     FormatError
@@ -121,8 +120,7 @@ async def export_stream(
         It failed after rows had been given out.
     """
     _check(options)
-    stream = await node.data_stream_get(path)
-    run = _Run(node, stream, path, open_writer, options, progress)
+    run = _Run(source, open_writer, options, progress)
     async with Worker("export") as worker:
         try:
             with partial_after(run.meter):
@@ -157,16 +155,13 @@ def _pieces(options: ExportOptions) -> list[tuple[int | None, int | None]]:
 class _Run:
     def __init__(
         self,
-        node: Node,
-        stream: DataStream,
-        path: str,
+        source: FoundStream,
         open_writer: OpenWriter,
         options: ExportOptions,
         progress: ProgressCallback | None,
     ) -> None:
-        self._node = node
-        self._stream = stream
-        self._path = path
+        self._source = source
+        self._node, self._path, self._stream = source.node, source.path, source.model
         self._open_writer = open_writer
         self._options = options
         self._writer: Writer | None = None
@@ -175,15 +170,15 @@ class _Run:
         self._waiting: list[Rows | None] = []
         self._waiting_rows = 0
         self._weight = 0
-        self.result = ExportResult(stream)
+        self.result = ExportResult(source.model)
         span = None
         if options.start is not None and options.end is not None:
             span = (options.start, options.end)
-        self.meter = Meter(path, progress, span=span)
+        self.meter = Meter(source.path, progress, span=span)
 
     async def everything(self, worker: Worker) -> None:
         if self._options.after is not None:
-            await require_row(self._node, self._stream, self._path, self._options.after)
+            await require_row(self._source, self._options.after)
         pieces = _pieces(self._options)
         if not pieces:
             await self._open(worker, Layout.parse(self._stream.layout), 1, [])

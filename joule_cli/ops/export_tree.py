@@ -16,7 +16,7 @@ from joule_cli.ops.errors import OperationError
 from joule_cli.ops.export import ExportOptions, export_stream
 from joule_cli.ops.joints import enclosing
 from joule_cli.ops.manifest import MANIFEST, Entry, Manifest, Part, file_stem
-from joule_cli.ops.streams import stored_intervals
+from joule_cli.ops.streams import FoundStream, stored_intervals
 from joule_cli.part_file import make_folder
 from joule_cli.series.intervals import Interval, clip, intersection, union
 
@@ -86,14 +86,13 @@ class _Planned:
 
 
 async def plan_tree_export(
-    node: Node, paths: Sequence[str], options: TreeExportOptions
+    node: Node, streams: Sequence[tuple[str, DataStream]], options: TreeExportOptions
 ) -> list[FileOutcome]:
     """Find out which files `export_tree` would write, with exact numbers of stored rows."""
     _check(options)
     outcomes = []
-    stems = _stems(paths)
-    for path in paths:
-        stream = await node.data_stream_get(path)
+    stems = _stems(streams)
+    for path, stream in streams:
         for part in await _plan(node, stream, stems[path], options):
             rows = await _count(node, stream, part)
             outcomes.append(FileOutcome(path, part.file, rows))
@@ -102,14 +101,14 @@ async def plan_tree_export(
 
 async def export_tree(
     node: Node,
-    paths: Sequence[str],
+    streams: Sequence[tuple[str, DataStream]],
     directory: Path,
     open_file: OpenFile,
     options: TreeExportOptions,
     progress: ProgressCallback | None = None,
     finished: Callable[[FileOutcome], None] | None = None,
 ) -> list[FileOutcome]:
-    """Export the streams at `paths` to files in `directory`, and list them in its manifest.
+    """Export streams, with their paths, to files in `directory`, and list them in its manifest.
 
     The tree of folders is kept. A stream that fails does not stop the others.
 
@@ -127,7 +126,7 @@ async def export_tree(
         manifest = Manifest(node.name, {} if manifest is None else manifest.entries)
     _make(directory)
     outcomes: list[FileOutcome] = []
-    stems = _stems(paths)
+    stems = _stems(streams)
     slots = asyncio.Semaphore(max(options.jobs, 1))
 
     def done(outcome: FileOutcome) -> None:
@@ -135,9 +134,10 @@ async def export_tree(
         if finished is not None:
             finished(outcome)
 
-    async def one(path: str) -> None:
+    async def one(path: str, model: DataStream) -> None:
         async with slots:
-            job = _Job(node, path, stems[path], directory, open_file, options, manifest)
+            source = FoundStream(node, path, model)
+            job = _Job(source, stems[path], directory, open_file, options, manifest)
             try:
                 await job.run(progress, done)
             except JouleError as exc:
@@ -145,8 +145,8 @@ async def export_tree(
 
     try:
         async with asyncio.TaskGroup() as group:
-            for path in paths:
-                group.create_task(one(path))
+            for stream in streams:
+                group.create_task(one(*stream))
     finally:
         # also after an interruption, so that the next run keeps what is complete
         manifest.save(directory)
@@ -163,11 +163,11 @@ def _check(options: TreeExportOptions) -> None:
         raise OperationError("decimated or limited rows are not split into parts")
 
 
-def _stems(paths: Sequence[str]) -> dict[str, str]:
+def _stems(streams: Sequence[tuple[str, DataStream]]) -> dict[str, str]:
     """Give each stream a file name of its own, also apart from folders and the manifest."""
     taken = {MANIFEST.partition(".")[0]}
     stems = {}
-    for path in paths:
+    for path, _ in streams:
         stem = base = file_stem(path)
         number = 1
         while stem in taken:
@@ -234,8 +234,7 @@ def _make(directory: Path) -> None:
 
 @dataclass(slots=True)
 class _Job:
-    node: Node
-    path: str
+    source: FoundStream
     stem: str
     directory: Path
     open_file: OpenFile
@@ -246,27 +245,28 @@ class _Job:
         self, progress: ProgressCallback | None, done: Callable[[FileOutcome], None]
     ) -> None:
         """Export one stream; its entry grows file by file."""
-        stream = await self.node.data_stream_get(self.path)
+        node, path, stream = self.source.node, self.source.path, self.source.model
         columns = self.options.elements(stream)
+        files = await _plan(node, stream, self.stem, self.options)
         key = self._key(columns)
-        old = self.manifest.entries.get(self.path)
+        old = self.manifest.entries.get(path)
         kept = {part.file: part for part in old.parts} if old and old.key == key else {}
-        entry = Entry(self.path, stream.to_json(), key=key)
+        entry = Entry(path, stream.to_json(), key=key)
         if kept and old:
             entry.stream, entry.decimation_level = old.stream, old.decimation_level
-        self.manifest.entries[self.path] = entry
         if self.options.annotations:
             rows = self.options.rows
             last = None if rows.end is None else rows.end - 1
-            notes = await self.node.annotation_get(stream, rows.start, last)
+            notes = await node.annotation_get(path, rows.start, last)
             entry.annotations = [note.to_json() for note in notes]
-        for planned in await _plan(self.node, stream, self.stem, self.options):
+        self.manifest.entries[path] = entry
+        for planned in files:
             part = kept.get(planned.file)
-            if part is None or not await self._complete(stream, planned, part):
+            if part is None or not await self._complete(planned, part):
                 part = await self._write(planned, columns, entry, progress)
-                done(FileOutcome(self.path, part.file, part.rows, part.bytes))
+                done(FileOutcome(path, part.file, part.rows, part.bytes))
             else:
-                done(FileOutcome(self.path, part.file, part.rows, part.bytes, kept=True))
+                done(FileOutcome(path, part.file, part.rows, part.bytes, kept=True))
             part.continues = planned.continues
             entry.parts.append(part)
 
@@ -278,7 +278,7 @@ class _Job:
         rows["elements"] = None if columns is None else list(columns)
         return json.dumps([self.options.split, rows])
 
-    async def _complete(self, stream: DataStream, planned: _Planned, part: Part) -> bool:
+    async def _complete(self, planned: _Planned, part: Part) -> bool:
         try:
             size = (self.directory / part.file).stat().st_size
         except OSError:
@@ -287,7 +287,7 @@ class _Job:
             size == part.bytes
             and self.options.rows.max_rows is None
             and self.options.rows.limit is None
-            and part.rows == await _count(self.node, stream, planned)
+            and part.rows == await _count(self.source.node, self.source.model, planned)
             and (part.start is None or part.start >= planned.pieces[0].start)
             and (part.end is None or part.end <= planned.pieces[-1].end)
         )
@@ -309,7 +309,7 @@ class _Job:
                 end=planned.pieces[-1].end,
             )
         result = await export_stream(
-            self.node, self.path, lambda head: self.open_file(file, head), options, progress
+            self.source, lambda head: self.open_file(file, head), options, progress
         )
         entry.stream = result.model.to_json()
         entry.decimation_level = result.decimation_level

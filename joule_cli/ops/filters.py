@@ -21,6 +21,7 @@ from joule_cli.ops.streams import (
     create_stream,
     find_stream,
     like,
+    model_of,
     refuse_same,
     stored_intervals,
 )
@@ -206,7 +207,7 @@ class _Work:
 async def _prepare(source: Place, destination: Place, options: FilterOptions) -> _Work:
     check_window(options.window)
     check_bounds(options.start, options.end)
-    stream = await source.node.data_stream_get(source.path)
+    stream = await model_of(source)
     target = await find_stream(destination)
     refuse_same(source, destination, stream, target)
     datatype = result_type(target, [stream], options.datatype, destination.path)

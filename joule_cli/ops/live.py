@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from joule_cli.model import DataStream
     from joule_cli.ops.export import OpenWriter
     from joule_cli.ops.progress import ProgressCallback
+    from joule_cli.ops.streams import FoundStream
     from joule_cli.pipes import Pipe
     from joule_cli.pipes.blocks import Item
     from joule_cli.series.layout import Rows
@@ -88,14 +89,13 @@ class LiveOptions:
 
 
 async def export_live(
-    node: Node,
-    path: str,
+    source: FoundStream,
     open_writer: OpenWriter,
     options: LiveOptions,
     progress: ProgressCallback | None = None,
     tell: Callable[[ApiError], None] = lambda error: None,
 ) -> int:
-    """Write rows of the stream at `path` as they come; every block is flushed.
+    """Write rows of a stream as they come; every block is flushed.
 
     It ends by `limit`, by `duration_s` or by being cancelled, and completes the output then. A
     stream that nobody writes to is waited for, except on a Joule 1.0.1 node.
@@ -113,7 +113,7 @@ async def export_live(
     Raises
     ------
     StreamNotFound, SubscriptionError
-        There is no such stream, or it cannot be followed.
+        The stream is gone, or it cannot be followed.
     OperationError
         The file to continue is not one of the stream.
     FormatError
@@ -125,19 +125,18 @@ async def export_live(
     """
     if options.limit is not None and options.limit < 0:
         raise OperationError("the limit cannot be negative")
-    stream = await node.data_stream_get(path)
     if options.after is not None:
-        await require_row(node, stream, path, options.after)
+        await require_row(source, options.after)
     live = LiveRows(
-        node,
-        stream,
+        source.node,
+        source.model,
         history=options.history,
         start=options.start,
         after=options.after,
         reconnect=options.reconnect,
         tell=tell,
     )
-    output = _Output(node, stream, path, open_writer, options, Meter(path, progress))
+    output = _Output(source, open_writer, options, Meter(source.path, progress))
     async with Worker("live") as worker:
         complete = options.keep_what_came
         try:
@@ -302,13 +301,12 @@ class _Output:
 
     def __init__(
         self,
-        node: Node,
-        stream: DataStream,
-        path: str,
+        source: FoundStream,
         open_writer: OpenWriter,
         options: LiveOptions,
         meter: Meter,
     ) -> None:
+        stream = source.model
         self.meter = meter
         self._options = options
         self._open_writer = open_writer
@@ -321,11 +319,11 @@ class _Output:
         self._head = StreamHead(
             layout=self._project.layout,
             elements=self._project.elements,
-            path=path,
+            path=source.path,
             stream=stream,
             start=options.start,
-            node_name=node.name,
-            node_url=node.url,
+            node_name=source.node.name,
+            node_url=source.node.url,
         )
         self._writer: Writer | None = None
 

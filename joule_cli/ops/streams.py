@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from joule_cli.errors import ConflictError, InvalidReference, NameTakenError, StreamNotFound
 from joule_cli.model import DataStream, Element, EventStream
@@ -17,13 +17,30 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from joule_cli.api.node import Node
+    from joule_cli.api.references import StreamRef
+    from joule_cli.model import DataStreamInfo
 
 
-class Place(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Place:
     """A data stream or event stream, or where one will be created."""
 
     node: Node
     path: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundStream(Place):
+    """A data stream that was looked up, once for all that is done with it."""
+
+    model: DataStream
+
+
+@dataclass(frozen=True, slots=True)
+class FoundEvents(Place):
+    """An event stream that was looked up, once for all that is done with it."""
+
+    model: EventStream
 
 
 def split_path(path: str) -> tuple[str, str]:
@@ -38,6 +55,20 @@ def split_path(path: str) -> tuple[str, str]:
     if not path.startswith("/") or not name:
         raise InvalidReference("not the absolute path of a stream", object=path)
     return folder or "/", name
+
+
+async def model_of(source: Place) -> DataStream:
+    """Return the data stream at a place, which is not looked up again."""
+    if isinstance(source, FoundStream):
+        return source.model
+    return await source.node.data_stream_get(source.path)
+
+
+async def events_of(source: Place) -> EventStream:
+    """Return the event stream at a place, which is not looked up again."""
+    if isinstance(source, FoundEvents):
+        return source.model
+    return await source.node.event_stream_get(source.path)
 
 
 async def find_stream(place: Place) -> DataStream | None:
@@ -135,10 +166,19 @@ def refuse_same(
 
 
 async def stored_intervals(
-    node: Node, stream: DataStream | str, start: int | None = None, end: int | None = None
+    node: Node, stream: StreamRef, start: int | None = None, end: int | None = None
 ) -> list[Interval]:
     """List the intervals of a stream as `Interval`."""
     return [Interval(a, b) for a, b in await node.data_intervals(stream, start, end)]
+
+
+def estimated_rows(info: DataStreamInfo, start: int | None, end: int | None) -> int:
+    """Return about how many rows of a stream lie in a range, as if they came evenly."""
+    if info.start is None or info.end is None or info.end <= info.start:
+        return info.rows
+    low = info.start if start is None else max(start, info.start)
+    high = info.end if end is None else min(end, info.end)
+    return round(info.rows * max(high - low, 0) / (info.end - info.start))
 
 
 def check_bounds(start: int | None, end: int | None) -> None:
@@ -147,7 +187,7 @@ def check_bounds(start: int | None, end: int | None) -> None:
         raise OperationError(f"the start ({start}) must be before the end ({end})")
 
 
-async def require_row(node: Node, stream: DataStream, path: str, last: int) -> None:
+async def require_row(source: FoundStream, last: int) -> None:
     """Refuse to continue a file whose last row is not in the stream.
 
     A stream that keeps its rows for some time only may have lost it.
@@ -157,13 +197,13 @@ async def require_row(node: Node, stream: DataStream, path: str, last: int) -> N
     OperationError
         It is from another stream, or its times were read in another zone than they are from.
     """
-    info = await node.data_stream_info(stream)
-    if info.start is None or (last < info.start and stream.keep_us != KEEP_ALL):
+    if await source.node.data_count(source.model, last, last + 1):
         return
-    if await node.data_count(stream, last, last + 1):
+    info = await source.node.data_stream_info(source.model)
+    if info.start is None or (last < info.start and source.model.keep_us != KEEP_ALL):
         return
     raise OperationError(
         f"the last row of the file, at {format_time(last, 'human', UTC)}, is not in the stream",
-        object=path,
+        object=source.path,
         hint="name the --tz that the file was made with, or write it anew",
     )

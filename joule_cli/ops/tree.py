@@ -17,11 +17,12 @@ from joule_cli.ops.event_copy import (
     copy_events,
     plan_events,
 )
-from joule_cli.ops.streams import Place
+from joule_cli.ops.streams import FoundEvents, FoundStream, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from joule_cli.api.node import Node
     from joule_cli.model import Folder
     from joule_cli.ops.progress import ProgressCallback
 
@@ -164,11 +165,11 @@ async def _prepare(source: Place, destination: Place, options: TreeOptions) -> _
             hint="repeat the copy with --resume to add what is missing",
         )
     tree = _Tree([], [])
-    for kind, path, name in _streams(folder, base or "/"):
-        below = path[len(base) :]
-        if _chosen(below.lstrip("/"), name, options):
-            new = Place(destination.node, target + below)
-            tree.pairs.append(_Pair(kind, Place(source.node, path), new))
+    for old in _streams(source.node, folder, base or "/"):
+        below = old.path[len(base) :]
+        if _chosen(below.lstrip("/"), old.model.name, options):
+            kind: Kind = "stream" if isinstance(old, FoundStream) else "event_stream"
+            tree.pairs.append(_Pair(kind, old, Place(destination.node, target + below)))
     if not options.include and not options.exclude:
         for path, child in folder.walk(base or "/"):
             empty = not child.children and not child.data_streams and not child.event_streams
@@ -183,17 +184,17 @@ async def _has_streams(place: Place) -> bool:
         folder: Folder = await place.node.folder_get(place.path.rstrip("/") or "/")
     except FolderNotFound:
         return False
-    return next(_streams(folder, "/"), None) is not None
+    return next(_streams(place.node, folder, "/"), None) is not None
 
 
-def _streams(folder: Folder, path: str) -> Iterator[tuple[Kind, str, str]]:
-    """Yield kind, path and name of all streams, folder by folder."""
+def _streams(node: Node, folder: Folder, path: str) -> Iterator[FoundStream | FoundEvents]:
+    """Yield all streams, folder by folder."""
     for at, each in folder.walk(path):
         base = at.rstrip("/")
         for stream in each.data_streams:
-            yield "stream", f"{base}/{stream.name}", stream.name
+            yield FoundStream(node, f"{base}/{stream.name}", stream)
         for events in each.event_streams:
-            yield "event_stream", f"{base}/{events.name}", events.name
+            yield FoundEvents(node, f"{base}/{events.name}", events)
 
 
 def _chosen(below: str, name: str, options: TreeOptions) -> bool:

@@ -33,9 +33,8 @@ _NOT_SENT = ("layout", "updated_at")
 class RemoteDataStreams(RemoteState, DataStreamActions):
     """The data streams of a remote node."""
 
-    async def data_stream_get(self, stream: StreamRef) -> DataStream:
-        key = find_stream(stream)
-        params = key_params(key) | {"no-info": ""}
+    async def data_stream_get(self, stream: StreamRef, *, info: bool = False) -> DataStream:
+        params = key_params(find_stream(stream)) | ({} if info else {"no-info": ""})
         return read_stream(await self.session.get(endpoints.STREAM, params, about=shown(stream)))
 
     async def data_stream_create(self, stream: DataStream, folder: FolderRef) -> DataStream:
@@ -75,9 +74,8 @@ class RemoteDataStreams(RemoteState, DataStreamActions):
         require_ok(answer)
 
     async def data_stream_info(self, stream: StreamRef) -> DataStreamInfo:
-        key = find_stream(stream)
-        answer = await self.session.get(endpoints.STREAM, key_params(key), about=shown(stream))
-        return read_object(answer, _info, *_KEYS)
+        found = (await self.data_stream_get(stream, info=True)).info
+        return found or DataStreamInfo(start=None, end=None, rows=0)
 
     async def data_stream_annotation_delete(
         self, stream: StreamRef, start: int | None = None, end: int | None = None
@@ -93,20 +91,6 @@ class RemoteDataStreams(RemoteState, DataStreamActions):
 def read_stream(answer: Any) -> DataStream:
     """Return the data stream of an answer."""
     return read_object(answer, DataStream.from_json, *_KEYS)
-
-
-def _info(data: dict[str, Any]) -> DataStreamInfo:
-    info = data.get("data_info")
-    if info is None:
-        return DataStreamInfo(start=None, end=None, rows=0)
-    return DataStreamInfo(
-        start=info["start"],
-        end=info["end"],
-        rows=info["rows"],
-        total_time=info["total_time"],
-        bytes=info["bytes"],
-        expired=info.get("expired", 0),
-    )
 
 
 def _to_json(stream: DataStream) -> dict[str, Any]:

@@ -60,6 +60,8 @@ _FROM_BETWEEN = (502, 504)
 class RemoteEventStreams(RemoteState, EventStreamActions):
     """The event streams of a remote node."""
 
+    _uuid: str | None = None
+
     async def event_stream_get(
         self,
         stream: EventStreamRef,
@@ -68,6 +70,8 @@ class RemoteEventStreams(RemoteState, EventStreamActions):
         event_fields: dict[str, str] | None = None,
         chunk_duration: str = "",
         chunk_duration_us: int | None = None,
+        *,
+        info: bool = False,
     ) -> EventStream:
         reference = event_stream_key(stream)
         try:
@@ -114,9 +118,10 @@ class RemoteEventStreams(RemoteState, EventStreamActions):
         )
 
     async def event_stream_info(self, stream: EventStreamRef) -> EventStreamInfo:
-        key = find_event_stream(stream)
-        answer = await self.session.get(endpoints.EVENT, key_params(key), about=shown(stream))
-        return read_object(answer, _info, *_KEYS)
+        found = await self.event_stream_get(stream)
+        if found.info is None:
+            raise ProtocolError("Invalid node response: [data_info] is missing")
+        return found.info
 
     async def event_stream_write(
         self, stream: EventStreamRef, events: Sequence[Event]
@@ -314,23 +319,13 @@ class RemoteEventStreams(RemoteState, EventStreamActions):
         return number
 
     async def _node_uuid(self) -> str:
-        return str((await self._version()).get("uuid") or "")
+        if self._uuid is None:
+            self._uuid = str((await self._version()).get("uuid") or "")
+        return self._uuid
 
 
 def _stream(answer: Any) -> EventStream:
     return read_object(answer, EventStream.from_json, *_KEYS)
-
-
-def _info(data: dict[str, Any]) -> EventStreamInfo:
-    info = data["data_info"]
-    return EventStreamInfo(
-        start=info["start"],
-        end=info["end"],
-        event_count=info["event_count"],
-        total_time=info["total_time"],
-        bytes=info["bytes"],
-        expired=info.get("expired", 0),
-    )
 
 
 def _bucket(data: dict[str, Any]) -> EventBucket:

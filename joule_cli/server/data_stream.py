@@ -37,12 +37,10 @@ _LIMITS = ("default_max", "default_min")
 @routes.get(endpoints.STREAM)
 async def get(request: web.Request) -> web.Response:
     """Give a stream, with what it holds unless that is not wanted."""
-    node = request.app[NODE]
-    stream = await node.data_stream_get(read_key(request.query))
-    found = stream.to_json()
-    if "no-info" not in request.query:
-        found["data_info"] = (await node.data_stream_info(stream)).to_json()
-    return json_response(found)
+    wanted = "no-info" not in request.query
+    stream = await request.app[NODE].data_stream_get(read_key(request.query), info=wanted)
+    info = {} if stream.info is None else {"data_info": stream.info.to_json()}
+    return json_response(stream.to_json() | info)
 
 
 @routes.post(endpoints.STREAM)

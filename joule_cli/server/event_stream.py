@@ -30,10 +30,9 @@ _SPECIFICATION = "Invalid stream specification: "
 @routes.get(endpoints.EVENT)
 async def get(request: web.Request) -> web.Response:
     """Give a stream, with what it holds."""
-    node = request.app[NODE]
-    stream = await node.event_stream_get(read_key(request.query))
-    info = await node.event_stream_info(stream)
-    return json_response(stream.to_json() | {"data_info": info.to_json()})
+    stream = await request.app[NODE].event_stream_get(read_key(request.query), info=True)
+    assert stream.info is not None
+    return json_response(stream.to_json() | {"data_info": stream.info.to_json()})
 
 
 @routes.post(endpoints.EVENT)

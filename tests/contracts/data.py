@@ -536,6 +536,14 @@ class DataContract:
                 await pipe.write(rows_at([4]))
             assert await times.next(2) == [None, 4]
 
+    async def test_a_stream_is_deleted_after_it_was_looked_up(self, node: Node):
+        stream = await node.data_stream_create(flow(), "/a")
+        await node.data_stream_delete(stream)
+        for options in ({}, {"max_rows": 5}, {"decimation_level": 4}):
+            with pytest.raises(StreamNotFound):
+                async with await node.data_read(stream, **options) as pipe:
+                    await pipe.read_all()
+
     async def test_a_stream_that_is_followed_is_deleted(self, node: Node):
         await node.data_stream_create(flow(), "/a")
         async with await node.data_subscribe(PATH, follow=True) as live:

@@ -288,6 +288,8 @@ class DataStreamContract:
         info = await node.data_stream_info(stream)
         assert (info.start, info.end, info.rows, info.total_time) == (10, 40, 3, 30)
         assert info.bytes > 0
+        assert (await node.data_stream_get(stream)).info is None
+        assert (await node.data_stream_get(stream, info=True)).info == info
 
     async def test_changes_are_dated_up_to_the_root(self, node: Node):
         async def dates() -> dict[str, str]:

@@ -60,6 +60,7 @@ class MemoryRows(DataStore):
 
     def pieces(self, stream: StoredStream, start: int | None, end: int | None) -> list[Rows]:
         """Return the rows of each interval."""
+        self.storage.metadata.find_stream(DataStream, stream.id)
         table = self.table(stream.id)
         return [
             np.frombuffer(b"".join(table.values[t] for t in piece), stream.layout.dtype)
@@ -216,7 +217,6 @@ class MemoryFollower(RowFollower):
         self.given = False
 
     async def new_rows(self) -> AsyncGenerator[list[Item], None]:
-        self.rows.storage.metadata.find_stream(DataStream, self.stream.id)
         start = None if self.last is None else self.last + 1
         for rows in self.rows.pieces(self.stream, start, None):
             broken = self.given and self.last in self.rows.table(self.stream.id).closed

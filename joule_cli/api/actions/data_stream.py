@@ -14,8 +14,13 @@ class DataStreamActions(ABC):
     """Data streams as objects. Source: Joule API reference, "DataStream Actions"."""
 
     @abstractmethod
-    async def data_stream_get(self, stream: StreamRef) -> DataStream:
+    async def data_stream_get(self, stream: StreamRef, *, info: bool = False) -> DataStream:
         """Return a stream with its elements.
+
+        Parameters
+        ----------
+        info
+            Fill in `DataStream.info`: one request tells both. An extension.
 
         Raises
         ------

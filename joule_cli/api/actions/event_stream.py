@@ -34,6 +34,8 @@ class EventStreamActions(ABC):
         event_fields: dict[str, str] | None = None,
         chunk_duration: str = "",
         chunk_duration_us: int | None = None,
+        *,
+        info: bool = False,
     ) -> EventStream:
         """Return an event stream.
 
@@ -41,6 +43,8 @@ class EventStreamActions(ABC):
         ----------
         create
             Create it with the other arguments if `stream` is a path that does not exist.
+        info
+            Fill in `EventStream.info` of one that exists: one request tells both. An extension.
 
         Raises
         ------

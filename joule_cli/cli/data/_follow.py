@@ -11,24 +11,21 @@ from joule_cli.model.data_stream import KEEP_NONE
 from joule_cli.ops.live import export_live
 
 if TYPE_CHECKING:
-    from joule_cli.api.node import Node
     from joule_cli.errors import ApiError
-    from joule_cli.model import DataStream
     from joule_cli.ops.export import OpenWriter
     from joule_cli.ops.live import LiveOptions
     from joule_cli.ops.progress import Progress, ProgressCallback
+    from joule_cli.ops.streams import FoundStream
 
 
 async def follow_rows(
-    node: Node,
-    model: DataStream,
-    path: str,
+    source: FoundStream,
     open_writer: OpenWriter,
     options: LiveOptions,
     progress: ProgressCallback,
 ) -> int:
     """Give out live rows and return their number; a signal is the usual end."""
-    refuse_unkept(node, model, path)
+    refuse_unkept(source)
     count = 0
 
     def counted(step: Progress) -> None:
@@ -40,7 +37,7 @@ async def follow_rows(
         warn(f"{error.sentence()}; trying again")
 
     try:
-        await export_live(node, path, open_writer, options, counted, tell)
+        await export_live(source, open_writer, options, counted, tell)
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is not None:
@@ -48,7 +45,7 @@ async def follow_rows(
     return count
 
 
-def refuse_unkept(node: Node, model: DataStream, path: str) -> None:
+def refuse_unkept(source: FoundStream) -> None:
     """Refuse to follow rows that nobody can see.
 
     Raises
@@ -56,10 +53,10 @@ def refuse_unkept(node: Node, model: DataStream, path: str) -> None:
     SubscriptionError
         The stream of a node file keeps none.
     """
-    if node.embedded and model.keep_us == KEEP_NONE:
+    if source.node.embedded and source.model.keep_us == KEEP_NONE:
         # others write to the file, but not these rows
         raise SubscriptionError(
             "the stream keeps no rows, so that they do not get into the file",
-            object=path,
+            object=source.path,
             hint="they can be followed on a served node that they are written to",
         )

@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 
 from joule_cli.cli._output import count_text, show_time
+from joule_cli.cli._references import stream_info
 from joule_cli.cli._run import report_interruption
 from joule_cli.cli._settings import current
 from joule_cli.cli._times import zone
@@ -20,10 +21,10 @@ from joule_cli.cli._times import zone
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from joule_cli.api.node import Node
     from joule_cli.cli._progress import Progress
     from joule_cli.cli._settings import Settings
     from joule_cli.ops.progress import Progress as Step
+    from joule_cli.ops.streams import FoundStream
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -135,12 +136,12 @@ def follow(
 
 
 async def extent(
-    bar: Progress, node: Node, stream: str, start: int | None, end: int | None
+    bar: Progress, source: FoundStream, start: int | None, end: int | None
 ) -> tuple[int, int] | None:
     """Return first and last time of the rows to come, for a bar that is shown."""
     if not bar.visible:
         return None
-    info = await node.data_stream_info(stream)
+    info = await stream_info(source.node, source.model)
     first = info.start if start is None else start
     last = info.end if end is None else end
     return None if first is None or last is None else (first, last)
@@ -189,12 +190,3 @@ def _told(rows: int, last: int | None, stream: str, remedy: str, unsure: int = 0
     stored = f"{count_text(rows, 'row')} of {stream} {'is' if rows == 1 else 'are'} stored"
     more = f", and up to {unsure:,} more may be" if unsure else ""
     return f"{stored}{upto}{more}; {remedy}"
-
-
-async def path_of(node: Node, stream: str | int) -> str:
-    """Return the path of a stream that may be named by its id."""
-    if isinstance(stream, str):
-        return stream
-    from joule_cli.cli._references import expand_streams
-
-    return (await expand_streams(node, [stream]))[0][0]

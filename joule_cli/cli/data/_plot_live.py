@@ -18,6 +18,7 @@ from joule_cli.cli.data._window import draw_curves, fitting, heading
 from joule_cli.ops.live import LiveRows
 from joule_cli.ops.recent import Recent
 from joule_cli.ops.select import Projection, parse_elements
+from joule_cli.ops.streams import FoundStream
 from joule_cli.series.layout import Layout
 from joule_cli.series.visible import one_line
 
@@ -143,7 +144,7 @@ async def watch(node: Node, view: LiveView, *, duration_s: float | None, reconne
     ApiError
         The node cannot be reached, or has stopped sending.
     """
-    refuse_unkept(node, view.model, view.path)
+    refuse_unkept(FoundStream(node, view.path, view.model))
     last = await view.read_history(node)
     changed = asyncio.Event()
     changed.set()

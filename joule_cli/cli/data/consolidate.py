@@ -76,7 +76,7 @@ async def consolidate(
 
     No rows are added or removed. A dry run lists the gaps.
     """
-    streams = await expand_streams(node, stream)
+    streams = await expand_streams(node, stream, info=bounds.relative)
     if dry_run:
         emit_list(await _find_gaps(node, streams, bounds, max_gap), GAP_COLUMNS)
         return
@@ -87,8 +87,8 @@ async def consolidate(
     records: list[dict[str, Any]] = []
 
     async def join_one(item: tuple[str, DataStream]) -> None:
-        path = item[0]
-        joined = await node.data_consolidate(path, max_gap, *await bounds.resolve(node, path))
+        path, model = item
+        joined = await node.data_consolidate(path, max_gap, *await bounds.resolve(node, model))
         if redecimate:
             await node.data_decimate(path)
         records.append({"path": path, "consolidated": joined, "redecimated": redecimate})
@@ -115,8 +115,8 @@ async def _find_gaps(
     node: Node, streams: list[tuple[str, DataStream]], bounds: Bounds, max_gap: int
 ) -> list[dict[str, Any]]:
     records = []
-    for path, _ in streams:
-        stored = await node.data_intervals(path, *await bounds.resolve(node, path))
+    for path, model in streams:
+        stored = await node.data_intervals(path, *await bounds.resolve(node, model))
         records += gap_records(
             path, (gap for gap in gaps(stored, -1) if gap[1] - gap[0] <= max_gap)
         )

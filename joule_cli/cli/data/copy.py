@@ -24,14 +24,13 @@ from joule_cli.cli._output import (
     output_format,
 )
 from joule_cli.cli._prompt import confirm, confirm_or_leave
-from joule_cli.cli._references import expand_streams, fixed_folder, is_pattern, match_streams
+from joule_cli.cli._references import expand_streams, fixed_folder, is_pattern, path_of
 from joule_cli.cli._run import for_each, run
 from joule_cli.cli._settings import current
 from joule_cli.cli._transfer import (
     EndRef,
     open_ends,
     pairs,
-    path_of,
     read_ends,
     read_interval_file,
     watched,
@@ -41,7 +40,7 @@ from joule_cli.series.visible import one_line
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.ops.copy import CopyOptions, CopyResult
-    from joule_cli.ops.streams import Place
+    from joule_cli.ops.streams import FoundStream, Place
     from joule_cli.series.element_names import Naming
     from joule_cli.series.intervals import Interval
 
@@ -66,10 +65,10 @@ class _Choices(NamedTuple):
     verify: bool
     naming: Naming
 
-    async def resolve(self, node: Node, path: str) -> CopyOptions:
+    async def resolve(self, source: FoundStream) -> CopyOptions:
         from joule_cli.ops.copy import CopyOptions
 
-        start, end = await self.bounds.resolve(node, path)
+        start, end = await self.bounds.resolve(source.node, source.model)
         return CopyOptions(
             start=start,
             end=end,
@@ -150,7 +149,7 @@ async def _copy(
     source: EndRef, destination: EndRef, choices: _Choices, dry_run: bool, *, stdin_is_data: bool
 ) -> None:
     async with open_ends(source, destination) as nodes:
-        places = await _places(nodes, source, destination)
+        places = await _places(nodes, source, destination, info=choices.bounds.relative)
         several = _is_several(source, places)
         if dry_run:
             records = [await _plan(old, new, choices) for old, new in places]
@@ -166,9 +165,9 @@ async def _copy(
             )
         records = []
 
-        async def copy_one(pair: tuple[Place, Place]) -> None:
+        async def copy_one(pair: tuple[FoundStream, Place]) -> None:
             result = await copy_asking(
-                *pair, await choices.resolve(*pair[0]), stdin_is_data=stdin_is_data
+                *pair, await choices.resolve(pair[0]), stdin_is_data=stdin_is_data
             )
             if result is not None:
                 records.append(copy_record(*pair, result))
@@ -184,34 +183,28 @@ async def _copy(
         _finish()
 
 
-def _is_several(source: EndRef, places: list[tuple[Place, Place]]) -> bool:
+def _is_several(source: EndRef, places: list[tuple[FoundStream, Place]]) -> bool:
     # a path that exists wins over the pattern it could be
     return is_pattern(source.path) and [old.path for old, _ in places] != [source.path]
 
 
 async def _places(
-    nodes: tuple[Node, Node], source: EndRef, destination: EndRef
-) -> list[tuple[Place, Place]]:
-    from joule_cli.ops.streams import Place
+    nodes: tuple[Node, Node], source: EndRef, destination: EndRef, *, info: bool
+) -> list[tuple[FoundStream, Place]]:
+    from joule_cli.ops.streams import FoundStream, Place
 
     first, second = nodes
-    if not is_pattern(source.path):
-        old = await path_of(first, source.path)
-        new = await path_of(second, destination.path)
-        if destination.folder:
-            new = f"{new.rstrip('/')}/{old.rpartition('/')[2]}"
-        return [(Place(first, old), Place(second, new))]
-    streams = await expand_streams(first, [source.path])
-    pattern = str(source.path)
+    streams = await expand_streams(first, [source.path], info=info)
     new = await path_of(second, destination.path)
-    if len(match_streams(streams, pattern)) == 1 and streams[0][0] == pattern:
+    path, model = streams[0]
+    if not is_pattern(source.path) or path == source.path:
         if destination.folder:
-            new = f"{new.rstrip('/')}/{pattern.rpartition('/')[2]}"
-        return [(Place(first, pattern), Place(second, new))]
-    base = fixed_folder(pattern)
+            new = f"{new.rstrip('/')}/{path.rpartition('/')[2]}"
+        return [(FoundStream(first, path, model), Place(second, new))]
+    base = fixed_folder(str(source.path))
     return [
-        (Place(first, path), Place(second, f"{new.rstrip('/')}/{path[len(base) :]}"))
-        for path, _ in streams
+        (FoundStream(first, path, model), Place(second, f"{new.rstrip('/')}/{path[len(base) :]}"))
+        for path, model in streams
     ]
 
 
@@ -268,12 +261,12 @@ def copy_sentence(record: dict[str, Any]) -> str:
     return one_line(f"{record['source']} -> {record['destination']}: {text}")
 
 
-async def _plan(old: Place, new: Place, choices: _Choices) -> dict[str, Any]:
+async def _plan(old: FoundStream, new: Place, choices: _Choices) -> dict[str, Any]:
     from dataclasses import replace
 
     from joule_cli.ops.copy import plan_copy
 
-    options = await choices.resolve(*old)
+    options = await choices.resolve(old)
     plan = await plan_copy(old, new, replace(options, accept_units=True))
     return {
         "source": old.path,

@@ -10,8 +10,9 @@ from joule_cli.cli._lazy import command
 from joule_cli.cli._options import STREAM, Bounds, progress_option, time_bounds
 from joule_cli.cli._output import Column, emit_list, emit_object, emit_text
 from joule_cli.cli._progress import working
-from joule_cli.cli._references import expand_streams
+from joule_cli.cli._references import expand_streams, stream_info
 from joule_cli.cli._run import with_node
+from joule_cli.ops.streams import estimated_rows
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -39,13 +40,13 @@ _COLUMNS = (Column("path"), Column("rows", kind="number"))
 @with_node
 async def count(node: Node, streams: tuple[Ref, ...], bounds: Bounds, estimate: bool) -> None:
     """Count the rows of streams."""
-    found = await expand_streams(node, streams)
+    found = await expand_streams(node, streams, info=bounds.relative or estimate)
     records = []
     async with working("counting", len(found), "streams") as bar:
         for path, stream in found:
-            start, end = await bounds.resolve(node, path)
+            start, end = await bounds.resolve(node, stream)
             if estimate:
-                rows = await _estimate(node, path, start, end)
+                rows = estimated_rows(await stream_info(node, stream), start, end)
             else:
                 rows = await node.data_count(stream, start, end)
             records.append({"path": path, "rows": rows})
@@ -54,12 +55,3 @@ async def count(node: Node, streams: tuple[Ref, ...], bounds: Bounds, estimate: 
         emit_object(records[0], lambda: emit_text(str(records[0]["rows"])), _COLUMNS)
     else:
         emit_list(records, _COLUMNS)
-
-
-async def _estimate(node: Node, path: str, start: int | None, end: int | None) -> int:
-    info = await node.data_stream_info(path)
-    if info.start is None or info.end is None or info.end <= info.start:
-        return info.rows
-    low = info.start if start is None else max(start, info.start)
-    high = info.end if end is None else min(end, info.end)
-    return round(info.rows * max(high - low, 0) / (info.end - info.start))

@@ -35,7 +35,7 @@ Ref = str | int
 @with_node
 async def decimate(node: Node, stream: tuple[Ref, ...], dry_run: bool) -> None:
     """Compute all decimated rows of streams anew."""
-    streams = await expand_streams(node, stream)
+    streams = await expand_streams(node, stream, info=dry_run)
     if dry_run:
         show_doomed(doomed_records(streams, await gather_info(node, streams)))
         return
@@ -62,7 +62,7 @@ async def drop_decimations(node: Node, stream: tuple[Ref, ...], dry_run: bool) -
 
     The rows themselves stay, and decimated reads compute what they need from them.
     """
-    streams = await expand_streams(node, stream)
+    streams = await expand_streams(node, stream, info=dry_run)
     if dry_run:
         show_doomed(doomed_records(streams, await gather_info(node, streams)))
         return

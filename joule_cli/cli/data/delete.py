@@ -25,6 +25,7 @@ from joule_cli.cli._references import any_pattern, expand_streams
 from joule_cli.cli._run import for_each, with_node
 from joule_cli.cli._transfer import interval_line, pairs, read_interval_file
 from joule_cli.ops.errors import OperationError
+from joule_cli.ops.streams import stored_intervals
 from joule_cli.series.intervals import Interval, clip, intersection
 from joule_cli.series.visible import one_line
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from joule_cli.api.node import Node
+    from joule_cli.model import DataStream
 
 Ref = str | int
 
@@ -116,8 +118,8 @@ async def delete(
     if not everything and not bounds.given and intervals is None:
         raise OperationError("nothing says which rows", hint="Give --all, a bound or --intervals.")
     wanted = read_interval_file(intervals)
-    streams = await expand_streams(node, stream)
-    doomed = [await _find(node, path, bounds, wanted) for path, _ in streams]
+    streams = await expand_streams(node, stream, info=bounds.relative)
+    doomed = [await _find(node, path, model, bounds, wanted) for path, model in streams]
     if dry_run:
         emit_list((record for each in doomed for record in each.records()), _COLUMNS)
         return
@@ -136,10 +138,10 @@ async def delete(
 
 
 async def _find(
-    node: Node, path: str, bounds: Bounds, wanted: Sequence[Interval] | None
+    node: Node, path: str, model: DataStream, bounds: Bounds, wanted: Sequence[Interval] | None
 ) -> _Doomed:
-    start, end = await bounds.resolve(node, path)
-    stored = [Interval(*pair) for pair in await node.data_intervals(path, start, end)]
+    start, end = await bounds.resolve(node, model)
+    stored = await stored_intervals(node, model, start, end)
     ranges: list[tuple[int | None, int | None]] = [(start, end)]
     if wanted is not None:
         inside = clip(wanted, start, end)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +13,10 @@ from joule_cli.cli._lazy import command
 from joule_cli.cli._options import DURATION, STREAM, Bounds, progress_option, time_bounds
 from joule_cli.cli._output import Column, emit_list, output_format, warn
 from joule_cli.cli._progress import Progress
-from joule_cli.cli._references import is_pattern, match_folders, match_streams
+from joule_cli.cli._references import exact_streams, is_pattern, match_folders, match_streams
 from joule_cli.cli._run import report, with_node
 from joule_cli.cli._settings import current
+from joule_cli.cli._streams import gather_info
 from joule_cli.cli.data._input import ROW_FORMATS, extent, follow
 from joule_cli.cli.data._rows import (
     ReaderShape,
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from joule_cli.api.node import Node
+    from joule_cli.cli._streams import NamedStream
     from joule_cli.formats import StreamHead, WriteOptions, Writer
-    from joule_cli.model import DataStream, DataStreamInfo
+    from joule_cli.model import DataStream
     from joule_cli.ops.export import ExportOptions
     from joule_cli.ops.export_tree import FileOutcome, TreeExportOptions
     from joule_cli.ops.progress import Progress as Step
@@ -125,9 +128,9 @@ async def export(
     settings = current()
     if to == "-":
         raise click.UsageError("Export needs a file; joule data read writes to standard output.")
-    paths = await _expand(node, streams)
-    single = _is_file(streams, paths, to) and split is None
-    if not single and split is None and _names_one(streams, paths):
+    found = await _expand(node, streams, info=bounds.relative)
+    single = _is_file(streams, found, to) and split is None
+    if not single and split is None and _names_one(streams, found):
         _refuse_unknown_suffix(to)
     name = file_format(to, kind) if single else kind or "hdf5"
     if single and annotations:
@@ -138,7 +141,7 @@ async def export(
         append=single and resume,
         no_clobber=no_clobber,
     )
-    start, end = await bounds.resolve(node, paths[0])
+    start, end = await bounds.resolve(node, found[0][1])
     rows = ExportOptions(
         start=start,
         end=end,
@@ -162,11 +165,11 @@ async def export(
     # it is for the rows, not for the list of the files
     settings.limit = None
     if dry_run:
-        await job.plan(paths, options, single=single)
+        await job.plan(found, options, single=single)
     elif single:
-        await job.one(paths[0], rows, elements)
+        await job.one(found[0], rows, elements)
     else:
-        await job.tree(paths, options)
+        await job.tree(found, options)
 
 
 def _chosen(text: str | None, stream: DataStream) -> Sequence[int] | None:
@@ -175,18 +178,20 @@ def _chosen(text: str | None, stream: DataStream) -> Sequence[int] | None:
     return None if text is None else parse_elements(text, stream.elements)
 
 
-async def _expand(node: Node, references: Sequence[Ref]) -> list[str]:
-    """Return the paths of the streams that are named, or lie in the folders that are."""
+async def _expand(node: Node, references: Sequence[Ref], *, info: bool) -> Sequence[NamedStream]:
+    """Return the streams that are named, or lie in the folders that are."""
+    if named := await exact_streams(references, partial(node.data_stream_get, info=info)):
+        return named
     root = await node.folder_root()
     known = list(root.streams("/"))
-    paths: dict[str, None] = {}
+    streams: dict[str, DataStream] = {}
     for reference in references:
-        found = [path for path, _ in match_streams(known, reference)]
+        found = match_streams(known, reference)
         if not found and isinstance(reference, str):
             folders = match_folders(root, reference)
             for folder, _ in folders:
                 below = folder.rstrip("/") + "/"
-                found += [path for path, _ in known if path.startswith(below)]
+                found += [each for each in known if each[0].startswith(below)]
             if folders and not found:
                 raise StreamNotFound(
                     "there are no data streams in the folder",
@@ -198,11 +203,11 @@ async def _expand(node: Node, references: Sequence[Ref]) -> list[str]:
 
             what = "nothing matches" if is_pattern(reference) else "no such stream or folder"
             raise StreamNotFound(what, object=str(reference), hint=advice(root, reference, "any"))
-        paths.update(dict.fromkeys(found))
-    return list(paths)
+        streams.update(found)
+    return list(streams.items())
 
 
-def _is_file(references: Sequence[Ref], paths: Sequence[str], to: str) -> bool:
+def _is_file(references: Sequence[Ref], found: Sequence[NamedStream], to: str) -> bool:
     from joule_cli.formats import format_of
 
     if to.endswith("/") or Path(to).is_dir():
@@ -210,7 +215,7 @@ def _is_file(references: Sequence[Ref], paths: Sequence[str], to: str) -> bool:
     if format_of(to) is None and not Path(to).is_file():
         return False
     # what is one stream today may be several tomorrow if it is a folder or a pattern
-    if _names_one(references, paths):
+    if _names_one(references, found):
         return True
     raise click.UsageError(f"{to} is one file; several streams need a directory, as in {to}/.")
 
@@ -223,9 +228,9 @@ def _refuse_unknown_suffix(to: str) -> None:
         )
 
 
-def _names_one(references: Sequence[Ref], paths: Sequence[str]) -> bool:
+def _names_one(references: Sequence[Ref], found: Sequence[NamedStream]) -> bool:
     """Whether it is one stream that was named, by itself."""
-    return len(references) == 1 and (isinstance(references[0], int) or references[0] == paths[0])
+    return len(references) == 1 and (isinstance(references[0], int) or references[0] == found[0][0])
 
 
 def _suffix(name: str, compression: str | None) -> str:
@@ -250,11 +255,13 @@ class _Job:
     resume: bool
     shape: ReaderShape = None
 
-    async def plan(self, paths: Sequence[str], options: TreeExportOptions, *, single: bool) -> None:
+    async def plan(
+        self, streams: Sequence[NamedStream], options: TreeExportOptions, *, single: bool
+    ) -> None:
         """List what would be written."""
         from joule_cli.ops.export_tree import plan_tree_export
 
-        found = await plan_tree_export(self.node, paths, options)
+        found = await plan_tree_export(self.node, streams, options)
         records = [
             {
                 "path": outcome.path,
@@ -265,36 +272,36 @@ class _Job:
         ]
         emit_list(records, _COLUMNS[:3])
 
-    async def one(self, path: str, rows: ExportOptions, elements: str | None) -> None:
+    async def one(self, stream: NamedStream, rows: ExportOptions, elements: str | None) -> None:
         """Write one stream to one file."""
         import asyncio
 
         from joule_cli.ops.errors import PartialError
         from joule_cli.ops.export import export_stream
+        from joule_cli.ops.streams import FoundStream
 
-        columns = None
-        if elements is not None:
-            columns = _chosen(elements, await self.node.data_stream_get(path))
+        source = FoundStream(self.node, *stream)
         after = None
         if self.resume:
             after, self.shape = last_in_file(self.to, self.format, self.form)
-        rows = replace(rows, elements=columns, after=after)
+        rows = replace(rows, elements=_chosen(elements, source.model), after=after)
         with Progress("exporting") as bar:
-            span = await extent(bar, self.node, path, rows.start, rows.end)
+            span = await extent(bar, source, rows.start, rows.end)
             shown = follow(bar, span)
             try:
-                result = await export_stream(self.node, path, self._open, rows, shown)
+                result = await export_stream(source, self._open, rows, shown)
             except PartialError as exc:
                 # the unfinished file is gone, so nothing of the work lasts
                 raise exc.cause from exc
         size = (await asyncio.to_thread(Path(self.to).stat)).st_size
-        record = {"path": path, "file": self.to, "rows": result.rows, "bytes": size}
+        record = {"path": source.path, "file": self.to, "rows": result.rows, "bytes": size}
         _tell([record | {"kept": False}])
 
-    async def tree(self, paths: Sequence[str], options: TreeExportOptions) -> None:
+    async def tree(self, streams: Sequence[NamedStream], options: TreeExportOptions) -> None:
         """Write a file per stream, or several, and tell of each when all are done."""
         from joule_cli.ops.export_tree import export_tree
         from joule_cli.ops.manifest import MANIFEST, Manifest
+        from joule_cli.ops.streams import estimated_rows
 
         known = Manifest.load(Path(self.to)) if options.resume else None
         if known is not None and known.cut:
@@ -305,8 +312,8 @@ class _Job:
         with Progress("exporting") as bar:
             rows = options.rows
             if bar.visible and (rows.intervals, rows.max_rows, rows.limit) == (None,) * 3:
-                infos = [await self.node.data_stream_info(path) for path in paths]
-                bar.total = sum(_expected(info, rows.start, rows.end) for info in infos)
+                infos = await gather_info(self.node, streams)
+                bar.total = sum(estimated_rows(info, rows.start, rows.end) for info in infos)
 
             def step(told: Step) -> None:
                 under_way[told.stream] = told.rows
@@ -325,7 +332,7 @@ class _Job:
 
             await export_tree(
                 self.node,
-                paths,
+                streams,
                 Path(self.to),
                 self._open_file,
                 options,
@@ -354,15 +361,6 @@ class _Job:
         from joule_cli.formats import open_writer
 
         return open_writer(file, head, self.format, self.writing)
-
-
-def _expected(info: DataStreamInfo, start: int | None, end: int | None) -> int:
-    """Return about how many rows of a stream lie in a range, as if they came evenly."""
-    if info.start is None or info.end is None or info.end <= info.start:
-        return info.rows
-    first = info.start if start is None else max(start, info.start)
-    last = info.end if end is None else min(end, info.end)
-    return round(info.rows * max(last - first, 0) / (info.end - info.start))
 
 
 def _tell(records: list[dict[str, Any]]) -> None:

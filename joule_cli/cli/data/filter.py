@@ -18,9 +18,10 @@ from joule_cli.cli._options import (
 )
 from joule_cli.cli._output import count_text
 from joule_cli.cli._prompt import confirm_or_leave
+from joule_cli.cli._references import find_stream, path_of
 from joule_cli.cli._run import with_node
 from joule_cli.cli._times import read_duration
-from joule_cli.cli._transfer import pairs, path_of, watched
+from joule_cli.cli._transfer import pairs, watched
 from joule_cli.cli.data._computed import (
     emit_plan,
     emit_result,
@@ -154,9 +155,9 @@ async def _filter(
     # before any request
     check_window(window[0])
     bounds = read_bounds(start, end)
-    old = Place(node, await path_of(node, source))
+    old = await find_stream(node, source, info=bounds.relative)
     new = Place(node, await path_of(node, destination))
-    low, high = await bounds.resolve(node, old.path)
+    low, high = await bounds.resolve(node, old.model)
     size, unit = window
     options = FilterOptions(
         kind, size, low, high, datatype, mode=mode or "fail", unit=unit, naming=naming

@@ -10,6 +10,7 @@ from joule_cli.cli._lazy import command
 from joule_cli.cli._options import STREAM, DurationType, progress_option, safe_options
 from joule_cli.cli._output import count_text, emit_done, emit_text, output_format, warn
 from joule_cli.cli._progress import Progress
+from joule_cli.cli._references import path_of
 from joule_cli.cli._run import report, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli.data._input import (
@@ -18,7 +19,6 @@ from joule_cli.cli.data._input import (
     follow,
     how_far,
     missing_text,
-    path_of,
 )
 from joule_cli.cli.data._table import read_options, table_options
 from joule_cli.errors import JouleError

@@ -21,6 +21,7 @@ from joule_cli.cli._references import expand_streams
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._transfer import interval_line
+from joule_cli.ops.streams import stored_intervals
 from joule_cli.series.intervals import Interval, clip, difference, intersection
 
 if TYPE_CHECKING:
@@ -66,30 +67,24 @@ async def intervals(
     Gaps lie between intervals and, where a bound is given, between it and them.
     """
     found: _Found = []
-    for path, _ in await expand_streams(node, stream):
-        start, end = await bounds.resolve(node, path)
+    for path, model in await expand_streams(node, stream, info=bounds.relative):
+        start, end = await bounds.resolve(node, model)
         # bounds inside an interval are no gap, though they lie between two rows
         parts = (
-            clip(await _stored(node, path), start, end)
+            clip(await stored_intervals(node, model), start, end)
             if gaps
-            else await _stored(node, path, start, end)
+            else await stored_intervals(node, model, start, end)
         )
         if diff is not None:
-            parts = difference(parts, await _stored(node, diff))
+            parts = difference(parts, await stored_intervals(node, diff))
         if common is not None:
-            parts = intersection(parts, await _stored(node, common))
+            parts = intersection(parts, await stored_intervals(node, common))
         if min_gap is not None:
             parts = _bridged(parts, min_gap)
         if gaps:
             parts = _gaps(parts, start, end, min_gap or 0)
         found.append((path, parts))
     _emit(found, gaps=gaps, durations=durations, timeline=timeline)
-
-
-async def _stored(
-    node: Node, path: Ref, start: int | None = None, end: int | None = None
-) -> list[Interval]:
-    return [Interval(*pair) for pair in await node.data_intervals(path, start, end)]
 
 
 def _bridged(parts: Iterable[Interval], longest: int) -> list[Interval]:

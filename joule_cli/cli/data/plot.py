@@ -20,13 +20,12 @@ from joule_cli.cli._output import (
     output_format,
 )
 from joule_cli.cli._ranges import no_rows
-from joule_cli.cli._references import expand_streams, find_stream, is_pattern
+from joule_cli.cli._references import expand_streams
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._times import read_duration
 from joule_cli.cli.data._curves import Look, read_curves
 from joule_cli.cli.data._draw import Style
-from joule_cli.cli.data._input import path_of
 from joule_cli.cli.data._picture.options import picture_options, refuse
 from joule_cli.cli.data._window import draw_all
 from joule_cli.series.visible import one_line
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.cli.data._curves import Curves
     from joule_cli.cli.data._picture.options import PictureRequest
-    from joule_cli.model import DataStream
 
 Ref = str | int
 
@@ -133,14 +131,6 @@ def _width() -> int:
     return 80 if width == _render.ENDLESS else width
 
 
-async def _streams(node: Node, references: Sequence[Ref]) -> list[tuple[str, DataStream]]:
-    if len(references) == 1 and not is_pattern(references[0]):
-        # the tree, which may be large, is not needed for one
-        model = await find_stream(node, references[0])
-        return [(await path_of(node, references[0]), model)]
-    return await expand_streams(node, references)
-
-
 async def _read(
     node: Node,
     references: Sequence[Ref],
@@ -155,12 +145,12 @@ async def _read(
             node,
             path,
             model,
-            await bounds.resolve(node, path),
+            await bounds.resolve(node, model),
             max_rows,
             elements=elements,
             scale=scale,
         )
-        for path, model in await _streams(node, references)
+        for path, model in await expand_streams(node, references, info=bounds.relative)
     ]
 
 
@@ -190,11 +180,11 @@ async def _live(
     span = None if last is None else read_duration(last, "--last")
     if bounds.start is None:
         span = _LIVE_SPAN_US
-    streams = await _streams(node, references)
+    streams = await expand_streams(node, references, info=bounds.relative)
     if len(streams) > 1:
         raise click.UsageError("--live draws one stream only.")
     ((path, model),) = streams
-    start, _ = await bounds.resolve(node, path)
+    start, _ = await bounds.resolve(node, model)
     if bounds.start is None:
         start = settings.now - _LIVE_SPAN_US
     view = LiveView(path, model, start, span, look)

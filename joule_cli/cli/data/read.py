@@ -141,15 +141,15 @@ async def read(
             f"a terminal cannot show {name.capitalize()}", file="-", hint="name a file with -f"
         )
 
-    from joule_cli.cli.data._input import extent, path_of
+    from joule_cli.cli.data._input import extent
     from joule_cli.cli.data._input import follow as shown_in
     from joule_cli.ops.errors import PartialError
     from joule_cli.ops.export import ExportOptions, export_stream
     from joule_cli.ops.select import parse_elements
 
-    start, end = await bounds.resolve(node, stream)
-    model = await find_stream(node, stream)
-    path = await path_of(node, stream)
+    source = await find_stream(node, stream, info=bounds.relative)
+    path, model = source.path, source.model
+    start, end = await bounds.resolve(node, model)
     pieces = intervals_of(intervals)
     if append and file is not None:
         after, target.shape = last_in_file(file, name, form)
@@ -164,9 +164,7 @@ async def read(
             from joule_cli.ops.live import LiveOptions
 
             count = await follow_rows(
-                node,
-                model,
-                path,
+                source,
                 target.open,
                 LiveOptions(
                     history=bounds.start is not None,
@@ -195,8 +193,8 @@ async def read(
                 list_intervals=mark_intervals and name == "json",
             )
             try:
-                span = await extent(bar, node, path, start, end)
-                result = await export_stream(node, path, target.open, options, shown_in(bar, span))
+                span = await extent(bar, source, start, end)
+                result = await export_stream(source, target.open, options, shown_in(bar, span))
             except PartialError as exc:
                 if file is not None or _is_closed(exc.cause):
                     # the unfinished file is gone, so nothing of the work lasts
@@ -204,9 +202,9 @@ async def read(
                 raise
             count = result.rows
     if fail_empty and not count:
-        raise NoRowsError(await no_rows(node, path, start, end), object=path)
+        raise NoRowsError(await no_rows(node, model, start, end), object=path)
     if not (count or live or append or current().limit == 0) and is_terminal(sys.stderr):
-        note(f"{one_line(path)}: {await no_rows(node, path, start, end)}")
+        note(f"{one_line(path)}: {await no_rows(node, model, start, end)}")
 
 
 def _check_live(bounds: Bounds, max_rows: int | None, intervals: str | None) -> None:

@@ -69,11 +69,11 @@ async def split(
     No rows are added or removed, and joule data consolidate joins intervals again. A dry run lists
     the gaps that would become breaks.
     """
-    streams = await expand_streams(node, stream)
+    streams = await expand_streams(node, stream, info=bounds.relative)
     if dry_run:
         records = []
-        for path, _ in streams:
-            limits = await bounds.resolve(node, path)
+        for path, model in streams:
+            limits = await bounds.resolve(node, model)
             records += gap_records(
                 path, await node.data_split(path, max_gap, *limits, dry_run=True)
             )
@@ -85,8 +85,8 @@ async def split(
     done: list[dict[str, Any]] = []
 
     async def split_one(item: tuple[str, DataStream]) -> None:
-        path = item[0]
-        gaps = await node.data_split(path, max_gap, *await bounds.resolve(node, path))
+        path, model = item
+        gaps = await node.data_split(path, max_gap, *await bounds.resolve(node, model))
         done.append({"path": path, "split": len(gaps)})
 
     try:

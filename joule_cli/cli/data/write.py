@@ -40,7 +40,6 @@ from joule_cli.cli.data._input import (
     how_far,
     missing_text,
     opened,
-    path_of,
 )
 from joule_cli.cli.data._table import read_options, table_options
 from joule_cli.errors import StreamNotFound
@@ -157,14 +156,13 @@ async def write(
         raise click.UsageError("--rate needs --timestamps.")
     model = None if create is None else _read_layout(create)
     bounds = read_bounds(start, end)
-    existing = await _find(node, stream, model)
+    path, existing = await _find(node, stream, model)
     clock = None
     if timestamps is not None:
         clock = Clock(await _first_time(node, existing, timestamps, rate), rate)
-    path = str(stream) if existing is None else await path_of(node, stream)
     target = Target(node, path, existing, model, merge_gap)
     if bounds.given:
-        target.cleared = await bounds.resolve(node, stream)
+        target.cleared = await bounds.resolve(node, existing or stream)
         await _ask(node, target, stdin_is_data=file == "-")
     known = existing or model
     bad_rows = Rejects(rejects, file)
@@ -247,19 +245,19 @@ def _tell(
         tell_watcher(f"missing values: {missing_text(tally.missing)}")
 
 
-async def _find(node: Node, stream: Ref, model: DataStream | None) -> DataStream | None:
-    """Return the stream; `None` if it is still to be created."""
+async def _find(node: Node, stream: Ref, model: DataStream | None) -> tuple[str, DataStream | None]:
+    """Return path and stream; `None` if it is still to be created."""
     try:
         existing = await find_stream(node, stream, "use --create LAYOUT to create it")
     except StreamNotFound:
         if model is None or isinstance(stream, int):
             raise
-        return None
+        return stream, None
     if model is not None:
         from joule_cli.ops.streams import require_layout
 
-        require_layout(existing, model, str(stream))
-    return existing
+        require_layout(existing.model, model, existing.path)
+    return existing.path, existing.model
 
 
 async def _ask(node: Node, target: Target, *, stdin_is_data: bool) -> None:

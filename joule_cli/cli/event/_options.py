@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from joule_cli.cli._output import tell_watcher
+from joule_cli.cli._references import event_stream_info
 from joule_cli.errors import TimeFormatError
 
 if TYPE_CHECKING:
-    from joule_cli.api.node import Node
     from joule_cli.cli._options import Bounds
+    from joule_cli.ops.streams import FoundEvents
     from joule_cli.series.event_filter import Filter
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -115,9 +116,7 @@ def tell_unknown_fields(named: Iterable[str], declared: Iterable[str], path: str
             tell_watcher(f"{told}; {among(field, known, 'fields')}")
 
 
-async def resolve_window(
-    node: Node, stream: str | int, bounds: Bounds
-) -> tuple[int | None, int | None]:
+async def resolve_window(source: FoundEvents, bounds: Bounds) -> tuple[int | None, int | None]:
     """Return start and end in µs; ``start`` and ``end`` are those of the stream's events.
 
     Raises
@@ -128,9 +127,9 @@ async def resolve_window(
     anchored = [side for side in (bounds.start, bounds.end) if side and side.needs_stream]
     if not anchored:
         return bounds.within(None, None)
-    info = await node.event_stream_info(stream)
+    info = await event_stream_info(source.node, source.model)
     if info.start is None:
         raise TimeFormatError(
-            f"the stream has no events, so [{anchored[0].anchor}] is no time", object=str(stream)
+            f"the stream has no events, so [{anchored[0].anchor}] is no time", object=source.path
         )
     return bounds.within(info.start, info.end)

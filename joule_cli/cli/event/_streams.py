@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from joule_cli.cli._output import Column, show_bytes
+from joule_cli.cli._references import event_stream_info
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +37,7 @@ async def gather_info(node: Node, streams: Sequence[NamedStream]) -> list[EventS
     """Ask for the info of several event streams at once."""
     import asyncio
 
-    return await asyncio.gather(*(node.event_stream_info(path) for path, _ in streams))
+    return await asyncio.gather(*(event_stream_info(node, stream) for _, stream in streams))
 
 
 def stream_record(path: str, stream: EventStream, info: EventStreamInfo | None) -> dict[str, Any]:

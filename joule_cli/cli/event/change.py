@@ -35,7 +35,7 @@ _COLUMNS = (
 @with_node
 async def rename(node: Node, stream: Ref, name: str) -> None:
     """Give an event stream another name."""
-    found = await find_event_stream(node, stream)
+    found = (await find_event_stream(node, stream)).model
     found.name = name
     await node.event_stream_update(found)
     emit_ok(value=found.to_json())
@@ -54,7 +54,7 @@ async def move(node: Node, source: tuple[Ref, ...], destination: Ref, dry_run: b
 
     The folder is created if it is missing.
     """
-    streams = await expand_event_streams(node, source)
+    streams = await expand_event_streams(node, source, info=dry_run)
     if dry_run:
         emit_list(doomed_records(streams, await gather_info(node, streams)), _COLUMNS)
         return
@@ -76,7 +76,7 @@ async def delete(node: Node, stream: tuple[Ref, ...], dry_run: bool) -> None:
 
     To remove events and keep the stream, see joule event remove.
     """
-    streams = await expand_event_streams(node, stream)
+    streams = await expand_event_streams(node, stream, info=True)
     records = doomed_records(streams, await gather_info(node, streams))
     if dry_run:
         emit_list(records, _COLUMNS)

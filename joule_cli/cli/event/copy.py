@@ -19,7 +19,7 @@ from joule_cli.cli._output import (
 )
 from joule_cli.cli._prompt import UnansweredError, ask
 from joule_cli.cli._ranges import bounds_text
-from joule_cli.cli._references import expand_event_streams, find_event_stream
+from joule_cli.cli._references import find_event_stream
 from joule_cli.cli._run import run
 from joule_cli.cli._settings import current
 from joule_cli.cli._transfer import EndRef, open_ends, read_ends, watched
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
         EventCopyPlan,
         EventCopyResult,
     )
-    from joule_cli.ops.streams import Place
+    from joule_cli.ops.streams import FoundEvents, Place
 
 _COLUMNS = (
     Column("source"),
@@ -113,9 +113,9 @@ async def _copy(
     from joule_cli.ops.event_copy import Action, EventCopyOptions
 
     async with open_ends(source, destination) as nodes:
-        old, other = await _places(nodes, source, destination)
+        old, other = await _places(nodes, source, destination, info=bounds.relative)
         options = EventCopyOptions(
-            *await resolve_window(old.node, old.path, bounds),
+            *await resolve_window(old, bounds),
             new=new,
             action=None if action == "prompt" else Action(action),
             json_filter=chosen.json_filter(),
@@ -138,22 +138,17 @@ async def _copy(
 
 
 async def _places(
-    nodes: tuple[Node, Node], source: EndRef, destination: EndRef
-) -> tuple[Place, Place]:
+    nodes: tuple[Node, Node], source: EndRef, destination: EndRef, *, info: bool
+) -> tuple[FoundEvents, Place]:
     from joule_cli.ops.streams import Place
 
-    old = await _path(nodes[0], source.path)
-    await find_event_stream(nodes[0], old)  # tells what the path is if it is something else
-    new = await _path(nodes[1], destination.path)
+    old = await find_event_stream(nodes[0], source.path, info=info)
+    new = destination.path
+    if isinstance(new, int):
+        new = (await find_event_stream(nodes[1], new)).path
     if destination.folder:
-        new = f"{new.rstrip('/')}/{old.rpartition('/')[2]}"
-    return Place(nodes[0], old), Place(nodes[1], new)
-
-
-async def _path(node: Node, reference: str | int) -> str:
-    if isinstance(reference, str):
-        return reference
-    return (await expand_event_streams(node, [reference]))[0][0]
+        new = f"{new.rstrip('/')}/{old.path.rpartition('/')[2]}"
+    return old, Place(nodes[1], new)
 
 
 async def _plan(old: Place, new: Place, options: EventCopyOptions) -> EventCopyPlan:

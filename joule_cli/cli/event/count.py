@@ -23,6 +23,7 @@ from joule_cli.cli._progress import working
 from joule_cli.cli._references import expand_event_streams
 from joule_cli.cli._run import with_node
 from joule_cli.cli.event._options import Chosen, filter_options, ongoing_option, resolve_window
+from joule_cli.ops.streams import FoundEvents
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
@@ -94,11 +95,11 @@ async def _count(
     node: Node, references: tuple[Ref, ...], bounds: Bounds, chosen: Chosen, ongoing: bool
 ) -> None:
     records = []
-    found = await expand_event_streams(node, references)
+    found = await expand_event_streams(node, references, info=bounds.relative)
     filters = chosen.json_filter()
     async with working("counting", len(found), "streams") as bar:
         for path, stream in found:
-            start, end = await resolve_window(node, path, bounds)
+            start, end = await resolve_window(FoundEvents(node, path, stream), bounds)
             number = await node.event_stream_count(stream, start, end, filters, ongoing)
             records.append({"path": path, "count": number})
             bar.advance(1)
@@ -112,11 +113,11 @@ async def _count(
 async def _histogram(
     node: Node, references: tuple[Ref, ...], bounds: Bounds, chosen: Chosen, width: int | None
 ) -> None:
-    found = await expand_event_streams(node, references)
+    found = await expand_event_streams(node, references, info=bounds.relative)
     if len(found) > 1:
         raise click.UsageError(f"A histogram is of one stream; {len(found)} match.")
     path, stream = found[0]
-    start, end = await resolve_window(node, path, bounds)
+    start, end = await resolve_window(FoundEvents(node, path, stream), bounds)
     # the last instant of a histogram belongs to it
     last = None if end is None else end - 1
     filters = chosen.json_filter()

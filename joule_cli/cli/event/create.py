@@ -78,7 +78,7 @@ async def create(
     keep_us, chunk_us = read_keep(keep), _read_chunk_duration(chunk_duration)
     new = EventStream()
     if like is not None:
-        new = await find_event_stream(node, like)
+        new = (await find_event_stream(node, like)).model
     elif from_json is not None:
         new = _read_model(from_json)
     new.id, new.updated_at, new.name = None, None, name
@@ -162,7 +162,7 @@ async def update(
     fields = read_fields(field)
     keep_us, chunk_us = read_keep(keep), _read_chunk_duration(chunk_duration)
     model = None if from_json is None else _read_model(from_json)
-    stream = await find_event_stream(node, path)
+    stream = (await find_event_stream(node, path)).model
     if model is not None:
         model.id, model.name = stream.id, model.name or stream.name
         stream = model

@@ -14,7 +14,7 @@ from joule_cli.cli._options import STREAM, Bounds, progress_option, time_bounds
 from joule_cli.cli._output import data_time, output_format
 from joule_cli.cli._progress import Progress
 from joule_cli.cli._ranges import no_events
-from joule_cli.cli._references import expand_event_streams, find_event_stream
+from joule_cli.cli._references import find_event_stream
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli.event._options import (
@@ -110,11 +110,9 @@ async def read(
         raise click.UsageError("--no-clobber needs a file, see -f.")
     form = _format(file)
     options = _write_options(fields, delimiter, compression, ids=ids, no_clobber=no_clobber)
-    model = await find_event_stream(node, stream)
-    path = stream
-    if isinstance(path, int):
-        path = (await expand_event_streams(node, [path]))[0][0]
-    start, end = await resolve_window(node, stream, bounds)
+    source = await find_event_stream(node, stream, info=bounds.relative)
+    path, model = source.path, source.model
+    start, end = await resolve_window(source, bounds)
     limit = current().limit
 
     def events(count: int | None, block_size: int) -> EventReading:
@@ -147,7 +145,7 @@ async def read(
             read_some,
             writer,
             bar,
-            str(path),
+            path,
             needed=fail_empty,
             lasts=file is None or follow,
             endless=follow,
@@ -155,9 +153,9 @@ async def read(
     named = list(options.select or ())
     if not count and limit != 0:
         named += [condition.key for group in chosen.filter for condition in group]
-    tell_unknown_fields(named, model.event_fields, str(path))
+    tell_unknown_fields(named, model.event_fields, path)
     if fail_empty and not count:
-        raise NoEventsError(await no_events(node, path, start, end), object=str(path))
+        raise NoEventsError(await no_events(node, model, start, end), object=path)
 
 
 def _format(file: str | None) -> str:

@@ -12,10 +12,11 @@ from joule_cli.cli._output import Column, count_text, emit_list, emit_ok, show_t
 from joule_cli.cli._progress import working
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._ranges import bounds_text, range_text
-from joule_cli.cli._references import expand_event_streams
+from joule_cli.cli._references import event_stream_info, expand_event_streams
 from joule_cli.cli._run import with_node
 from joule_cli.cli.event._options import Chosen, filter_options, resolve_window
 from joule_cli.ops.errors import OperationError
+from joule_cli.ops.streams import FoundEvents
 from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
@@ -62,11 +63,11 @@ async def remove(
         raise OperationError(
             "nothing says which events", hint="Give --all, a bound, --where or --filter."
         )
-    found = await expand_event_streams(node, [stream])
+    found = await expand_event_streams(node, [stream], info=bounds.relative)
     if len(found) > 1:
         raise click.UsageError(f"Events are removed from one stream; {len(found)} match.")
-    path = found[0][0]
-    start, end = await resolve_window(node, path, bounds)
+    path, model = found[0]
+    start, end = await resolve_window(FoundEvents(node, path, model), bounds)
     chosen_json = chosen.json_filter()
     record: dict[str, Any] = {
         "path": path,
@@ -85,7 +86,7 @@ async def remove(
     span = bounds_text(start, end)
     if record["events"]:
         if not span:
-            info = await node.event_stream_info(path)
+            info = await event_stream_info(node, model)
             record["start"], record["end"] = info.start, info.end
             span = range_text(info.start, info.end)
         question = f"Remove {count_text(record['events'], 'event')} of {path}?"

@@ -96,7 +96,7 @@ async def get(node: Node, path: tuple[Ref, ...]) -> None:
 @with_node
 async def info(node: Node, path: tuple[Ref, ...]) -> None:
     """Describe event streams and what they hold."""
-    streams = await expand_event_streams(node, path)
+    streams = await expand_event_streams(node, path, info=True)
     infos = await gather_info(node, streams)
     if output_format() in {"csv", "tsv"}:
         flat = (stream_record(at, s, i) for (at, s), i in zip(streams, infos, strict=True))

@@ -18,7 +18,7 @@ from joule_cli.cli._models import split_path
 from joule_cli.cli._options import STREAM, progress_option, read_bounds
 from joule_cli.cli._output import count_text, data_time, emit_ok, note, output_format, warn
 from joule_cli.cli._progress import Progress
-from joule_cli.cli._references import expand_event_streams, find_event_stream
+from joule_cli.cli._references import find_event_stream
 from joule_cli.cli._run import report_interruption, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli.data._input import bad_input_options, follow, opened
@@ -289,7 +289,10 @@ async def _span(target: EventTarget, bounds: Bounds) -> tuple[int, int | None]:
     if target.stream is None:
         start, end = bounds.within(None, None)
     else:
-        start, end = await resolve_window(target.node, target.path, bounds)
+        from joule_cli.ops.streams import FoundEvents
+
+        source = FoundEvents(target.node, target.path, target.stream)
+        start, end = await resolve_window(source, bounds)
     if start is None:
         raise click.UsageError("--start must be an instant.")
     return start, end
@@ -300,24 +303,20 @@ async def _find(node: Node, stream: Ref, declared: dict[str, str], *, create: bo
     from joule_cli.ops.event_ingest import EventTarget
     from joule_cli.ops.streams import require_fields
 
-    if isinstance(stream, int):
-        path, existing = (await expand_event_streams(node, [stream]))[0]
-        found: EventStream | None = existing
-    else:
-        path, found = stream, None
-        try:
-            found = await find_event_stream(node, stream, "use --create to create it")
-        except StreamNotFound:
-            from joule_cli.cli._advice import other_kind
+    try:
+        found = await find_event_stream(node, stream, "use --create to create it")
+    except StreamNotFound:
+        from joule_cli.cli._advice import other_kind
 
-            if not create or other_kind(await node.folder_root(), stream, "event stream"):
-                raise
-    if found is None:
-        folder, name = split_path(path)
+        if isinstance(stream, int) or not create:
+            raise
+        if other_kind(await node.folder_root(), stream, "event stream"):
+            raise
+        folder, name = split_path(stream)
         model = EventStream(name=name, event_fields=declared)
-        return EventTarget(node, path, None, model, folder)
-    require_fields(found, declared, path)
-    return EventTarget(node, path, found)
+        return EventTarget(node, stream, None, model, folder)
+    require_fields(found.model, declared, found.path)
+    return EventTarget(node, found.path, found.model)
 
 
 @contextmanager

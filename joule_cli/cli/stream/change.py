@@ -56,7 +56,7 @@ async def move(node: Node, source: tuple[Ref, ...], destination: Ref, dry_run: b
 
     The folder is created if it is missing.
     """
-    streams = await expand_streams(node, source)
+    streams = await expand_streams(node, source, info=dry_run)
     if dry_run:
         show_doomed(doomed_records(streams, await gather_info(node, streams)))
         return

@@ -9,7 +9,7 @@ import click
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import DURATION, STREAM, Bounds, time_bounds
 from joule_cli.cli._output import Column, emit_list, output_format
-from joule_cli.cli._references import expand_streams
+from joule_cli.cli._references import expand_streams, stream_info
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
 
@@ -45,11 +45,11 @@ async def check(
     """
     now = current().now
     records = []
-    for path, _ in await expand_streams(node, stream):
-        info = await node.data_stream_info(path)
+    for path, model in await expand_streams(node, stream, info=True):
+        info = await stream_info(node, model)
         rows = info.rows
         if bounds.given:
-            rows = await node.data_count(path, *await bounds.resolve(node, path))
+            rows = await node.data_count(path, *await bounds.resolve(node, model))
         age_us = None if info.end is None else max(now - info.end, 0)
         records.append(
             {

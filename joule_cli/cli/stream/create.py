@@ -76,7 +76,7 @@ async def create(
     """
     new = DataStream(keep_us=KEEP_ALL)
     if like is not None:
-        new = _blank(await find_stream(node, like))
+        new = _blank((await find_stream(node, like)).model)
     elif from_json is not None:
         new = _blank(read_model(from_json))
     inline = _INLINE.fullmatch(path)

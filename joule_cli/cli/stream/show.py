@@ -123,9 +123,9 @@ async def get(node: Node, path: tuple[Ref, ...]) -> None:
 @with_node
 async def info(node: Node, path: tuple[Ref, ...], elements: bool, spark: bool) -> None:
     """Describe streams and what they hold."""
-    streams = await expand_streams(node, path)
+    streams = await expand_streams(node, path, info=True)
     infos = await gather_info(node, streams)
-    notes = [await node.annotation_info(at) for at, _ in streams]
+    notes = [await node.annotation_info(stream) for _, stream in streams]
     values = [
         {"stream": {"path": at, **s.to_json()}, "info": i.to_json(), "annotations": n.to_json()}
         for (at, s), i, n in zip(streams, infos, notes, strict=True)

@@ -103,7 +103,7 @@ async def update(
     changes = [json.loads(text) for text in element]
     keep_us = read_keep(keep)
     model = None if from_json is None else read_model(from_json)
-    stream = await find_stream(node, path)
+    stream = (await find_stream(node, path)).model
     if model is not None:
         _take_over(stream, model)
     set_given(stream, name=name, description=description, keep_us=keep_us, decimate=decimate)

@@ -105,6 +105,11 @@ class DataStore(Part):
         A break behind the last row is given too, in a batch of its own, if it lies inside the
         range and rows of the stream follow it. Rows committed after the call began may or may not
         be given; none is given twice.
+
+        Raises
+        ------
+        StreamNotFound
+            The stream was deleted.
         """
         raise self.unsupported("read rows")
 

@@ -118,6 +118,12 @@ class MetadataStore(Part):
         """Return a data stream to read or write its rows; raises as `stream`."""
         return Opened(await self.stream(DataStream, key), written=True)
 
+    async def described(self, key: Key) -> DataStream:
+        """Return a data stream with its `info`; raises as `stream`."""
+        found = await self.stream(DataStream, key)
+        found.info = await self.data_stream_info(key)
+        return found
+
     async def data_stream_info(self, key: Key) -> DataStreamInfo:
         """Return the extent of a data stream, exactly, and the space that its rows take.
 

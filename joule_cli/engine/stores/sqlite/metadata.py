@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from joule_cli.engine.stores.metadata import Key, Stream
     from joule_cli.engine.stores.sqlite.database import Database
     from joule_cli.engine.stores.sqlite.producers import Producers
-    from joule_cli.model import Folder
+    from joule_cli.model import DataStream, Folder
 
 
 class SqliteMetadata(MetadataStore):
@@ -123,6 +123,15 @@ class SqliteMetadata(MetadataStore):
                 "SELECT revision FROM data_stream WHERE id = ?", (stream_id,)
             ).get
             return Opened(streams.load_data_stream(connection, stream_id), revision > 0)
+
+        return await self._database.read(find)
+
+    async def described(self, key: Key) -> DataStream:
+        def find(connection: apsw.Connection) -> DataStream:
+            stream_id = places.find_stream(connection, key)
+            found = streams.load_data_stream(connection, stream_id)
+            found.info = _info(connection, stream_id)
+            return found
 
         return await self._database.read(find)
 

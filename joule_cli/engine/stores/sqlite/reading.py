@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from joule_cli.engine.stores.sqlite import chunks, directory
+from joule_cli.errors import StreamNotFound
 from joule_cli.pipes.blocks import join_rows
 
 if TYPE_CHECKING:
@@ -68,8 +69,15 @@ def begin(
     ).get
     low = directory.EARLIEST if start is None else start
     if last is None:
+        require_stream(connection, stream)
         return Cursor(low, low)
     return Cursor(low, last + 1 if end is None else min(end, last + 1))
+
+
+def require_stream(connection: apsw.Connection, stream: StoredStream) -> None:
+    """Raise `StreamNotFound` for a stream that was deleted: it has no rows to tell that."""
+    if connection.execute("SELECT 1 FROM data_stream WHERE id = ?", (stream.id,)).get is None:
+        raise StreamNotFound("the stream was deleted", object=stream.name)
 
 
 def clipped(rows: Rows, start: int, end: int) -> Rows:
@@ -126,6 +134,7 @@ class RowReader:
             if taken >= enough:
                 break
         else:
+            require_stream(connection, self.stream)
             cursor.position = cursor.end
         return found
 
