@@ -118,8 +118,8 @@ class Joule:
 
     def shell(self, line, env=None):
         """Run a line of bash in which `joule` is the program."""
-        # a fork gets the streams of the shell, but not the lack of one, and no limits
-        cold = "&-" in line or "ulimit" in line
+        # a fork gets neither closed streams nor limits, and its name is not on its command line
+        cold = any(word in line for word in ("&-", "ulimit", "pgrep"))
         program = PROGRAM[0] if cold else self._program(env)
         done = subprocess.run(
             ["bash", "-c", f'joule() {{ {program} "$@"; }}\n{line}'],
