@@ -12,7 +12,7 @@ import pytest
 from joule_cli.api.event_reading import Window
 from joule_cli.engine.event_validation import CheckedEvent
 from joule_cli.engine.stores.sqlite.events import SqliteEventStore
-from joule_cli.engine.stores.sqlite.expiry import Expiry
+from joule_cli.engine.stores.sqlite.retention import Expiry
 from joule_cli.model import EventStream
 from joule_cli.series.event_filter import parse_filter
 from tests.nodes import FileNode

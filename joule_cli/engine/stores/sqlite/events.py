@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from joule_cli.api.event_reading import Window
     from joule_cli.engine.event_validation import CheckedEvent
     from joule_cli.engine.stores.sqlite.database import Database
-    from joule_cli.engine.stores.sqlite.expiry import Expiry
+    from joule_cli.engine.stores.sqlite.retention import Expiry
 
 #: Reach of events without an end, and of those that are longer than 16**15 µs (36 millennia).
 ENDLESS = 16

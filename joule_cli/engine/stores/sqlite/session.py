@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import apsw
 
     from joule_cli.engine.stores.sqlite.database import Database
-    from joule_cli.engine.stores.sqlite.expiry import Expiry
+    from joule_cli.engine.stores.sqlite.retention import Expiry
     from joule_cli.series.layout import Rows
 
 _SMALL, _MEDIUM = 64, 4096

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import apsw
 
     from joule_cli.engine.stores.sqlite.events import SqliteEventStore
-    from joule_cli.engine.stores.sqlite.expiry import Expiry
     from joule_cli.engine.stores.sqlite.maintenance import SqliteMaintenance
+    from joule_cli.engine.stores.sqlite.retention import Expiry
     from joule_cli.engine.stores.sqlite.store import SqliteDataStore
 
 #: Seconds between two looks at the file of a served node.
@@ -105,7 +105,7 @@ class SqliteStorage(Storage):
     @cached_property
     def expiry(self) -> Expiry:
         """What decides which rows and events are no longer kept."""
-        from joule_cli.engine.stores.sqlite.expiry import Expiry
+        from joule_cli.engine.stores.sqlite.retention import Expiry
 
         return Expiry(self.clock, self._ticks)
 

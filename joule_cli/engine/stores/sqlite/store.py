@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import apsw
 
     from joule_cli.engine.stores.sqlite.database import Database
-    from joule_cli.engine.stores.sqlite.expiry import Expiry
+    from joule_cli.engine.stores.sqlite.retention import Expiry
 
 #: Reads of fewer rows are not worth another thread.
 _SHORT_ROWS = 16384
