@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from abc import ABC, abstractmethod
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 #: A file name, or an open binary file.
 Place: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
 
+_STDOUT = "standard output"
 #: The line that ends an interval in text rows and CSV.
 INTERVAL_BREAK = "# interval break"
 
@@ -266,7 +268,7 @@ def place_name(place: Place) -> str:
     if place is getattr(sys.stdin, "buffer", None):
         return "-"
     if place is getattr(sys.stdout, "buffer", None):
-        return "standard output"
+        return _STDOUT
     name = getattr(place, "name", "-")
     return name if isinstance(name, str) else "-"
 
@@ -274,7 +276,9 @@ def place_name(place: Place) -> str:
 def os_failure(exc: OSError, name: str) -> FormatError:
     """Turn a failed system call on the file `name` into an error for a person."""
     reason = exc.strerror or str(exc)
-    return FormatError(reason[:1].lower() + reason[1:], file=name)
+    full = exc.errno in {errno.ENOSPC, errno.EDQUOT} and name != _STDOUT
+    hint = "make room on the disk, or choose another place" if full else None
+    return FormatError(reason[:1].lower() + reason[1:], file=name, hint=hint)
 
 
 def column_names(head: StreamHead, order: Literal["column", "element"] = "column") -> list[str]:

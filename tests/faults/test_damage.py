@@ -128,3 +128,63 @@ async def test_damaged_blocks_are_told_in_our_words(
             error.add_note(f"seed {seed}")
             raise
     assert n_found, f"seed {seed}"
+
+
+@pytest.mark.parametrize("n_flips", [40, pytest.param(1000, marks=pytest.mark.slow)])
+async def test_every_bit_that_changes_in_the_log_is_found(path: Path, n_flips: int):
+    """While the node is in use: afterwards, the log is in the file."""
+    seed = random.randrange(10**9)
+    rng = random.Random(seed)
+    async with FileNode("demo", path) as node:
+        events = [Event(i * 10, i * 10 + 1, {"n": i, "again": True}) for i in range(N_EVENTS)]
+        await node.event_stream_write("/a/e", events)
+        assert (await node.storage.maintenance.check()).problems == []
+        log = path.with_name(f"{path.name}-wal")
+        size = log.stat().st_size
+        with log.open("r+b", buffering=0) as file:
+            for _ in range(n_flips):
+                # not the header, which is read only by what opens the file first
+                place, bit = rng.randrange(32, size), 1 << rng.randrange(8)
+                for spoilt in (True, False):
+                    file.seek(place)
+                    byte = file.read(1)[0]
+                    file.seek(place)
+                    file.write(bytes([byte ^ bit]))
+                    found = (await node.storage.maintenance.check()).problems
+                    assert bool(found) == spoilt, f"seed {seed}: byte {place}, bit {bit}"
+
+
+@pytest.mark.parametrize("n_flips", [40, pytest.param(1000, marks=pytest.mark.slow)])
+async def test_no_change_is_cut_off_by_damage_to_a_log_that_was_left(tmp_path: Path, n_flips: int):
+    """But the last one, whose damage is that of a power cut."""
+    n_changes, seed = 12, random.randrange(10**9)
+    rng, path, place = random.Random(seed), tmp_path / "node.db", tmp_path / "left"
+    place.mkdir()
+    async with FileNode("demo", path) as node:
+        await node.event_stream_create(EventStream("e"), "/a")
+        for i in range(n_changes):
+            await node.event_stream_write("/a/e", [Event(i, i + 1, {"text": f"{i}" * 3000})])
+        whole = path.read_bytes()
+        log = path.with_name("node.db-wal").read_bytes()
+    known = [list(range(n)) for n in (n_changes, n_changes - 1)]
+    n_told = 0
+    for _ in range(n_flips):
+        put(place / "node.db", whole)
+        spoilt, bit = bytearray(log), rng.randrange(32 * 8, len(log) * 8)
+        spoilt[bit // 8] ^= 1 << bit % 8
+        (place / "node.db-wal").write_bytes(spoilt)
+        found: list[int] | str
+        try:
+            async with FileNode("demo", place / "node.db") as node:
+                found = [e.start_time async for e in node.event_stream_read("/a/e")]
+        except ApiError as error:
+            found = error.message
+        if isinstance(found, str):
+            assert found == "the log of the file is damaged", f"seed {seed}: bit {bit}"
+            if n_told < 100:
+                assert "of the log fails its checksum" in (await problems(place / "node.db"))[0]
+            assert (place / "node.db-wal").read_bytes() == spoilt
+            n_told += 1
+        else:
+            assert found in known, f"seed {seed}: bit {bit}"
+    assert n_told > n_flips / 2

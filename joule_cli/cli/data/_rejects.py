@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 from joule_cli.cli._output import warn
 from joule_cli.errors import FormatError
 from joule_cli.formats.atomic import AtomicFile
+from joule_cli.formats.base import os_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,12 +39,20 @@ class Rejects:
         """Take a bad row; called from the thread that parses."""
         self.count += 1
         if self._out is not None:
-            if self.count == 1 and self.heading:
-                self._out.write(f"{self.heading}\n".encode("utf-8", "surrogateescape"))
-            place = f"# {self.file}:{line}: {reason}\n{text}\n"
-            self._out.write(place.encode("utf-8", "surrogateescape"))
+            head = f"{self.heading}\n" if self.count == 1 and self.heading else ""
+            self._write(f"{head}# {self.file}:{line}: {reason}\n{text}\n")
         elif len(self._first) < _SHOWN:
             self._first.append(f"{self.file}:{line}: {reason}")
+
+    def _write(self, text: str) -> None:
+        assert self._place is not None
+        assert self._out is not None
+        try:
+            self._out.write(text.encode("utf-8", "surrogateescape"))
+            # a full disk is to be known before all rows are stored
+            self._out.flush()
+        except OSError as exc:
+            raise os_failure(exc, self._place.name) from exc
 
     def limited(self, most: int | None) -> Callable[[int, str, str], None]:
         """Return `add`, which fails after `most` bad rows."""

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from joule_cli.engine.stores.sqlite import pages
+from joule_cli.engine.stores.sqlite import pages, room
 from joule_cli.engine.stores.sqlite.check import check
 from joule_cli.engine.stores.sqlite.connection import (
     converted_errors,
     damage_named,
     open_connection,
     source_uri,
-    transaction,
 )
 from joule_cli.engine.stores.sqlite.database import Database
 from joule_cli.engine.stores.sqlite.migrations import MIGRATIONS, make_tables
 from joule_cli.engine.stores.sqlite.schema import distrust, own_version
+from joule_cli.engine.stores.sqlite.transactions import transaction
 from joule_cli.errors import CorruptChunkError, IncompatibleFileError, StorageError
 from joule_cli.part_file import PartFile, make_folder, remove_left_over
 
@@ -60,7 +60,7 @@ async def back_up(
     await database.outside(lambda _: None)
     part = await database.compute(lambda: _begin(source, target))
     try:
-        await database.compute(lambda: _copy(source, part.path, len(MIGRATIONS), progress))
+        await database.compute(lambda: _copy(source, part, len(MIGRATIONS), progress))
         copy = Database(part.path, create=False, read_only=True)
         try:
             report = await check(copy, seen)
@@ -90,13 +90,13 @@ def _begin(source: Path, target: Path) -> PartFile:
         return PartFile(target.resolve(), mode=0o600)
 
 
-def _copy(source: Path, target: Path, version: int, progress: Progress) -> None:
+def _copy(source: Path, part: PartFile, version: int, progress: Progress) -> None:
     """Write the rows of a node file of some format into an empty file."""
-    total = source.stat().st_size
+    target, total = part.path, source.stat().st_size
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
     vfs = pages.checking_vfs()
     with (
-        converted_errors(str(target)),
+        converted_errors(str(part.target)),
         closing(apsw.Connection(str(target), flags=flags, vfs=vfs)) as out,
     ):
         distrust(out)
@@ -194,7 +194,7 @@ def _converted(source: Path, near: Path) -> PartFile | None:
     with converted_errors(str(near)):
         part = PartFile(near.resolve(), mode=0o600)
         try:
-            _copy(source, part.path, version, lambda done, total: None)
+            _copy(source, part, version, lambda done, total: None)
             open_connection(part.path, create=False).close()
         except BaseException:
             part.discard()
@@ -205,6 +205,8 @@ def _converted(source: Path, near: Path) -> PartFile | None:
 def _replace(connection: apsw.Connection, source: Path, progress: Progress) -> None:
     total, log = source.stat().st_size, Path(f"{connection.filename}-wal")
     before = log.stat().st_size
+    if room.is_short(Path(connection.filename)) and total > room.free_bytes(log):
+        raise apsw.FullError
     with _watched(
         connection, lambda: progress(min(max(log.stat().st_size - before, 0), total), total)
     ):

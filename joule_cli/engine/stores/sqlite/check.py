@@ -13,12 +13,13 @@ from joule_cli.engine.stores.base import StoredStream
 from joule_cli.engine.stores.maintenance import Problem, Report
 from joule_cli.engine.stores.sqlite import chunks, directory, event_check, pages
 from joule_cli.engine.stores.sqlite.codec import decode
-from joule_cli.engine.stores.sqlite.connection import converted_errors, transaction
+from joule_cli.engine.stores.sqlite.connection import converted_errors
 from joule_cli.engine.stores.sqlite.file_check import (
     loose_problems,
     page_problems,
     tree_names,
     tree_problems,
+    unopened_problems,
 )
 from joule_cli.engine.stores.sqlite.levels import (
     COARSE,
@@ -28,6 +29,7 @@ from joule_cli.engine.stores.sqlite.levels import (
     read_summaries,
 )
 from joule_cli.engine.stores.sqlite.streams import load_data_stream
+from joule_cli.engine.stores.sqlite.transactions import transaction
 from joule_cli.errors import CorruptChunkError, StorageError
 from joule_cli.series.layout import Layout
 
@@ -81,7 +83,7 @@ async def check(
         connection = await database.open(verified=False)
     except (CorruptChunkError, StorageError) as exc:
         with converted_errors(str(database.path)):
-            found = await database.compute(lambda: list(page_problems(database.path, {})))
+            found = await database.compute(lambda: unopened_problems(database.path))
         if not found and isinstance(exc, StorageError):
             raise
         report.problems += [Problem(None, None, text) for text in [*found, exc.message]]

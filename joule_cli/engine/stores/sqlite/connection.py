@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import apsw
 
-from joule_cli.engine.stores.sqlite import pages
+from joule_cli.engine.stores.sqlite import cut_log, pages, room
 from joule_cli.engine.stores.sqlite.migrations import migrate
 from joule_cli.engine.stores.sqlite.node_file import NodeConnection, NodeFile, refuse_former
 from joule_cli.engine.stores.sqlite.schema import distrust, own_version
@@ -126,7 +126,7 @@ def open_connection(
         )
     except StorageError as exc:
         if path.is_file() and pages.header_is_damaged(path):
-            raise _damaged_header(path) from exc
+            raise _damaged("the header of the file is damaged", path) from exc
         raise
 
 
@@ -141,20 +141,24 @@ def _open(
             real = path.resolve()
             make_folder(real.parent, private=True)
             _refuse_network(real)
-            _make(real)
+        if cramped := _is_cramped(path.resolve()):
+            if new:
+                raise disk_full(text)
+        elif new:
+            _make(path.resolve())
         elif not read_only:
             _remove_unfinished(path.resolve())
         if path.is_dir():
             raise StorageError("a node is a file, this is a directory", object=text)
         refuse_former(path)
-        writable = not read_only and _can_write(path) and _has_one_name(path)
+        writable = not (read_only or cramped) and _can_write(path) and _has_one_name(path)
         # SQLite makes no file by itself: it would be open to all that the process does not mask
         flags = apsw.SQLITE_OPEN_READWRITE if writable else apsw.SQLITE_OPEN_READONLY
-        connection = _connect(path, flags)
+        connection = _connect(path, flags, cramped=cramped)
         try:
             file.opened()
             connection.file = file
-            connection.set_busy_handler(waiter)
+            connection.wait_with(waiter)
             if not verified:
                 connection.pragma("checksum_verification", "off")
             # before the first change: the file may be another application's
@@ -163,6 +167,11 @@ def _open(
                 _refuse_empty(version, text)
             if version and verified:
                 _refuse_hidden(connection, path)
+            if cut_log.is_cut(path, connection):
+                # closing it would remove the log
+                connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+                _refuse_cut(path, verified=verified)
+                writable = False
             if writable:
                 if version == 0:
                     _format(connection)
@@ -264,13 +273,16 @@ def _format(connection: apsw.Connection) -> None:
 def _refuse_hidden(connection: apsw.Connection, path: Path) -> None:
     """Raise for a file that seems to be of a version without checksums, but is only damaged."""
     if not pages.are_checked(connection) and pages.hides_checksums(path):
-        raise _damaged_header(path)
+        raise _damaged("the header of the file is damaged", path)
 
 
-def _damaged_header(path: Path) -> CorruptChunkError:
-    return CorruptChunkError(
-        "the header of the file is damaged", object=str(path), hint="see 'joule admin check'"
-    )
+def _refuse_cut(path: Path, *, verified: bool) -> None:
+    if verified:
+        raise _damaged("the log of the file is damaged", path)
+
+
+def _damaged(what: str, path: Path) -> CorruptChunkError:
+    return CorruptChunkError(what, object=str(path), hint="see 'joule admin check'")
 
 
 def _can_write(path: Path) -> bool:
@@ -290,13 +302,21 @@ def _has_one_name(path: Path) -> bool:
 
 
 class FixedConnection(NodeConnection):
-    """Reads a file as if nobody could change it; to be used for one moment only."""
+    """Reads a file as it is at one moment; to be closed after it."""
 
 
-def _connect(path: Path, flags: int) -> NodeConnection:
+class CrampedConnection(FixedConnection):
+    """Reads a file on a full disk, with an index of the log in its own memory."""
+
+
+def _connect(path: Path, flags: int, *, cramped: bool) -> NodeConnection:
     vfs = pages.checking_vfs()
     # so that other files can be attached by URIs; an absolute path is none
     flags |= apsw.SQLITE_OPEN_URI
+    if cramped:
+        fixed = CrampedConnection(_roomless_uri(path), flags=flags, vfs=vfs)
+        distrust(fixed)
+        return fixed
     name = str(path.absolute())
     connection = NodeConnection(name, flags=flags, vfs=vfs, statementcachesize=200)
     distrust(connection)
@@ -317,11 +337,30 @@ def _fixed_uri(path: Path) -> str:
     return f"{path.absolute().as_uri()}?immutable=1"
 
 
+def _roomless_uri(path: Path) -> str:
+    """Return the name by which SQLite makes the index of a log in its own memory.
+
+    It does so where it must not write to a file for it, which has to be there though.
+    """
+    with suppress(FileExistsError):
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+        os.close(os.open(f"{path}-shm", flags, stat.S_IMODE(path.stat().st_mode)))
+    return f"{path.absolute().as_uri()}?readonly_shm=1"
+
+
 def source_uri(path: Path) -> str:
     """Return the name by which a connection attaches a node file that it only reads."""
-    if os.access(path.resolve().parent, os.W_OK) or _has_log(path):
+    real = path.resolve()
+    if _is_cramped(real):
+        return f"{_roomless_uri(real)}&mode=ro"
+    if os.access(real.parent, os.W_OK) or _has_log(path):
         return f"{path.absolute().as_uri()}?mode=ro"
     return _fixed_uri(path)
+
+
+def _is_cramped(path: Path) -> bool:
+    """Tell whether SQLite has to do without a file for the index of the log."""
+    return os.access(path.parent, os.W_OK) and room.lacks_index(path)
 
 
 def _has_log(path: Path) -> bool:
@@ -370,34 +409,6 @@ def _refuse_network(path: Path) -> None:
 
 
 @contextmanager
-def transaction(connection: apsw.Connection, *, write: bool) -> Iterator[apsw.Connection]:
-    """Run a block in one transaction; roll back when it raises.
-
-    Raises
-    ------
-    FileMovedError
-        The file that was written is not the one at the path of the node.
-    """
-    file = connection.file if write and isinstance(connection, NodeConnection) else None
-    connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-    try:
-        if file is not None:
-            file.begun()
-        yield connection
-        if file is not None:
-            file.committing()
-        connection.execute("COMMIT")
-    except BaseException:
-        # SQLite has rolled back by itself after some errors, a full disk among them
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    if file is not None:
-        # what went to a file that is gone by now was not stored
-        file.refuse_moved()
-
-
-@contextmanager
 def converted_errors(path: str) -> Iterator[None]:
     """Raise this project's errors in place of SQLite's and the system's."""
     try:
@@ -405,12 +416,14 @@ def converted_errors(path: str) -> Iterator[None]:
     except (apsw.CorruptError, apsw.SQLError, apsw.IOError, UnicodeDecodeError) as exc:
         what = _damage(exc)
         if what is None:
+            if _is_cramped(Path(path)):
+                raise disk_full(path) from exc
             raise StorageError(f"the file cannot be used ({exc})", object=path) from exc
         raise CorruptChunkError(
             f"the file is damaged{what}", object=path, hint="see 'joule admin check'"
         ) from exc
     except apsw.FullError as exc:
-        raise DiskFullError("no space left on the disk, nothing was stored", object=path) from exc
+        raise disk_full(path) from exc
     except apsw.NotADBError as exc:
         raise IncompatibleFileError("the file is not a node", object=path) from exc
     except apsw.BusyError as exc:
@@ -418,6 +431,8 @@ def converted_errors(path: str) -> Iterator[None]:
             f"another program has kept the file locked for {GIVE_UP_S:.0f} s", object=path
         ) from exc
     except apsw.ReadOnlyError as exc:
+        if _is_cramped(Path(path)):
+            raise disk_full(path) from exc
         raise StorageError("no permission to write the file", object=path) from exc
     except apsw.CantOpenError as exc:
         raise StorageError(_cannot_open(path), object=path) from exc
@@ -426,11 +441,20 @@ def converted_errors(path: str) -> Iterator[None]:
     except OSError as exc:
         if isinstance(exc, ApiError):
             raise
-        if exc.errno == errno.ENOSPC:
-            raise DiskFullError("no space left on the disk", object=path) from exc
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise disk_full(path) from exc
         if isinstance(exc, PermissionError):
             raise StorageError(_cannot_open(path), object=path) from exc
         raise StorageError(f"the file cannot be used ({exc.strerror})", object=path) from exc
+
+
+def disk_full(path: str) -> DiskFullError:
+    """Return the error for a file that cannot grow."""
+    return DiskFullError(
+        "no space left on the disk",
+        object=path,
+        hint="make room on the disk, then repeat the command",
+    )
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import errno
 import os
 import queue
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
@@ -15,14 +16,16 @@ import apsw
 
 from joule_cli.engine.stores.sqlite import pages
 from joule_cli.engine.stores.sqlite.connection import (
+    CrampedConnection,
     FixedConnection,
     Waiter,
     converted_errors,
+    disk_full,
     empty_connection,
     open_connection,
-    transaction,
 )
 from joule_cli.engine.stores.sqlite.node_file import NodeFile, hold
+from joule_cli.engine.stores.sqlite.transactions import transaction
 from joule_cli.errors import CorruptChunkError, JouleError, StorageError
 
 if TYPE_CHECKING:
@@ -34,6 +37,17 @@ T = TypeVar("T")
 #: Threads that read, and as many that decode and encode: a short read is not kept waiting by
 #: long work. Two keep a small machine busy without crowding it.
 _READERS = 2
+#: How often, and after which pauses, a write is tried while reads of a full disk go on.
+_TRIES, _PAUSE_S = 100, 0.02
+#: Codes of SQLite's for a log whose index cannot be written.
+_FIXED_INDEX = frozenset(
+    {
+        apsw.SQLITE_READONLY,
+        apsw.SQLITE_READONLY_RECOVERY,
+        apsw.SQLITE_READONLY_CANTLOCK,
+        apsw.SQLITE_READONLY_CANTINIT,
+    }
+)
 
 
 class Database:
@@ -84,18 +98,28 @@ class Database:
     async def write(self, body: Callable[[apsw.Connection], T]) -> T:
         """Run `body` in a write transaction and commit; nothing is stored when it raises."""
 
-        def run() -> T:
-            with converted_errors(str(self.path)), transaction(self._writing(), write=True) as c:
-                return body(c)
+        def run(connection: apsw.Connection) -> T:
+            with transaction(connection, write=True):
+                return body(connection)
 
-        return await self._submit(self._writer, run)
+        return await self.maintain(run)
 
     async def maintain(self, body: Callable[[apsw.Connection], T]) -> T:
         """Run `body` on the writing connection outside of any transaction."""
 
         def run() -> T:
             with converted_errors(str(self.path)):
-                return body(self._writing())
+                for _ in range(_TRIES):
+                    connection = self._writing()
+                    try:
+                        return body(connection)
+                    except apsw.ReadOnlyError as exc:
+                        if not _shares_cramped(connection, exc):
+                            raise
+                        self._close_idle()
+                    # a read that began on a full disk is about to end
+                    time.sleep(_PAUSE_S)
+                raise disk_full(str(self.path))
 
         return await self._submit(self._writer, run)
 
@@ -144,17 +168,25 @@ class Database:
         self._writer.shutdown()
         self._readers.shutdown()
         self._workers.shutdown()
-        while not self._idle.empty():
-            self._idle.get().close()
         if self._write_connection is not None:
             with suppress(apsw.Error):
                 # whatever closes the file last empties the log, and other programs of SQLite do
                 # not write the checksums of pages; the next file of this name must not find it
                 how = "truncate" if self.file.moved else "passive"
                 self._write_connection.pragma("wal_checkpoint", how)
-            self._write_connection.close()
+        self._close_idle()
         if self._held is not None:
             os.close(self._held)
+
+    def _close_idle(self) -> None:
+        """Close all connections that are not in use; for the writing thread."""
+        while not self._idle.empty():
+            with suppress(queue.Empty):
+                self._idle.get_nowait().close()
+        with self._lock:
+            if self._write_connection is not None:
+                self._write_connection.close()
+                self._write_connection = None
 
     async def _submit(self, pool: ThreadPoolExecutor, job: Callable[[], T]) -> T:
         if self._closed:
@@ -222,9 +254,23 @@ class Database:
     def _writing(self) -> apsw.Connection:
         with self._lock:
             if self._write_connection is None:
-                self._write_connection = open_connection(
+                connection = open_connection(
                     self.path, create=self._create, waiter=self._waiter, file=self.file
                 )
-                self._held = hold(self.path)
+                if isinstance(connection, CrampedConnection):
+                    connection.close()
+                    raise disk_full(str(self.path))
+                self._write_connection = connection
+                if self._held is None:
+                    self._held = hold(self.path)
                 self.file.refuse_moved()
             return self._write_connection
+
+
+def _shares_cramped(connection: apsw.Connection, error: apsw.ReadOnlyError) -> bool:
+    """Tell whether a connection cannot write because of another one of this process.
+
+    One that was opened on a full disk does not write to the index of the log, and they share it.
+    """
+    code = getattr(error, "extendedresult", 0)
+    return code in _FIXED_INDEX and not connection.readonly("main")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING
 
 import apsw
 
-from joule_cli.engine.stores.sqlite import event_check
+from joule_cli.engine.stores.sqlite import event_check, pages, room
 from joule_cli.engine.stores.sqlite.page_file import PageFile
+from joule_cli.engine.stores.sqlite.schema import distrust
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +51,23 @@ def page_problems(
         frame = file.unsound_frame()
         if frame is not None:
             yield f"page {frame} of the log fails its checksum"
+
+
+def unopened_problems(path: Path) -> list[str]:
+    """Return what `page_problems` yields, for a file that cannot be opened as a node."""
+    flags = apsw.SQLITE_OPEN_READWRITE
+    if not room.lacks_index(path):
+        with (
+            suppress(apsw.Error),
+            closing(apsw.Connection(str(path), flags=flags, vfs=pages.checking_vfs())) as file,
+        ):
+            distrust(file)
+            # the log is not touched, and found by the first reading
+            file.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            file.pragma("checksum_verification", "off")
+            file.pragma("schema_version")
+            return list(page_problems(path, {}, file))
+    return list(page_problems(path, {}))
 
 
 def _owner(file: PageFile, page: int, names: dict[int, str]) -> str:

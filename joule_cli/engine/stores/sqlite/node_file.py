@@ -20,6 +20,7 @@ import apsw
 from joule_cli.errors import FileMovedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from typing import TypeAlias
 
@@ -121,9 +122,15 @@ class NodeFile:
 
 
 class NodeConnection(apsw.Connection):
-    """A connection that knows its file."""
+    """A connection that knows its file, and what it waits with."""
 
     file: NodeFile | None = None
+    waiter: Callable[[int], bool] | None = None
+
+    def wait_with(self, waiter: Callable[[int], bool]) -> None:
+        """Set the busy handler."""
+        self.waiter = waiter
+        self.set_busy_handler(waiter)
 
 
 def refuse_second_name(path: Path) -> None:

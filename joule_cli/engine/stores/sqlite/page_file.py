@@ -14,9 +14,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-import apsw
 import numpy as np
 
+from joule_cli.engine.stores.sqlite.cut_log import (
+    FRAME_HEADER_BYTES,
+    LOG_HEADER_BYTES,
+    LOG_MAGIC,
+    frames_in_use,
+    is_cut,
+)
 from joule_cli.engine.stores.sqlite.page_sums import chained, unsound
 from joule_cli.engine.stores.sqlite.pages import (
     HEADER_BYTES,
@@ -31,14 +37,14 @@ from joule_cli.engine.stores.sqlite.pages import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import apsw
+
 #: Pages, or frames of the log, that are looked at together.
 _BLOCK = 1024
 #: Pages among which one with a checksum tells that all have them, whatever the header says.
 _SAMPLE = 64
 #: What is being written meanwhile is looked at again.
 _TRIES, _PAUSE_S = 5, 0.01
-_LOG_HEADER, _FRAME_HEADER = 32, 24
-_LOG_MAGIC = 0x377F0682
 #: Bytes that a page has in the map of what it belongs to.
 _MAP_ENTRY = 5
 
@@ -63,7 +69,8 @@ class PageFile:
     """
 
     def __init__(self, path: Path, connection: apsw.Connection | None = None) -> None:
-        self._log, self._connection = Path(f"{path.resolve()}-wal"), connection
+        self._path, self._log = path, Path(f"{path.resolve()}-wal")
+        self._connection = connection
         self._file = RawFile(path)
         header = self._file.read(0, HEADER_BYTES)
         size = int.from_bytes(header[PAGE_SIZE_AT : PAGE_SIZE_AT + 2], "big")
@@ -123,12 +130,15 @@ class PageFile:
     # -- the log
 
     def unsound_frame(self) -> int | None:
-        """Return the first frame of the log that fails its checksum, though SQLite reads it."""
+        """Return the first frame of the log that fails its checksum, though SQLite reads it.
+
+        Or reads none from there on, though changes were stored behind it.
+        """
         n_valid = 0
         for _ in range(_TRIES):
             n_frames, _ = self._frames_in_use()
             n_valid = sum(len(pages) for pages, _ in self._frames())
-            if n_valid >= n_frames:
+            if n_valid >= n_frames and not self._is_cut():
                 return None
             time.sleep(_PAUSE_S)  # as above
         return n_valid + 1
@@ -141,7 +151,7 @@ class PageFile:
         for pages, sizes in self._frames():
             for page, size in zip(pages, sizes, strict=True):
                 if number >= n_skipped:
-                    open_[page] = _LOG_HEADER + number * (_FRAME_HEADER + self.page_bytes)
+                    open_[page] = LOG_HEADER_BYTES + number * (FRAME_HEADER_BYTES + self.page_bytes)
                 number += 1
                 if size:
                     newest |= open_
@@ -160,20 +170,20 @@ class PageFile:
         except FileNotFoundError:
             return
         with log:
-            header = log.read(_LOG_HEADER)
+            header = log.read(LOG_HEADER_BYTES)
             magic = int.from_bytes(header[:4], "big")
-            if len(header) < _LOG_HEADER or magic & ~1 != _LOG_MAGIC:
+            if len(header) < LOG_HEADER_BYTES or magic & ~1 != LOG_MAGIC:
                 return
             order = ">u4" if magic & 1 else "<u4"
             (state,) = chained(np.frombuffer(header[:24], order).astype(np.uint32)[None], (0, 0))
             if state != struct.unpack(">2I", header[24:]):
                 return
-            salts, size = np.frombuffer(header[16:24], ">u4"), _FRAME_HEADER + self.page_bytes
+            salts, size = np.frombuffer(header[16:24], ">u4"), FRAME_HEADER_BYTES + self.page_bytes
             while data := log.read(_BLOCK * size):
                 frames = np.frombuffer(data[: len(data) // size * size], np.uint8)
                 frames = frames.reshape(-1, size)
-                heads = frames[:, :_FRAME_HEADER].copy().view(">u4")
-                summed = np.delete(frames, np.s_[8:_FRAME_HEADER], axis=1).view(order)
+                heads = frames[:, :FRAME_HEADER_BYTES].copy().view(">u4")
+                summed = np.delete(frames, np.s_[8:FRAME_HEADER_BYTES], axis=1).view(order)
                 states = chained(summed.astype(np.uint32), state)
                 right = (heads[:, 4:] == np.array(states)).all(axis=1)
                 right &= (heads[:, 2:4] == salts).all(axis=1)
@@ -185,10 +195,10 @@ class PageFile:
 
     def _frames_in_use(self) -> tuple[int, int]:
         """Return how many frames SQLite reads, and how many of them are in the file already."""
-        if self._connection is None:
-            return 0, 0
-        n_frames, n_copied = self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_NOOP)
-        return max(n_frames, 0), max(n_copied, 0)
+        return (0, 0) if self._connection is None else frames_in_use(self._connection)
+
+    def _is_cut(self) -> bool:
+        return self._connection is not None and is_cut(self._path, self._connection)
 
     # -- one page
 
@@ -202,7 +212,7 @@ class PageFile:
         frame = self._newest.get(number)
         if frame is not None:
             with self._log.open("rb") as log:
-                log.seek(frame + _FRAME_HEADER)
+                log.seek(frame + FRAME_HEADER_BYTES)
                 return log.read(self.page_bytes)
         if not 0 < number <= self.n_pages or number in self._unsound:
             return None

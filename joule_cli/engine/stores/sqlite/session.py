@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from joule_cli.engine.stores.base import Item, StoredStream, WriteSession
 from joule_cli.engine.stores.sqlite import chunks, directory
-from joule_cli.engine.stores.sqlite.connection import transaction
 from joule_cli.engine.stores.sqlite.editing import break_after
 from joule_cli.engine.stores.sqlite.insertion import insert_into_past, join_before
+from joule_cli.engine.stores.sqlite.transactions import transaction
 from joule_cli.errors import InvalidValuesError, StreamNotFound
 from joule_cli.model.data_stream import KEEP_NONE
 from joule_cli.pipes.blocks import join_rows

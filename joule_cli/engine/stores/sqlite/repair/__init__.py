@@ -76,7 +76,7 @@ async def repair(
     part, total = await asyncio.to_thread(_begin, path, target)
     try:
         try:
-            result = await asyncio.to_thread(_salvage, path, part.path, tell)
+            result = await asyncio.to_thread(_salvage, path, part, tell)
         finally:
             stopped.set()
         new = Database(part.path, create=False)
@@ -105,14 +105,14 @@ def _begin(path: Path, target: Path) -> tuple[PartFile, int]:
         return PartFile(target.resolve(), mode=0o600), total
 
 
-def _salvage(path: Path, target: Path, tell: Callable[[int], None]) -> Repaired:
+def _salvage(path: Path, part: PartFile, tell: Callable[[int], None]) -> Repaired:
     with _one_state(path) as file:
         source = Source(file)
         if not source.is_node:
             raise IncompatibleFileError("the file is not a node", object=str(path))
-        with converted_errors(str(target)):
+        with converted_errors(str(part.target)):
             vfs = pages.checking_vfs()
-            with closing(apsw.Connection(str(target), vfs=vfs)) as out:
+            with closing(apsw.Connection(str(part.path), vfs=vfs)) as out:
                 out.reserve_bytes(reserve=pages.RESERVED)
                 out.pragma("auto_vacuum", "incremental")
                 # nobody else sees this file before it is complete
@@ -121,7 +121,7 @@ def _salvage(path: Path, target: Path, tell: Callable[[int], None]) -> Repaired:
                 make_tables(out, source.version)
                 found = Salvage(source, out, tell)
                 _take(found)
-            open_connection(target, create=False).close()
+            open_connection(part.path, create=False).close()
     return found.result
 
 
