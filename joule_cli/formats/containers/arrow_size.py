@@ -16,9 +16,8 @@ from joule_cli.errors import FormatError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: A batch that unpacks to more, and to more than so many times its size, is not unpacked.
-MOST_BYTES: Final = 1 << 30
-MOST_RATIO: Final = 100
+#: A batch that unpacks to more bytes, and to more than so many times its size, is not unpacked.
+BOUNDS: Final = ((1 << 26, 1000), (1 << 30, 100))
 _CONTINUATION: Final = b"\xff\xff\xff\xff"
 _PREFIX: Final = 8
 #: Metadata of a batch of 100,000 columns takes less.
@@ -34,7 +33,7 @@ def check_ratio(size: int, packed: int, what: str, name: str) -> None:
     FormatError
         It does.
     """
-    if size > MOST_BYTES and size > MOST_RATIO * packed:
+    if any(size > most and size > ratio * packed for most, ratio in BOUNDS):
         raise FormatError(
             f"{what} would unpack from {packed >> 10:,} KB to {size >> 20:,} MB, which is refused",
             file=name,

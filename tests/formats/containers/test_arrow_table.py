@@ -244,7 +244,7 @@ def test_an_open_file_stays_open(path):
 
 @pytest.mark.parametrize("compressed", [None, "zstd", "lz4"])
 def test_what_unpacks_to_far_more_than_its_size_is_refused(path, monkeypatch, compressed):
-    monkeypatch.setattr("joule_cli.formats.containers.arrow_size.MOST_BYTES", 1 << 16)
+    monkeypatch.setattr("joule_cli.formats.containers.arrow_size.BOUNDS", ((1 << 16, 100),))
     table = pa.table({"t": np.zeros(40_000), "d": pa.array(["x"] * 40_000).dictionary_encode()})
     foreign(path, table, compression=compressed)
     for place in (path, io.BytesIO(path.read_bytes())):
@@ -256,6 +256,13 @@ def test_what_unpacks_to_far_more_than_its_size_is_refused(path, monkeypatch, co
             assert len(act()) == 40_000
         else:
             assert "would unpack from" in failure(act)
+
+
+def test_a_hundred_megabytes_in_a_few_kilobytes_are_refused(path):
+    table = pa.table({"t": np.zeros(13_000_000)})
+    foreign(path, table, len(table), compression="zstd")
+    assert path.stat().st_size < 100_000
+    assert " would unpack from " in failure(lambda: read(opened(path)))
 
 
 @pytest.mark.parametrize("compressed", ["zstd", "lz4"])
