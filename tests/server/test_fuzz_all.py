@@ -158,8 +158,8 @@ async def break_off(base: str, rng: random.Random, request: OddRequest) -> None:
     writer.close()
 
 
-async def look(program: Program, sizes: list[int]) -> None:
-    """Ask for the version again and again, and note how large the server is."""
+async def look(program: Program, sizes: list[int], times: list[float]) -> None:
+    """Ask for the version again and again; note how large the server is, and its time for it."""
     url = f"{program.url}/version.json"
     async with aiohttp.ClientSession(headers={"X-API-KEY": KEY}) as session:
         while True:
@@ -170,6 +170,7 @@ async def look(program: Program, sizes: list[int]) -> None:
             taken = program.loop_s() - before
             assert taken < PROMPT_S, f"{taken} s"
             sizes.append(program.memory_bytes())
+            times.append(taken)
             await asyncio.sleep(0.02)
 
 
@@ -196,9 +197,10 @@ async def test_nothing_is_lost_and_everybody_gets_an_answer(tmp_path: Path):
         await node.master_add("user", "operator", api_key=KEY)
     answered: Counter[int] = Counter()
     sizes: list[int] = []
+    times: list[float] = []
     async with serving(file, log) as program:
         rngs = [random.Random(f"{seed} {client}") for client in range(CLIENTS)]
-        looking = asyncio.create_task(look(program, sizes))
+        looking = asyncio.create_task(look(program, sizes, times))
         async with asyncio.TaskGroup() as group:
             for rng in rngs:
                 group.create_task(send_many(program, rng, N_REQUESTS // CLIENTS, answered))
@@ -218,4 +220,5 @@ async def test_nothing_is_lost_and_everybody_gets_an_answer(tmp_path: Path):
     assert answered[200] > N_REQUESTS // 50, "hardly anything was reached"
     assert answered[403] > N_REQUESTS // 50, "hardly anything was refused"
     warm = sizes[len(sizes) // 4]
+    print(sorted(answered.items()), f"{max(sizes) - warm:,} bytes more", f"{max(times):.3f} s")
     assert max(sizes) - warm < FLAT_BYTES, (warm, max(sizes))
