@@ -10,6 +10,7 @@ for other changes to be undone.
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +36,11 @@ _SPARE_BYTES = 64 * 1024
 
 def free_bytes(path: Path) -> int:
     """Return how much a file in the folder of `path` can grow."""
-    found = os.statvfs(path.parent)
+    try:
+        found = os.statvfs(path.parent)
+    except FileNotFoundError:
+        # the folder was moved: `node_file` refuses what goes to a file that is gone
+        return sys.maxsize
     return found.f_bavail * found.f_frsize
 
 
