@@ -25,7 +25,7 @@ _LINGER_S: Final = 1.0
 class ThreadedLog(logging.Handler):
     """Writes a log in a thread of its own.
 
-    When nobody reads, a number of lines wait, and those that follow are left out. How many is said
+    Without a reader, a number of lines wait, and those that follow are left out. How many is said
     in their place, once there is room again.
 
     Parameters
@@ -68,7 +68,7 @@ class ThreadedLog(logging.Handler):
         if not self._lost:
             return ""
         lines = "line" if self._lost == 1 else "lines"
-        return f"{self._lost} {lines} of the log are missing here, since nobody has read it\n"
+        return f"{self._lost} {lines} of the log are missing here: it was not read\n"
 
     def _write_all(self) -> None:
         while (text := self._waiting.get()) is not None:

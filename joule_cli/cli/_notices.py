@@ -1,4 +1,4 @@
-"""Telling whoever started a server how far it is."""
+"""Notices of a server to its service manager, about its start and its end."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def notify(environ: Mapping[str, str], *lines: str) -> None:
             sender.connect(address)
             sender.sendall("\n".join(lines).encode())
     except OSError:
-        # a server that works must not end because nobody listens to how it is
+        # a server that works must not end because its notices are not read
         return
 
 

@@ -26,7 +26,7 @@ YES_HINT = "Use --yes to answer yes to every question."
 
 
 class UnansweredError(JouleError):
-    """A question had to be asked and nobody can answer."""
+    """A question had to be asked, and there is no terminal for the answer."""
 
 
 def confirm(

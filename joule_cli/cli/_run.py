@@ -141,7 +141,7 @@ def run(start: Callable[[], Coroutine[Any, Any, T]], settings: Settings | None =
 
 
 def _tell_leftover(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """Log what failed without anybody waiting for it: the command tells its own failure.
+    """Log what failed in the background: the command tells its own failure.
 
     A connection that breaks can fail several things at once, of which one is told.
     """

@@ -217,7 +217,7 @@ may be worded anew, codes stay:
   subscription_error              the stream is not being produced
   time_format_error               a time or duration cannot be read, or in two ways
   transfer_cut_error              the connection was lost before the answer was complete
-  unanswered_error                a question had to be asked and nobody can answer
+  unanswered_error                a question needs an answer, and there is no terminal
   units_mismatch_error            the elements have other units in the destination
   unsupported_error               the node cannot do that, as one of Joule 1.0.1
   usage_error                     wrong usage; the status is 2

@@ -273,7 +273,7 @@ async def authorize(node: Node, url: str | None, user: str | None) -> None:
         await _require_same(node, served.uuid, address)
         refuse_local(served.name, "serve the node under another name, see --name")
     except BaseException:
-        # nobody else knows the key yet
+        # the key is known here only
         await node.master_delete("user", name)
         raise
     before = registry.default()

@@ -1,4 +1,4 @@
-"""`joule node serve`: a node file for everybody in the network."""
+"""`joule node serve`: a node file on the network."""
 
 from __future__ import annotations
 
@@ -400,7 +400,7 @@ async def _hint(
     if tcp and not await node.master_list():
         served = next(url for url in urls if not url.startswith("unix:"))
         log.warning(
-            "nobody has a key of this node yet; make one for yourself on this machine with: "
+            "no key of this node exists yet; make one for yourself on this machine with: "
             "joule --url %s admin authorize%s; for others with: "
             "joule --url %s master add user NAME",
             node.url,
@@ -410,7 +410,7 @@ async def _hint(
     for address in tcp:
         if address.tls is None and not _is_loopback(address.host):
             log.warning(
-                "keys and data cross the network readable for everybody; "
+                "keys and data cross the network unencrypted; "
                 "use --tls-cert, or a reverse proxy in front of --socket"
             )
 

@@ -61,7 +61,7 @@ async def import_archive(node: Node, path: Path, importers: Sequence[Importer]) 
 
 
 def no_importer(name: str, node: str) -> ArchiveLog:
-    """Return the log of an archive that nobody expects."""
+    """Return the log of an archive that no importer expects."""
     message = f"No importer defined for archive [{name}] from node [{node}]"
     return ArchiveLog(errors=[ArchiveMessage(message)])
 

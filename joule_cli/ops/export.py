@@ -300,7 +300,7 @@ class _Run:
     def abandon(self) -> None:
         """Leave the output visibly unfinished."""
         if self._writer is not None:
-            # not in the thread, which may be stuck in a write that nobody reads
+            # not in the thread, which may be stuck in a write without a reader
             with suppress(FormatError, OSError):
                 self._writer.close(complete=False)
 

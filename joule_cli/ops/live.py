@@ -98,7 +98,7 @@ async def export_live(
     """Write rows of a stream as they come; every block is flushed.
 
     It ends by `limit`, by `duration_s` or by being cancelled, and completes the output then. A
-    stream that nobody writes to is waited for, except on a Joule 1.0.1 node.
+    stream without a producer is waited for, except on a Joule 1.0.1 node.
 
     Parameters
     ----------
@@ -258,7 +258,7 @@ class LiveRows:
 
     async def _stored(self, end: int | None) -> AsyncGenerator[list[Item], None]:
         """Give what is stored behind the floor and before `end`, and find the break before that."""
-        # the last row tells what follows it; if it is gone, nobody knows what is missing with it
+        # the last row tells what follows it; if it is gone, what is missing with it is unknown
         low = self._floor
         if low is not None and low != self._last:
             low += 1
@@ -331,7 +331,7 @@ class _Output:
         """Write rows and breaks; true when there are enough rows."""
         if self._writer is None:
             self._writer = await worker.call(self._open_writer, self._head)
-            # whoever reads a header knows that the rows will come
+            # a header tells the reader that rows will come
             await worker.call(self._writer.flush)
         limit, taken = self._options.limit, self.meter.rows
         waiting: list[Item] = []
@@ -356,7 +356,7 @@ class _Output:
         if complete:
             await worker.call(self._writer.close, complete=True)
         else:
-            # not in the thread, which may be stuck in a write that nobody reads
+            # not in the thread, which may be stuck in a write without a reader
             with suppress(FormatError, OSError):
                 self._writer.close(complete=False)
 

@@ -21,7 +21,7 @@ GRACE = 0.25
 class Worker:
     """Runs blocking calls one after the other in a thread of its own.
 
-    The thread is a daemon: a write to a terminal or a pipe that nobody reads must not keep the
+    The thread is a daemon: a write to a terminal or a pipe without a reader must not keep the
     process alive after an interruption, as a thread of an executor would.
     """
 
@@ -136,7 +136,7 @@ async def read_ahead(worker: Worker, items: Iterator[T]) -> AsyncGenerator[T, No
 
 
 async def drop(task: asyncio.Future[Any]) -> None:
-    """End a task whose result, or failure, nobody needs any more."""
+    """End a task whose result, or failure, is no longer needed."""
     task.cancel()
     await asyncio.wait({task})
     if not task.cancelled():

@@ -20,7 +20,7 @@ SLOWEST: Final = 256
 class Arrival:
     """Reads the body of one answer.
 
-    Only the time counts in which somebody waits for the node: who takes the bytes may be slow.
+    Only the time spent waiting for the node counts: the consumer of the bytes may be slow.
 
     Parameters
     ----------

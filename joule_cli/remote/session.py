@@ -384,7 +384,7 @@ async def _once(
 
 
 def _abandon(client: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop, url: str) -> None:
-    """Drop the connections of a node that nobody closed, as a console leaves it at its end."""
+    """Drop the connections of a node that was not closed, as a console leaves it at its end."""
     if loop.is_running():
         asyncio.run_coroutine_threadsafe(client.close(), loop)
     elif not loop.is_closed():

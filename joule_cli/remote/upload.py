@@ -55,7 +55,7 @@ class Upload:
         missing: bool = False,
     ) -> None:
         self.on_close: Callable[[], object] = lambda: None
-        #: called with an error when nobody can know what became of the rows
+        #: called with an error when it is unknown what became of the rows
         self.on_unknown: Callable[[Exception], object] = lambda _: None
         self._session = session
         self._end_interval = end_interval
@@ -196,7 +196,7 @@ class _Outflow:
         await self._changed.wait()
 
     def wake(self) -> None:
-        """Resume who waits for a change."""
+        """Resume the tasks that wait for a change."""
         self._changed.set()
 
     def __aiter__(self) -> Self:

@@ -33,7 +33,7 @@ _SHOWN: Final = frozenset(
         "subscribe",
     }
 )
-#: Longer targets and reasons are cut; nobody fills the disk with a request.
+#: Longer targets and reasons are cut: a request must not fill the disk.
 _LONGEST, _LONGEST_REASON = 500, 300
 
 access_logger = logging.getLogger("joule_cli.access")
@@ -53,7 +53,7 @@ class AccessLogger(AbstractAccessLogger):
 
     @property
     def enabled(self) -> bool:
-        """Whether anybody reads the log."""
+        """Whether the log is read."""
         return self.logger.isEnabledFor(logging.WARNING)
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:

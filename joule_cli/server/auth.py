@@ -36,9 +36,9 @@ class Keys(Protocol):
 
 
 def authentication(keys: Keys) -> Middleware:
-    """Return the middleware that lets nobody pass without a key.
+    """Return the middleware that refuses every request without a key.
 
-    It runs before routing: without a key, nobody learns which paths there are.
+    It runs before routing: without a key, no client learns which paths there are.
     """
 
     @web.middleware

@@ -27,7 +27,7 @@ class Connections:
     When there are as many as there may be, the next one takes the place of one that waits for a
     request: first of those that never sent one that was answered, then of those that are kept
     alive, each time the one that has waited longest. Clients that open connections and say
-    nothing thus keep nobody out. If all are in use, the next one waits.
+    nothing thus keep no other out. If all are in use, the next one waits.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ class Connections:
         try:
             await loop.connect_accepted_socket(lambda: connection, accepted, ssl=self._tls, **limit)
         except (OSError, TimeoutError) as exc:
-            # the client spoke no TLS, or went away; nobody is there to be told
+            # the client spoke no TLS, or went away: there is no one to answer
             log.debug("a connection failed: %s", exc)
             accepted.close()
             self.forget(connection)

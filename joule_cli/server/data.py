@@ -35,7 +35,7 @@ routes = web.RouteTableDef()
 _PART_BYTES = 64 * 1024
 #: More is not written at once.
 _WRITE_BYTES = 512 * 1024
-#: How long the place of a subscriber is kept who has left.
+#: How long the place of a subscriber that left is kept.
 _LOOK_AROUND_S = 1.0
 #: A subscriber that takes nothing for this long is cut off.
 _STALLED_S = 30.0

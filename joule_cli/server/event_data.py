@@ -26,7 +26,7 @@ routes = web.RouteTableDef()
 
 #: Events that are read and encoded at once, so that other requests are not kept waiting.
 _BLOCK_EVENTS = 500
-#: How long the place of a follower is kept who has left, and of one who takes nothing.
+#: How long the place of a follower that left, or takes nothing, is kept.
 _LOOK_AROUND_S, _STALLED_S = 1.0, 30.0
 #: Answers up to this size are sent in one piece; the rest as they are read.
 _MOST_AT_ONCE_BYTES = 4 * 1024 * 1024

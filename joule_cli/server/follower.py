@@ -26,7 +26,7 @@ _LONGEST_REQUEST = 8 * 1024
 
 @routes.get(endpoints.FOLLOWERS)
 async def followers(request: web.Request) -> web.Response:
-    """List the followers with their keys, for whoever controls this node."""
+    """List the followers with their keys, for the masters of this node."""
     records = await request.app[NODE].follower_records()
     return json_response([each.to_json() for each in records])
 

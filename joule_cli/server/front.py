@@ -1,7 +1,7 @@
 """What a reverse proxy in front of the node says about its clients, as far as it is believed.
 
 What comes through the UNIX socket was passed on by a program of this machine, and so are the
-addresses that `ServerSettings.trusted_proxies` names. From everybody else such headers are what a
+addresses that `ServerSettings.trusted_proxies` names. From all others such headers are what a
 client wrote.
 """
 

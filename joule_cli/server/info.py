@@ -65,7 +65,7 @@ async def db_connection(request: web.Request) -> web.Response:
 
 
 async def ensure_identity(app: web.Application) -> None:
-    """Give a node an identity before anybody asks: a new node gets one with its first change."""
+    """Give a node an identity before a client asks: a new node gets one with its first change."""
     node = app[NODE]
     info = await node.info()
     if not info.uuid:

@@ -1,4 +1,4 @@
-"""How many nodes may be joining, since each makes this node call somebody."""
+"""How many nodes may be joining, since each makes this node call another."""
 
 from __future__ import annotations
 

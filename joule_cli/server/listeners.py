@@ -121,7 +121,7 @@ def open_unix(address: SocketAddress) -> socket.socket:
     except OSError as exc:
         raise ConfigurationError(f"cannot listen on [{path}]: {_reason(exc)}") from exc
     try:
-        # before there is a file that somebody could connect to
+        # before there is a file to connect to
         with suppress(OSError):
             os.fchmod(opened.fileno(), _SOCKET_MODE)
         opened.bind(str(path))
@@ -141,7 +141,7 @@ def remove_unix(path: Path) -> None:
 
 
 def _clear(path: Path) -> None:
-    """Remove the file of a UNIX socket on which nobody listens."""
+    """Remove the file of a UNIX socket without a listener."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:

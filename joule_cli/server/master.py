@@ -46,7 +46,7 @@ async def add(request: web.Request) -> web.Response:
     kind = _TYPES.get(str(body["master_type"]).lower())
     if kind is None:
         raise ApiError("master_type must be [user|joule|lumen]")
-    # the UNIX socket is trusted, but somebody must have granted it
+    # the UNIX socket is trusted, but a grant needs a grantor
     grantor = await caller(request)
     if grantor is None:
         raise ApiError("Invalid request 'X-API-KEY'")

@@ -195,7 +195,7 @@ def _names_key(cookie: str) -> bool:
 
 
 def _moved(location: str, proxy: Proxy, prefix: str) -> str:
-    """Return where a redirection leads for whoever is outside."""
+    """Return where a redirection leads for a client outside."""
     if location.startswith(proxy.target_url):
         return f"{prefix}/{location.removeprefix(proxy.target_url)}"
     root = URL(proxy.target_url).raw_path

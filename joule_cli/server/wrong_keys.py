@@ -39,7 +39,7 @@ class _Guesses:
 
 
 class WrongKeys:
-    """Remembers who sent wrong keys; belongs to one event loop.
+    """Counts wrong keys by address; belongs to one event loop.
 
     Parameters
     ----------

@@ -149,7 +149,7 @@ def test_serves_until_a_signal(joule, number):
 def test_first_start_makes_the_file_and_tells_how_to_get_a_key(joule):
     with running(joule, "new/n.db", "--port", "0") as server:
         hint = server.wait_for(
-            "nobody has a key of this node yet; make one for yourself on this machine with: "
+            "no key of this node exists yet; make one for yourself on this machine with: "
             "joule (.*); for others with: joule (.*)"
         )
         assert (joule.folder / "new" / "n.db").exists()

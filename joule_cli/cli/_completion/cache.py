@@ -119,7 +119,7 @@ def _mark(path: Path | None) -> list[list[int] | None] | None:
         except OSError:
             found.append(None)
         else:
-            # an empty one comes and goes with whoever has the file open
+            # an empty one comes and goes with the programs that have the file open
             empty = status.st_size == 0
             found.append(None if empty else [status.st_ino, status.st_size, status.st_mtime_ns])
     return found

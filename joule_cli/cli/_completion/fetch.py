@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from joule_cli.api.registry import NodeEntry
     from joule_cli.model import DataStream, EventStream
 
-#: Seconds that the node may take; whoever presses TAB waits for them.
+#: Seconds that the node may take while the user waits after TAB.
 _PATIENCE_S = 1.0
 
 

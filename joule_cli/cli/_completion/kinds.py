@@ -76,7 +76,7 @@ _BY_PARAMETER: dict[str, Completer] = {
     "thousands": values.words({".": "", ",": ""}),
     "delimiter": values.words({"tab": "", ",": ""}),
 }
-#: By command and parameter; `None` takes what nobody else can know.
+#: By command and parameter; `None` stands for free text.
 _BY_NAME: dict[tuple[str, str], Completer | None] = {
     ("node serve", "path"): values.files(".db"),
     ("node serve", "bind"): values.words({"127.0.0.1": "this machine", "0.0.0.0": "all networks"}),
@@ -156,7 +156,7 @@ _BY_NAME: dict[tuple[str, str], Completer | None] = {
 
 
 def completer(command: str, param: click.Parameter) -> Completer | None:
-    """Return what offers the values of a parameter, `None` if its type does or nobody can.
+    """Return what offers the values of a parameter, `None` if its type does or nothing can.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ def complete(root: Group) -> None:
         # what click calls source is also printed by a command
         text = asked.source().rstrip() if action == "source" else asked.complete()
     except Exception:
-        # the person is typing, so that there is nobody to tell
+        # the user is typing: an error would disturb the line
         if settings.debug:
             raise
         return

@@ -1,4 +1,4 @@
-"""Rows as they are written, until somebody has seen enough."""
+"""Follow live rows."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def follow_rows(
 
 
 def refuse_unkept(source: FoundStream) -> None:
-    """Refuse to follow rows that nobody can see.
+    """Refuse to follow rows that cannot be shown.
 
     Raises
     ------

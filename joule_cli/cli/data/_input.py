@@ -177,7 +177,7 @@ def how_far(remedy: str, bar: Progress | None = None) -> Iterator[Callable[[Step
         if latest and latest[0].rows:
             if bar is not None:
                 bar.clear()
-            # the block that was being stored is there or is not: nobody has waited for the answer
+            # the block that was being stored is there or is not: the answer was not waited for
             told = _told(latest[0].rows, latest[0].last, latest[0].stream, remedy)
             report_interruption(f"Interrupted. At least {told}", latest[0].stream, current())
         raise

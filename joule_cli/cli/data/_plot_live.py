@@ -157,7 +157,7 @@ async def watch(node: Node, view: LiveView, *, duration_s: float | None, reconne
         node,
         view.model,
         history=True,
-        # the clock of who writes may be another one
+        # the producer may have another clock
         start=view.start if view.span is None else None,
         after=last,
         reconnect=reconnect,
@@ -180,7 +180,7 @@ async def watch(node: Node, view: LiveView, *, duration_s: float | None, reconne
                     await changed.wait()
                     changed.clear()
                     _show(view)
-                    # nobody sees more, and drawing is not the work that matters here
+                    # no more can be seen, and drawing must not take the time of reading
                     await asyncio.wait({following}, timeout=_REDRAW_S)
     except TimeoutError:
         if not limit.expired():

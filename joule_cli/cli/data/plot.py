@@ -41,7 +41,7 @@ Ref = str | int
 
 #: Rows for each dot across: decimation goes in steps of four, and each dot needs one at least.
 _ROWS_PER_DOT = 8
-#: What --live shows if nobody says since when.
+#: What --live shows by default.
 _LIVE_SPAN_US = 300_000_000
 
 

@@ -106,7 +106,7 @@ async def read(
     One row per line: the time in microseconds since 1970 UTC, then the values. Other formats are
     chosen with --csv, --tsv, --jsonl, --json, or by the suffix of FILE.
 
-    With --live the rows go on until Ctrl-C, also when who writes them stops and begins again; what
+    With --live the rows go on until Ctrl-C, also when their producer stops and starts again; what
     is stored since --start comes first.
     """
     if not live and (duration is not None or reconnect):

@@ -31,7 +31,7 @@ class TableEventWriter(EventWriter):
     def __init__(self, options: EventWriteOptions, *, waits: bool = True) -> None:
         self._options = options
         self._settings = current()
-        # a table is as wide as its widest cells, which nobody knows of events to come
+        # a table is as wide as its widest cells, and those of events to come are not known
         self._drawn = waits and output_format(self._settings) == "table"
         self._fields: list[str] | None = None
         self._rest = False

@@ -104,7 +104,7 @@ async def _create(node: Node, new: EventStream, folder: str, *, exist_ok: bool) 
 
         hint = other_kind(await node.folder_root(), path, "event stream")
         raise ConflictError("the name belongs to something else", object=path, hint=hint) from None
-    # whoever asks for no fields asks only that the stream is there
+    # without fields, only the existence of the stream is asked for
     if new.event_fields and new.event_fields != existing.event_fields:
         raise ConflictError(
             f"the event stream exists with {_fields_text(existing)}, not {_fields_text(new)}",

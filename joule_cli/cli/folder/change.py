@@ -135,7 +135,7 @@ def _without_nested(found: list[tuple[str, Folder]]) -> list[tuple[str, Folder]]
 
 
 def _require_empty(found: list[tuple[str, Folder]]) -> None:
-    """Refuse to delete streams that nobody has agreed to lose."""
+    """Refuse to delete streams without consent."""
     for path, folder in found:
         if folder.data_streams or folder.event_streams:
             raise ConflictError(

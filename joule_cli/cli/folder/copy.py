@@ -178,7 +178,7 @@ class _Run:
         self.amounts: Counter[str] = Counter()
         self.failed = 0
         self.partial = False
-        #: streams whose units differ: whoever runs the command is asked
+        #: streams whose units differ: the user is asked
         self.differing: list[Outcome] = []
         self.writer: ListWriter | None = None
 

@@ -34,7 +34,7 @@ _ROWS_PER_PIXEL = 2
 
 
 class EmptyPictureError(JouleError):
-    """There is nothing to draw, and a file without a picture helps nobody."""
+    """There is nothing to draw, and an empty picture is not written."""
 
 
 async def draw_files(

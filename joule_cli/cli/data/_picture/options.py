@@ -125,7 +125,7 @@ def _request(given: dict[str, Any]) -> PictureRequest | None:
     files = {form: given[form] for form in ("png", "svg") if given[form] is not None}
     if not files:
         options = {f"--{name.replace('_', '-')}": given[name] for name in _OPTIONS}
-        # that it is false was said by somebody, too
+        # false is a value that was given, too
         options["--annotations"] = given["annotations"] is not None
         refuse(options, "needs a picture, see --png and --svg.")
         return None

@@ -83,7 +83,7 @@ class Panel:
 def arrange(curves: Sequence[Curves], *, by_unit: bool) -> list[Panel]:
     """Sort elements into panels, by their units or each into its own.
 
-    Without units nobody knows what may be compared, except elements of the same name in several
+    Without units it is unknown what may be compared, except elements of the same name in several
     streams.
     """
     panels: dict[object, Panel] = {}
