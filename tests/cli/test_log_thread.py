@@ -67,7 +67,7 @@ def test_what_has_no_room_is_counted_in_its_place(pipe, is_blocking):
     assert last == "again"
     number = lost = 0
     for each in told:
-        if missing := re.fullmatch(r"(\d+) lines? of the log are missing here, since .*", each):
+        if missing := re.fullmatch(r"(\d+) lines? of the log are missing here: .*", each):
             number += int(missing[1])
             lost += int(missing[1])
         else:
