@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from joule_cli.model.data_stream import DATATYPES
 from joule_cli.series.decimation import FACTOR, decimate, group_counts, regroup
 from joule_cli.series.layout import Layout
 
@@ -88,3 +89,19 @@ def test_integers_have_no_missing_values():
     level = decimate(rows_of([(1, 2), (3, 5)], layout), 4, layout)
     assert level.rows["data"].tolist() == [[2.0, 3.5, 1.0, 2.0, 3.0, 5.0]]
     assert level.present is None
+
+
+@pytest.mark.parametrize("datatype", DATATYPES)
+@pytest.mark.parametrize("n", [1, 10, 63])
+def test_few_rows_give_what_they_give_among_others(datatype: str, n: int):
+    layout = Layout(datatype, 3)
+    rng = np.random.default_rng(n)
+    rows = rng.integers(0, 2, 8 * n * layout.row_bytes, np.uint8).view(layout.dtype)
+    if layout.element.kind == "f":
+        rows["data"] = rng.normal(size=rows["data"].shape)
+    rows["timestamp"] = np.sort(rng.integers(-(2**63), 2**63, len(rows), endpoint=False))
+    few = decimate(rows[:n], n, layout).rows
+    [of_many, *_] = decimate(rows, n, layout).rows
+    assert few[0]["timestamp"] == of_many["timestamp"]
+    assert np.allclose(few[0]["data"], of_many["data"], rtol=1e-12)
+    few["data"] = 0  # belongs to the caller
