@@ -8,7 +8,6 @@ import os
 import queue
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,6 +24,7 @@ from joule_cli.engine.stores.sqlite.connection import (
     open_connection,
 )
 from joule_cli.engine.stores.sqlite.node_file import NodeFile, hold
+from joule_cli.engine.stores.sqlite.threads import Threads
 from joule_cli.engine.stores.sqlite.transactions import transaction
 from joule_cli.errors import CorruptChunkError, JouleError, StorageError
 
@@ -82,9 +82,9 @@ class Database:
         self._create = create
         self._new_folder = new_folder
         self._waiter = Waiter(str(path))
-        self._readers = ThreadPoolExecutor(_READERS, "joule-read")
-        self._workers = ThreadPoolExecutor(_READERS, "joule-work")
-        self._writer = ThreadPoolExecutor(1, "joule-write")
+        self._readers = Threads(_READERS, "joule-read")
+        self._workers = Threads(_READERS, "joule-work")
+        self._writer = Threads(1, "joule-write")
         self._idle: queue.SimpleQueue[apsw.Connection] = queue.SimpleQueue()
         self._write_connection: apsw.Connection | None = None
         self._lock = threading.Lock()
@@ -165,9 +165,9 @@ class Database:
         await asyncio.to_thread(self._shutdown)
 
     def _shutdown(self) -> None:
-        self._writer.shutdown()
-        self._readers.shutdown()
-        self._workers.shutdown()
+        self._writer.stop()
+        self._readers.stop()
+        self._workers.stop()
         if self._write_connection is not None:
             with suppress(apsw.Error):
                 # whatever closes the file last empties the log, and other programs of SQLite do
@@ -188,11 +188,11 @@ class Database:
                 self._write_connection.close()
                 self._write_connection = None
 
-    async def _submit(self, pool: ThreadPoolExecutor, job: Callable[[], T]) -> T:
+    async def _submit(self, threads: Threads, job: Callable[[], T]) -> T:
         if self._closed:
             raise StorageError("the node is closed", object=str(self.path))
         try:
-            return await asyncio.get_running_loop().run_in_executor(pool, job)
+            return await threads.run(job)
         except StorageError as exc:
             if self._waiter.cancelled and isinstance(exc.__cause__, apsw.BusyError):
                 raise StorageError("the node was closed", object=str(self.path)) from exc
