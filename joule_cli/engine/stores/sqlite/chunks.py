@@ -24,8 +24,7 @@ All functions expect to run inside a transaction of the caller.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from joule_cli.engine.stores.sqlite.codec import decode, encode
 from joule_cli.engine.stores.sqlite.directory import Chunk
@@ -43,10 +42,10 @@ if TYPE_CHECKING:
 
 #: Larger chunks make fewer entries to look through, and slower reads of short ranges.
 _TARGET_BYTES = 2 * 1024 * 1024
+_SMALLEST_CAPACITY = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """A chunk ready to be stored, made without holding any lock."""
 
     start: int
@@ -61,7 +60,7 @@ class Encoded:
 
 def capacity(layout: Layout) -> int:
     """Return the most rows in a chunk: a power of four with at most 2 MiB, 4,096 to 65,536."""
-    rows = 4096
+    rows = _SMALLEST_CAPACITY
     while rows < 65536 and rows * 4 * layout.row_bytes <= _TARGET_BYTES:
         rows *= 4
     return rows
@@ -76,6 +75,8 @@ def encode_chunk(rows: Rows, layout: Layout, *, closed: bool, levels: bool) -> E
 
 def cut(rows: Rows, layout: Layout, *, closed: bool) -> list[tuple[Rows, bool]]:
     """Cut rows of one interval into chunks; `closed` is for the last one."""
+    if 0 < len(rows) <= _SMALLEST_CAPACITY:
+        return [(rows, closed)]
     size = capacity(layout)
     return [
         (rows[i : i + size], closed and i + size >= len(rows)) for i in range(0, len(rows), size)
@@ -169,6 +170,16 @@ def _telling_where(stream: StoredStream, start: int) -> Iterator[None]:
 def bump(connection: apsw.Connection, stream_id: int) -> None:
     """Tell open sessions, in any process, that the stream's chunks have changed."""
     connection.execute("UPDATE data_stream SET revision = revision + 1 WHERE id = ?", (stream_id,))
+
+
+def bump_from(connection: apsw.Connection, stream_id: int, state: tuple[int, bool, int]) -> bool:
+    """Call `bump` if revision, decimate and keep_us of the stream are these; tell whether."""
+    connection.execute(
+        "UPDATE data_stream SET revision = revision + 1 "
+        "WHERE id = ? AND (revision, decimate, keep_us) = (?, ?, ?)",
+        (stream_id, *state),
+    )
+    return connection.changes() == 1
 
 
 @contextmanager

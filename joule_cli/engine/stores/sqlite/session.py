@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from joule_cli.engine.stores.base import Item, StoredStream, WriteSession
 from joule_cli.engine.stores.sqlite import chunks, directory
@@ -36,8 +35,7 @@ _SMALL, _MEDIUM = 64, 4096
 _HOP_ROWS = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class _Tail:
+class _Tail(NamedTuple):
     """The end of a stream as a session knows it; true while `revision` is unchanged.
 
     `run` has the last chunks of the last interval, back to the first full one.
@@ -54,8 +52,7 @@ class _Tail:
         return self.revision, self.decimate, self.keep_us
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(NamedTuple):
     """What one append changes, made before the write lock is taken."""
 
     close: int | None  # start of the chunk after which a break is set
@@ -285,13 +282,17 @@ class SqliteSession(WriteSession):
         encoded: list[chunks.Encoded],
     ) -> _Tail:
         """Carry out a plan; return the stream's end as it will be after the commit."""
-        if self._state(connection) != tail.state:
-            raise _StaleTailError
-        self._expired = 0
-        self._expiry.note(connection)
-        if tail.keep_us == KEEP_NONE:
-            return tail
         stream_id = self._stream.id
+        self._expired = 0
+        if tail.keep_us == KEEP_NONE:
+            if self._state(connection) != tail.state:
+                raise _StaleTailError
+            self._expiry.note(connection)
+            return tail
+        if not chunks.bump_from(connection, stream_id, tail.state):
+            self._state(connection)  # raises if the stream is gone
+            raise _StaleTailError
+        self._expiry.note(connection)
         if plan.close is not None:
             chunks.set_closed(connection, stream_id, plan.close, closed=True)
         if plan.join_before is not None:
@@ -306,7 +307,6 @@ class SqliteSession(WriteSession):
             if end.n_rows < self._capacity:
                 run.append(end)
         self._expired = self._expiry.expire(connection, stream_id, tail.keep_us)
-        chunks.bump(connection, stream_id)
         revision = -1 if self._expired else tail.revision + 1
         return _Tail(revision, tail.decimate, tail.keep_us, end, tuple(run))
 
