@@ -9,6 +9,11 @@ import sys
 
 import pytest
 
+from joule_cli.model import DataStream, Element
+from tests.cli.serving import running
+from tests.nodes import FileNode
+from tests.serving import KEY, serve
+
 HEAVY = {
     "aiohttp",
     "apsw",
@@ -82,6 +87,26 @@ def test_a_list_in_a_pipe_does_not_load_what_draws_and_parses(tmp_path):
         line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()
     }
     assert loaded & {"aiohttp", "dateutil", "h5py", "rich"} == set()
+
+
+def test_a_few_small_requests_do_not_load_what_speaks_http_or_computes(tmp_path):
+    async def start(stack):
+        node = await stack.enter_async_context(FileNode("plant", tmp_path / "joule.db"))
+        await node.data_stream_create(DataStream("x", elements=[Element("x")]), "/a")
+        return await stack.enter_async_context(serve(node))
+
+    with running(start) as place:
+        for command in (["folder", "list"], ["stream", "info", "/a/x"]):
+            done = subprocess.run(
+                [*(sys.executable, "-X", "importtime", "-m", "joule_cli"), *command],
+                capture_output=True,
+                text=True,
+                check=True,
+                env={"JOULE_URL": place.url, "JOULE_API_KEY": KEY, "HOME": str(tmp_path)},
+            )
+            names = (line.rpartition("|")[2] for line in done.stderr.splitlines())
+            loaded = {name.strip().partition(".")[0] for name in names}
+            assert loaded & {"aiohttp", "numpy", "rich"} == set()
 
 
 def test_choosing_among_remote_nodes_does_not_load_what_speaks_http(tmp_path):

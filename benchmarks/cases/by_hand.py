@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 from benchmarks.bench import STREAM
 from benchmarks.results import Case, Metric, Target
+from benchmarks.serving import serving
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from benchmarks.bench import Bench
@@ -25,6 +27,7 @@ def cases() -> list[Case]:
         *_pair("plot", "plotext", _plot, _plot_plotext),
         *_pair("plot-png", "constrained", _picture, _picture_constrained),
         *_pair("ingest-json", "ijson", _ingest, _ingest_ijson),
+        *_pair("list", "aiohttp", _list, _list_aiohttp),
     ]
 
 
@@ -73,6 +76,23 @@ def _ingest_ijson(bench: Bench) -> Usage:
     """Write what ijson reads, without looking at the columns first."""
     path = str(bench.fresh("by-library.db"))
     return _with(bench, "by_hand:ijson", source=str(_json(bench)), path=path, stream=STREAM)
+
+
+def _list(bench: Bench) -> Usage:
+    with _small_node(bench):
+        return bench.joule("folder", "list", "--node", "by-hand")
+
+
+def _list_aiohttp(bench: Bench) -> Usage:
+    with _small_node(bench):
+        return _with(bench, "by_hand:http_library", words=["folder", "list", "--node", "by-hand"])
+
+
+@contextmanager
+def _small_node(bench: Bench) -> Iterator[None]:
+    with serving(bench, bench.fresh("by-hand-served.db")) as server:
+        bench.joule("node", "add", "by-hand", server.url, server.key, "--no-check", "--yes")
+        yield
 
 
 def _with(bench: Bench, function: str, **arguments: object) -> Usage:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from benchmarks.bench import STREAM, joule_command
 from benchmarks.measure import run
 from benchmarks.results import Case, CaseError, Metric, Target
+from benchmarks.serving import serving
 
 if TYPE_CHECKING:
     from benchmarks.bench import Bench
@@ -19,6 +20,10 @@ def cases() -> list[Case]:
     found = [_case("joule-help", 3, ("--help",))]
     found += [_case(f"joule-{group}-help", 3, (group, "--help")) for group in _GROUPS]
     found.append(_case("joule-folder-list", 5, ("folder", "list")))
+    for command in (("folder", "list"), ("stream", "info", STREAM)):
+        metrics = {"cpu": Metric("ms"), "click": Metric("x click", (Target(4),))}
+        body = partial(_served, arguments=command)
+        found.append(Case(f"joule-served-{command[0]}-{command[1]}", metrics, body))
     metrics = {"time": Metric("ms"), "click": Metric("x click", (Target(3),))}
     found.append(Case("joule-complete", metrics, _complete))
     return found
@@ -40,6 +45,19 @@ def _start(bench: Bench, arguments: tuple[str, ...]) -> dict[str, float]:
     click = bench.python("-c", "import click").wall_s
     wall = bench.joule(*arguments).wall_s
     return {"time": wall * 1e3, "click": wall / click}
+
+
+def _served(bench: Bench, arguments: tuple[str, ...]) -> dict[str, float]:
+    """Ask a served node; what the server takes for it is not the command's."""
+    with serving(bench, bench.file("small.db", partial(_small, bench))) as server:
+        bench.joule("node", "add", "small", server.url, server.key, "--no-check", "--yes")
+        words = (*arguments, "--node", "small")
+        if words not in bench.warm:
+            bench.joule(*words)
+            bench.warm.add(words)
+        click = bench.python("-c", "import click").cpu_s
+        cpu = bench.joule(*words).cpu_s
+    return {"cpu": cpu * 1e3, "click": cpu / click}
 
 
 def _complete(bench: Bench) -> dict[str, float]:

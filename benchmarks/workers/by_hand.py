@@ -43,6 +43,14 @@ def constrained(words: list[str]) -> None:
     _run(words)
 
 
+def http_library(words: list[str]) -> None:
+    """Ask a node with aiohttp from the first request on."""
+    from joule_cli.remote import session
+
+    session.PLAIN_REQUESTS = 0
+    _run(words)
+
+
 def _run(words: list[str]) -> None:
     from joule_cli.__main__ import main
 

@@ -10,7 +10,7 @@ from joule_cli.errors import NodeTimeoutError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator
 
-    import aiohttp
+    from joule_cli.remote.plain import Answer
 
 #: Bytes in a second, on average over the time limit; less counts as nothing. The slowest lines
 #: that people use carry several times as much.
@@ -30,7 +30,7 @@ class Arrival:
         Of the node, for errors.
     """
 
-    def __init__(self, response: aiohttp.ClientResponse, limit_s: float | None, url: str) -> None:
+    def __init__(self, response: Answer, limit_s: float | None, url: str) -> None:
         self._content = response.content
         self._limit_s = limit_s
         self._url = url

@@ -12,9 +12,8 @@ from joule_cli.errors import ApiError, ProtocolError
 from joule_cli.wire import codec
 
 if TYPE_CHECKING:
-    import aiohttp
-
     from joule_cli.remote.arrival import Arrival
+    from joule_cli.remote.plain import Answer
 
 #: Largest JSON answer, bytes, and values in it: the tree of a hundred thousand streams has a fifth
 #: of both. Small values take many times the memory of their text.
@@ -37,7 +36,7 @@ def encoded(body: Any) -> bytes:
         raise ApiError(f"the request cannot be written as JSON: {exc}") from exc
 
 
-async def content(response: aiohttp.ClientResponse, arrival: Arrival) -> Any:
+async def content(response: Answer, arrival: Arrival) -> Any:
     """Return what an answer holds; `None` for the text ``ok``."""
     body = await _read(arrival, _MOST_JSON)
     if response.content_type == codec.MEDIA_TYPE:
@@ -52,7 +51,7 @@ async def content(response: aiohttp.ClientResponse, arrival: Arrival) -> Any:
     raise ProtocolError(f"Invalid node response: {shown}")
 
 
-async def error_text(response: aiohttp.ClientResponse, arrival: Arrival) -> str:
+async def error_text(response: Answer, arrival: Arrival) -> str:
     """Return what an answer says about a failure, in one line."""
     body = await _read(arrival, _MOST_TEXT, cut=True)
     text = body.decode("utf-8", "replace").strip()

@@ -21,20 +21,17 @@ from joule_cli.errors import (
 )
 from joule_cli.model import DataStream
 from joule_cli.model.node_info import MISSING_VALUES, SPLIT_INTERVALS
-from joule_cli.pipes import LocalPipe, SinkPipe
 from joule_cli.remote.answers import read_integer, require_ok
 from joule_cli.remote.base import RemoteState
 from joule_cli.remote.data_stream import read_stream
 from joule_cli.remote.references import find_stream, shown
-from joule_cli.remote.rows import Download
 from joule_cli.remote.session import LONG_WORK
-from joule_cli.remote.upload import Upload
 from joule_cli.wire import endpoints
 from joule_cli.wire.params import FOLLOW, MISSING, bounds_params, key_params
 
 if TYPE_CHECKING:
     from joule_cli.api.references import StreamRef
-    from joule_cli.pipes import Pipe
+    from joule_cli.pipes import LocalPipe, Pipe
     from joule_cli.wire.params import Params
 
 
@@ -112,6 +109,9 @@ class RemoteData(RemoteState, DataActions):
         end_interval: bool = True,
         missing: bool = False,
     ) -> Pipe:
+        from joule_cli.pipes import SinkPipe
+        from joule_cli.remote.upload import Upload
+
         start, end = _check_bounds(start, end)
         if merge_gap < 0:
             raise DataError("merge-gap must be >= 0")
@@ -255,6 +255,8 @@ class RemoteData(RemoteState, DataActions):
 
     async def _receive(self, model: DataStream, params: Params) -> Pipe:
         """Ask for rows and return the pipe that they come through."""
+        from joule_cli.remote.rows import Download
+
         pipe, task = await Download(self.session, model, params).open()
         if task is not None:
             self._readers[task] = pipe

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
-import warnings
-import weakref
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
-
-import aiohttp
-from yarl import URL
+from urllib.parse import urlencode
 
 from joule_cli import __version__
 from joule_cli.errors import (
     ApiError,
     AuthorizationError,
-    CertificateError,
     ConfigurationError,
     NodeTimeoutError,
     NodeUnreachableError,
@@ -26,13 +20,17 @@ from joule_cli.errors import (
 )
 from joule_cli.remote.arrival import SLOWEST, Arrival, sent_on
 from joule_cli.remote.bodies import content, encoded, error_text
+from joule_cli.remote.plain import NotPlainError, plain_get
 from joule_cli.wire import codec, status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
     from pathlib import Path
 
+    import aiohttp
+
     from joule_cli.remote.address import Address
+    from joule_cli.remote.plain import Answer
 
     Method = Literal["GET", "POST", "PUT", "DELETE"]
 
@@ -40,11 +38,8 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT_S: Final = 60.0
 #: Requests whose work grows with the stored data get this many times the limit.
 LONG_WORK: Final = 10
-#: Bytes that wait in memory for the reader of an answer.
-_BUFFER: Final = 2**20
-#: Seconds that an idle connection is kept; less than any server keeps it, so that a request
-#: hardly ever meets a connection that is being closed.
-_KEEP_ALIVE_S: Final = 10.0
+#: Requests for which the HTTP library is not loaded; for more it pays, as it keeps connections.
+PLAIN_REQUESTS = 4
 #: How often a request that changes nothing is sent when its connection is dropped.
 _ATTEMPTS: Final = 2
 
@@ -84,7 +79,8 @@ class Session:
         self._insecure = insecure
         self._client: aiohttp.ClientSession | None = None
         self._closed = False
-        self._answered = False
+        self._plain = PLAIN_REQUESTS
+        self.answered = False
 
     async def get(
         self, endpoint: str, params: Params | None = None, *, about: str | int | None = None
@@ -148,6 +144,11 @@ class Session:
         headers = {} if body is None else {"Content-Type": codec.MEDIA_TYPE}
         data = body if body is None or isinstance(body, bytes) else encoded(body)
         attempts = _ATTEMPTS if method == "GET" else 1
+        if method == "GET" and self._client is None and self._plain:
+            self._plain -= 1
+            attempts -= 1
+            with suppress(NotPlainError):
+                return await self._ask_plainly(endpoint, params, about, patience)
         while True:
             attempts -= 1
             try:
@@ -156,9 +157,25 @@ class Session:
                 ) as response:
                     return await content(response, self.arrival(response, patience))
             except TransferCutError as error:
-                # only a connection that was dropped before the answer began
-                if not attempts or not _without_answer(error):
+                from joule_cli.remote.client import without_answer
+
+                if not attempts or not without_answer(error):
                     raise
+
+    async def _ask_plainly(
+        self, endpoint: str, params: Params | None, about: str | int | None, patience: int
+    ) -> Any:
+        self._require_open()
+        async with AsyncExitStack() as stack:
+            url, context = self._url(endpoint, params), self.tls_context()
+            async with self._answering(None, patience):
+                answer = await stack.enter_async_context(
+                    plain_get(self.address, url, self._headers(), context)
+                )
+            self.answered = True
+            if answer.status != 200:
+                raise await self.refusal(answer, endpoint, about)
+            return await content(answer, self.arrival(answer, patience))
 
     @asynccontextmanager
     async def open(
@@ -189,10 +206,14 @@ class Session:
         ApiError
             As `ask`.
         """
+        import aiohttp
+
+        from joule_cli.remote.client import converted
+
         # how long the answer may take is counted below, so that a trickle does not count as one
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self.timeout_s or None)
         async with AsyncExitStack() as stack:
-            stack.enter_context(self._converted())
+            stack.enter_context(converted(self))
             url = self._url(endpoint, params)
             async with self._answering(data, patience) as (limit, limit_s):
                 if limit_s is not None and data is not None and not isinstance(data, bytes):
@@ -207,12 +228,12 @@ class Session:
                         timeout=timeout,
                     )
                 )
-            self._answered = True
+            self.answered = True
             if response.status not in statuses:
                 raise await self.refusal(response, endpoint, about)
             yield response
 
-    def arrival(self, response: aiohttp.ClientResponse, patience: int = 1) -> Arrival:
+    def arrival(self, response: Answer, patience: int = 1) -> Arrival:
         """Return what reads the body of an answer within the time limit."""
         return Arrival(response, self._limit_s(patience), self.address.url)
 
@@ -232,12 +253,13 @@ class Session:
         whole = limit_s
         if whole is not None and isinstance(data, bytes):
             whole += len(data) / SLOWEST
+        limit = asyncio.timeout(whole)
         try:
-            async with asyncio.timeout(whole) as limit:
+            async with limit:
                 yield limit, limit_s
-        except aiohttp.ServerTimeoutError:
-            raise
         except TimeoutError as exc:
+            if not limit.expired():
+                raise
             raise NodeTimeoutError(
                 f"no answer from node [{self.address.url}] within {limit_s:g} s"
             ) from exc
@@ -247,46 +269,36 @@ class Session:
         self._closed = True
         client, self._client = self._client, None
         if client is not None:
-            self._abandoned.detach()
             await client.close()
 
-    def _url(self, endpoint: str, params: Params | None) -> URL:
+    def _url(self, endpoint: str, params: Params | None) -> str:
         try:
-            return URL(f"{self.address.base}{endpoint}").with_query(params)
+            return f"{self.address.base}{endpoint}?{urlencode(params or {}, safe='/')}".rstrip("?")
         except UnicodeEncodeError:
             # a lone surrogate, as from an argument that is not UTF-8: no object has such a name
             text = "the reference is not valid Unicode text"
             raise status.rebuild(404, text, None, endpoint) from None
 
     def _connected(self) -> aiohttp.ClientSession:
-        if self._closed:
-            raise ApiError("the node was closed")
+        self._require_open()
         if self._client is None:
-            headers = {"User-Agent": f"joule-cli/{__version__}"}
-            if self._key:
-                headers["X-API-KEY"] = self._key
-            self._client = aiohttp.ClientSession(
-                connector=self._connector(),
-                headers=headers,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                read_bufsize=_BUFFER,
-                middlewares=(_once,),
-            )
-            self._abandoned = weakref.finalize(
-                self, _abandon, self._client, asyncio.get_running_loop(), self.address.url
-            )
+            from joule_cli.remote.client import connected
+
+            self._client = connected(self, self._headers())
         return self._client
 
-    def _connector(self) -> aiohttp.BaseConnector:
-        # no limit: pipes hold their connections, and one more request must never wait for them
-        if self.address.socket is not None:
-            return aiohttp.UnixConnector(
-                self.address.socket, limit=0, keepalive_timeout=_KEEP_ALIVE_S
-            )
-        context = self._tls_context() if self.address.is_secure else True
-        return aiohttp.TCPConnector(ssl=context, limit=0, keepalive_timeout=_KEEP_ALIVE_S)
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ApiError("the node was closed")
 
-    def _tls_context(self) -> ssl.SSLContext:
+    def _headers(self) -> dict[str, str]:
+        headers = {"User-Agent": f"joule-cli/{__version__}"}
+        return headers | {"X-API-KEY": self._key} if self._key else headers
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Return how a node is verified, `None` if its connections are not encrypted."""
+        if not self.address.is_secure:
+            return None
         context = ssl.create_default_context()
         if self._insecure:
             context.check_hostname = False
@@ -301,9 +313,7 @@ class Session:
                 ) from exc
         return context
 
-    async def refusal(
-        self, response: aiohttp.ClientResponse, endpoint: str, about: str | int | None
-    ) -> ApiError:
+    async def refusal(self, response: Answer, endpoint: str, about: str | int | None) -> ApiError:
         """Return the error that an answer stands for."""
         number = response.status
         text = await error_text(response, self.arrival(response))
@@ -326,92 +336,9 @@ class Session:
             error.object = str(about)
         return error
 
-    def _unexpected_status(self, response: aiohttp.ClientResponse) -> ProtocolError:
+    def _unexpected_status(self, response: Answer) -> ProtocolError:
         place = response.headers.get("Location")
         hint = None if place is None else f"it points to [{place[:200]}]; is that its address?"
         return ProtocolError(
             f"Invalid node response: status {response.status}", object=self.address.url, hint=hint
         )
-
-    @contextmanager
-    def _converted(self) -> Iterator[None]:
-        url = self.address.url
-        try:
-            yield
-        except aiohttp.ServerTimeoutError as exc:
-            raise NodeTimeoutError(
-                f"no answer from node [{url}] within {self.timeout_s:g} s"
-            ) from exc
-        except aiohttp.ClientConnectorCertificateError as exc:
-            raise CertificateError(
-                f"the certificate of node [{url}] is not trusted: {_tls_reason(exc)}",
-                hint="name its authority with: joule node add NAME URL --ca FILE",
-            ) from exc
-        except aiohttp.ClientConnectorError as exc:
-            raise NodeUnreachableError(
-                f"Cannot contact node at [{url}]: {_reason(exc.os_error)}"
-            ) from exc
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, ConnectionError) as exc:
-            perhaps_tls = url.startswith("http:") and not self._answered
-            raise TransferCutError(
-                f"node [{url}] closed the connection without an answer",
-                hint="if it speaks TLS, its address begins with https" if perhaps_tls else None,
-            ) from exc
-        except aiohttp.ClientPayloadError as exc:
-            if _is_garbage(exc):
-                raise ProtocolError(f"Invalid node response: {exc}", object=url) from exc
-            raise TransferCutError(
-                f"node [{url}] closed the connection before the answer was complete"
-            ) from exc
-        except aiohttp.ClientResponseError as exc:
-            raise ProtocolError(
-                "Invalid node response: not HTTP as it should be", object=url
-            ) from exc
-        except aiohttp.ClientError as exc:
-            raise NodeUnreachableError(f"Cannot contact node at [{url}]: {exc}") from exc
-
-
-async def _once(
-    request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Send a request once: after errors of its own the library repeats deletions and changes."""
-    try:
-        return await send(request)
-    except aiohttp.ClientConnectorError:
-        raise
-    except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as exc:
-        raise ConnectionError(str(exc)) from exc
-
-
-def _abandon(client: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop, url: str) -> None:
-    """Drop the connections of a node that was not closed, as a console leaves it at its end."""
-    if loop.is_running():
-        asyncio.run_coroutine_threadsafe(client.close(), loop)
-    elif not loop.is_closed():
-        loop.run_until_complete(client.close())
-    else:
-        # what a closed loop cannot close any more, the library would log through it
-        loop.set_exception_handler(lambda _, __: None)
-    warnings.warn(f"node [{url}] was not closed", ResourceWarning, stacklevel=2)
-
-
-def _without_answer(error: TransferCutError) -> bool:
-    return not isinstance(error.__cause__, aiohttp.ClientPayloadError)
-
-
-def _is_garbage(error: aiohttp.ClientPayloadError) -> bool:
-    """Whether the bytes that came were wrong, and not just too few."""
-    cause = error.__cause__
-    return isinstance(cause, aiohttp.http_exceptions.ContentEncodingError)
-
-
-def _tls_reason(error: aiohttp.ClientConnectorCertificateError) -> str:
-    found = error.certificate_error
-    return getattr(found, "verify_message", None) or str(found)
-
-
-def _reason(error: OSError) -> str:
-    if error.errno is not None and error.errno > 0:
-        # asyncio puts the address in place of the reason
-        return os.strerror(error.errno)
-    return error.strerror or str(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import gzip
 import socket
 import struct
 from contextlib import asynccontextmanager
@@ -68,7 +69,7 @@ async def test_a_node_that_is_not_closed_drops_its_connections(
     """As after a session in a console: a warning for who asks for it, and no word of a library."""
     async with FileNode("demo", tmp_path / "demo.db") as served, serve(served) as place:
         node = RemoteNode("open", place.url, key=place.key)
-        await node.info()
+        await node.folder_create("/a")
         caplog.clear()
         with pytest.warns(ResourceWarning, match="was not closed"):
             del node
@@ -82,7 +83,7 @@ def test_a_node_that_outlives_its_loop_is_no_word_of_a_library(
     async def leave() -> RemoteNode:
         async with FileNode("demo", tmp_path / "demo.db") as served, serve(served) as place:
             node = RemoteNode("open", place.url, key=place.key)
-            await node.info()
+            await node.folder_create("/a")
         return node
 
     with asyncio.Runner() as runner:
@@ -351,20 +352,33 @@ async def test_a_change_is_sent_once_over_a_connection_that_was_used():
         assert len(server.requests) == 2
 
 
-async def test_connections_are_used_again():
-    connections = set()
+async def test_connections_of_more_than_a_few_requests_are_used_again():
+    connections = []
 
     async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections.add(id(writer))
+        connections.append(writer)
         writer.write(answer(b"[]"))
 
     async with facing(behave) as (node, server):
-        for _ in range(5):
+        for _ in range(10):
             await node.data_intervals("/a/flow")
-        assert (len(server.requests), len(connections)) == (5, 1)
-        head = server.requests[0].decode()
-    assert f"X-API-KEY: {KEY}" in head
-    assert "GET /data/intervals.json?path=/a/flow HTTP/1.1" in head
+        assert (len(server.requests), len(set(connections))) == (10, 5)
+        heads = [request.decode() for request in server.requests]
+    for head in heads[0], heads[-1]:
+        assert f"X-API-KEY: {KEY}" in head
+        assert "GET /data/intervals.json?path=/a/flow HTTP/1.1" in head
+
+
+async def test_an_answer_in_chunks_or_compressed_is_read():
+    """As from a proxy: the request is sent again with the library that reads all of HTTP."""
+    chunks = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+    chunks += b"Transfer-Encoding: chunked\r\n\r\n5\r\n[[1, \r\n3\r\n2]]\r\n0\r\n\r\n"
+    packed = gzip.compress(b"[[1, 2]]")
+    compressed = answer(packed).replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n", 1)
+    for whole in chunks, compressed:
+        async with facing(sends(whole)) as (node, server):
+            assert await node.data_intervals("/a/flow") == [[1, 2]]
+            assert len(server.requests) == 2
 
 
 async def test_a_prefix_and_odd_names_in_the_address():
