@@ -16,7 +16,7 @@ import re
 from contextlib import suppress
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from joule_cli.model import DataStreamInfo, EventStream, EventStreamInfo, Folder
     from joule_cli.ops.streams import FoundEvents, FoundStream
 
+#: A path or an id, as it is given on a command line.
+Ref: TypeAlias = str | int
 AnyStream = TypeVar("AnyStream", bound="DataStream | EventStream")
 
 _WILDCARD = re.compile(r"[*?\[]")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
     from joule_cli.api.node import Node
-    from joule_cli.ops.progress import Progress as Report
+    from joule_cli.ops.progress import Step
     from joule_cli.series.intervals import Interval
 
 _CONTINUE = "Repeat the command to continue there."
@@ -84,9 +84,9 @@ class Watch:
 
     def __init__(self, bar: Progress) -> None:
         self._bar = bar
-        self.last: Report | None = None
+        self.last: Step | None = None
 
-    def __call__(self, report: Report) -> None:
+    def __call__(self, report: Step) -> None:
         """Take a report; the share is that of the time covered if nothing else is known."""
         self.last = report
         self._bar.unit = report.unit
@@ -135,7 +135,7 @@ def _stored(exc: PartialError) -> str:
     return f"after {_reached(exc)}; up to {exc.unsure:,} more may be stored"
 
 
-def _reached(work: Report | PartialError) -> str:
+def _reached(work: Step | PartialError) -> str:
     where = f"{work.rows:,} {work.unit} of {work.stream}"
     if work.last is None:
         return where

@@ -31,7 +31,7 @@ from joule_cli.cli._output import (
 )
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._ranges import range_text
-from joule_cli.cli._references import expand_streams
+from joule_cli.cli._references import Ref, expand_streams
 from joule_cli.cli._run import for_each, report_interruption, with_node
 from joule_cli.cli._settings import current
 from joule_cli.errors import ApiError
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
     from joule_cli.api.node import Node
     from joule_cli.model import Annotation, DataStream
-
-Ref = str | int
 
 COLUMNS = (
     Column("id", kind="number"),

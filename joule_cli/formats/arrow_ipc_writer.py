@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from joule_cli.formats.base import Place
+    from joule_cli.formats.base import FileRef
     from joule_cli.formats.containers.arrow_table import ArrowTable
 
 
@@ -27,11 +27,11 @@ class ArrowWriter(TableWriter):
     compressions = ("zstd", "lz4", "none")
     most_rows = 1 << 16
 
-    def _default_compression(self, place: Place) -> str:
+    def _default_compression(self, place: FileRef) -> str:
         # what goes through a pipe is not kept
         return "zstd" if isinstance(place, str | os.PathLike) else "none"
 
-    def _container(self, place: Place) -> ArrowTable:
+    def _container(self, place: FileRef) -> ArrowTable:
         return ArrowContainer(place, ReadOptions())
 
     def _open(self, output: Output, *, stream: bool) -> None:

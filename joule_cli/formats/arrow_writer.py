@@ -16,7 +16,7 @@ from joule_cli.errors import FormatError
 from joule_cli.formats.arrow_head import describe
 from joule_cli.formats.atomic import AtomicFile
 from joule_cli.formats.base import (
-    Place,
+    FileRef,
     StreamHead,
     WriteOptions,
     Writer,
@@ -120,7 +120,7 @@ class TableWriter(Writer):
     #: Rows in a block if they are not too wide.
     most_rows: ClassVar[int]
 
-    def __init__(self, place: Place, head: StreamHead, options: WriteOptions) -> None:
+    def __init__(self, place: FileRef, head: StreamHead, options: WriteOptions) -> None:
         self.head = head
         self.name = place_name(place)
         self._closed = False
@@ -151,7 +151,7 @@ class TableWriter(Writer):
             if old is not None:
                 old.close()
 
-    def _default_compression(self, place: Place) -> str:
+    def _default_compression(self, place: FileRef) -> str:
         return self.compressions[0]
 
     def _make_schema(self, names: list[str]) -> pa.Schema:
@@ -164,7 +164,7 @@ class TableWriter(Writer):
         return pa.schema(fields)
 
     @abstractmethod
-    def _container(self, place: Place) -> ArrowTable:
+    def _container(self, place: FileRef) -> ArrowTable:
         """Open an old file."""
 
     @abstractmethod
@@ -179,7 +179,7 @@ class TableWriter(Writer):
     def _end(self) -> None:
         """Write the end of a complete file."""
 
-    def _open_old(self, place: Place, options: WriteOptions) -> ArrowTable | None:
+    def _open_old(self, place: FileRef, options: WriteOptions) -> ArrowTable | None:
         if not options.append:
             return None
         if not isinstance(place, str | os.PathLike):
@@ -200,7 +200,7 @@ class TableWriter(Writer):
             raise FormatError(f"the file cannot be continued: {reason}", file=self.name)
         return old
 
-    def _begin(self, place: Place, options: WriteOptions) -> None:
+    def _begin(self, place: FileRef, options: WriteOptions) -> None:
         file: IO[bytes]
         if isinstance(place, str | os.PathLike):
             # an old file stays where it is and is read while the new one is written

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from joule_cli.series.layout import Layout, Rows
 
 #: A file name, or an open binary file.
-Place: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
+FileRef: TypeAlias = "str | os.PathLike[str] | IO[bytes]"
 
 _STDOUT = "standard output"
 #: The line that ends an interval in text rows and CSV.
@@ -261,7 +261,7 @@ class Writer(ABC):
         self.close(complete=kind is None)
 
 
-def place_name(place: Place) -> str:
+def place_name(place: FileRef) -> str:
     """Return the name of a file for messages; ``-`` for standard input."""
     if isinstance(place, str | os.PathLike):
         return os.fspath(place)

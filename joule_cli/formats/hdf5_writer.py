@@ -18,7 +18,7 @@ import orjson
 from joule_cli.errors import FormatError
 from joule_cli.formats.atomic import AtomicFile
 from joule_cli.formats.base import (
-    Place,
+    FileRef,
     StreamHead,
     WriteOptions,
     Writer,
@@ -76,7 +76,7 @@ class Hdf5Writer(Writer):
     compressed in threads and stored as they are; HDF5 itself would do it one after the other.
     """
 
-    def __init__(self, place: Place, head: StreamHead, options: WriteOptions) -> None:
+    def __init__(self, place: FileRef, head: StreamHead, options: WriteOptions) -> None:
         self.head = head
         self.name = place_name(place)
         self._closed = False

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 from joule_cli.formats.base import (
-    Place,
+    FileRef,
     StreamHead,
     WriteOptions,
     Writer,
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class LineWriter(Writer):
     """A text file with one row per line."""
 
-    def __init__(self, place: Place, head: StreamHead, options: WriteOptions) -> None:
+    def __init__(self, place: FileRef, head: StreamHead, options: WriteOptions) -> None:
         self.head = head
         self.options = options
         self.name = place_name(place)

@@ -16,7 +16,7 @@ from joule_cli.formats.containers.parquet import ParquetContainer
 from joule_cli.formats.table.options import ReadOptions
 
 if TYPE_CHECKING:
-    from joule_cli.formats.base import Place
+    from joule_cli.formats.base import FileRef
     from joule_cli.formats.containers.arrow_table import ArrowTable
 
 
@@ -27,7 +27,7 @@ class ParquetWriter(TableWriter):
     compressions = ("zstd", "gzip", "snappy", "lz4", "none")
     most_rows = 1 << 20
 
-    def _container(self, place: Place) -> ArrowTable:
+    def _container(self, place: FileRef) -> ArrowTable:
         return ParquetContainer(place, ReadOptions())
 
     def _open(self, output: Output, *, stream: bool) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from joule_cli.errors import FormatError, MissingExtraError
-from joule_cli.formats.base import Place, StreamHead, WriteOptions, Writer
+from joule_cli.formats.base import FileRef, StreamHead, WriteOptions, Writer
 from joule_cli.formats.table.options import CONTAINER_OPTIONS, ReadOptions
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from joule_cli.formats.source import ByteSource
     from joule_cli.formats.table.reader import TableReader
 
-    Opener = Callable[[Place | ByteSource, ReadOptions], Container]
+    Opener = Callable[[FileRef | ByteSource, ReadOptions], Container]
 
 #: What the files of binary formats begin with.
 _MAGICS = {
@@ -245,7 +245,7 @@ def _load(found: Format, place: str) -> Any:
 
 
 def open_reader(
-    place: Place, format: str | None = None, options: ReadOptions | None = None
+    place: FileRef, format: str | None = None, options: ReadOptions | None = None
 ) -> TableReader:
     """Open a file of rows.
 
@@ -268,7 +268,7 @@ def open_reader(
 
 
 def open_named_reader(
-    place: Place, format: str | None, options: ReadOptions
+    place: FileRef, format: str | None, options: ReadOptions
 ) -> tuple[TableReader, str]:
     """Open a file of rows and tell its format; docstring of `open_reader` applies."""
     from joule_cli.formats.table.reader import TableReader
@@ -284,7 +284,7 @@ def open_named_reader(
 
 
 def open_container(
-    place: Place,
+    place: FileRef,
     format: str | None,
     options: ReadOptions,
     kinds: Mapping[str, Opener] | None = None,
@@ -365,7 +365,7 @@ def _told(head: bytes, name: str) -> str | None:
 
 def _contain(
     name: str,
-    place: Place | ByteSource,
+    place: FileRef | ByteSource,
     options: ReadOptions,
     kinds: Mapping[str, Opener] | None = None,
 ) -> Container:
@@ -383,7 +383,7 @@ def _contain(
 
 
 def open_writer(
-    place: Place,
+    place: FileRef,
     head: StreamHead,
     format: str | None = None,
     options: WriteOptions | None = None,

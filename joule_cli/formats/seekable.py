@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import IO
 
 from joule_cli.errors import FormatError
-from joule_cli.formats.base import Place, os_failure
+from joule_cli.formats.base import FileRef, os_failure
 
 
-def check_seekable(place: Place, name: str, kind: str) -> None:
+def check_seekable(place: FileRef, name: str, kind: str) -> None:
     """Refuse what libraries would tell apart only in their texts.
 
     Raises

@@ -10,7 +10,7 @@ import zstandard
 
 from joule_cli.errors import FormatError
 from joule_cli.formats.atomic import AtomicFile
-from joule_cli.formats.base import Place, WriteOptions, os_failure, place_name
+from joule_cli.formats.base import FileRef, WriteOptions, os_failure, place_name
 from joule_cli.formats.continued import tail
 
 #: Text is collected up to here before it is compressed and handed to the operating system.
@@ -33,7 +33,7 @@ class Sink:
         The file cannot be written. A broken pipe is raised as `BrokenPipeError`.
     """
 
-    def __init__(self, place: Place, options: WriteOptions) -> None:
+    def __init__(self, place: FileRef, options: WriteOptions) -> None:
         self.name = place_name(place)
         self._atomic: AtomicFile | None = None
         self._compressor = _compressor(compression_of(place, options), self.name)
@@ -131,7 +131,7 @@ class Sink:
             self._atomic.discard()
 
 
-def compression_of(place: Place, options: WriteOptions) -> str:
+def compression_of(place: FileRef, options: WriteOptions) -> str:
     """Return ``gzip[:1-9]``, ``zstd`` or ``none``: as asked for, else as the suffix says."""
     if options.compression is not None:
         return options.compression

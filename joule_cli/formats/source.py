@@ -13,7 +13,7 @@ from typing import IO, Protocol
 import zstandard
 
 from joule_cli.errors import FormatError
-from joule_cli.formats.base import Place, os_failure, place_name
+from joule_cli.formats.base import FileRef, os_failure, place_name
 
 #: Enough rows for a block of 50,000 to 100,000 of four values; small enough for any memory.
 BLOCK_BYTES = 1 << 22
@@ -50,7 +50,7 @@ class ByteSource:
     """
 
     def __init__(
-        self, place: Place, encoding: str | None = None, *, may_be_empty: bool = False
+        self, place: FileRef, encoding: str | None = None, *, may_be_empty: bool = False
     ) -> None:
         self.name = place_name(place)
         #: What was recognised of the text, for a person.
@@ -235,7 +235,7 @@ def _may_begin_a_mark(first: bytes) -> bool:
     )
 
 
-def _open(place: Place, name: str) -> tuple[IO[bytes], bool]:
+def _open(place: FileRef, name: str) -> tuple[IO[bytes], bool]:
     if not isinstance(place, str | os.PathLike):
         return place, False
     try:
@@ -275,7 +275,7 @@ def _decoder(encoding: str, name: str) -> codecs.IncrementalDecoder | None:
         raise FormatError(f"there is no encoding {encoding!r}", file=name) from exc
 
 
-def open_source(place: Place | ByteSource, encoding: str | None) -> ByteSource:
+def open_source(place: FileRef | ByteSource, encoding: str | None) -> ByteSource:
     """Open a file, or take one that was opened to look at its first line."""
     return place if isinstance(place, ByteSource) else ByteSource(place, encoding)
 

@@ -160,7 +160,7 @@ async def copy_stream(
 
 
 @dataclass(slots=True)
-class _Work:
+class _Copy:
     source: DataStream
     target: DataStream | None
     #: of the source's elements, in a new destination
@@ -180,7 +180,7 @@ class _Work:
     missing: bool
 
 
-async def _prepare(source: Place, destination: Place, options: CopyOptions) -> _Work:
+async def _prepare(source: Place, destination: Place, options: CopyOptions) -> _Copy:
     check_bounds(options.start, options.end)
     if options.new and options.start is not None:
         raise OperationError("only new rows or rows from a start time, not both")
@@ -209,7 +209,7 @@ async def _prepare(source: Place, destination: Place, options: CopyOptions) -> _
         )
     runs = _join_pieces(pieces, blocked)
     missing = await refuse_missing_rows(source, destination, stream, runs)
-    return _Work(
+    return _Copy(
         stream, target, names, columns, everything, wanted, pieces, runs, annotations, missing
     )
 
@@ -253,7 +253,7 @@ def _join_pieces(pieces: Sequence[Interval], blocked: Sequence[Interval]) -> lis
 async def _copy_run(
     source: Place,
     destination: Place,
-    work: _Work,
+    work: _Copy,
     target: DataStream,
     run: Interval,
     meter: Meter,
@@ -268,7 +268,7 @@ async def _copy_run(
                     await writer.end_interval()
 
 
-async def _join_runs(source: Place, destination: Place, work: _Work, target: DataStream) -> None:
+async def _join_runs(source: Place, destination: Place, work: _Copy, target: DataStream) -> None:
     """Give the destination the source's intervals where the bounds of this copy reach."""
     if not work.wanted:
         return

@@ -170,7 +170,7 @@ async def copy_events(
 
 
 @dataclass(slots=True)
-class _Work:
+class _EventCopy:
     source: Place
     destination: Place
     stream: EventStream
@@ -180,7 +180,7 @@ class _Work:
     action: Action
 
 
-async def _prepare(source: Place, destination: Place, options: EventCopyOptions) -> _Work:
+async def _prepare(source: Place, destination: Place, options: EventCopyOptions) -> _EventCopy:
     check_bounds(options.start, options.end)
     if options.new and options.start is not None:
         raise OperationError("only new events or events from a start time, not both")
@@ -203,7 +203,7 @@ async def _prepare(source: Place, destination: Place, options: EventCopyOptions)
         if present:
             raise EventsPresentError(destination.path, present)
         action = Action.SKIP
-    return _Work(source, destination, stream, target, options, action)
+    return _EventCopy(source, destination, stream, target, options, action)
 
 
 def _like(stream: EventStream, path: str) -> EventStream:
@@ -255,7 +255,7 @@ async def _last_start(node: Node, stream: EventStream, json_filter: str | None) 
     return low
 
 
-async def _span(work: _Work) -> tuple[int, int] | None:
+async def _span(work: _EventCopy) -> tuple[int, int] | None:
     info = work.stream.info or await work.source.node.event_stream_info(work.stream)
     if info.start is None or info.end is None:
         return None
@@ -289,7 +289,7 @@ async def _nothing() -> AsyncGenerator[list[Event], None]:
 
 
 @asynccontextmanager
-async def _comparison(work: _Work, *, reverse: bool = False) -> AsyncIterator[Comparison]:
+async def _comparison(work: _EventCopy, *, reverse: bool = False) -> AsyncIterator[Comparison]:
     """Compare the source with the destination, or in `reverse`."""
     source = _read(work.source, work.stream, work.options)
     if work.target is None or work.action is Action.IGNORE:
@@ -315,7 +315,7 @@ async def _write(node: Node, stream: EventStream, events: list[Event], meter: Me
     meter.count(len(events), events[-1].start_time)
 
 
-async def _remove_surplus(work: _Work, target: EventStream, meter: Meter) -> int:
+async def _remove_surplus(work: _EventCopy, target: EventStream, meter: Meter) -> int:
     """Remove what the destination has and the source has not.
 
     The calls of a node remove by time and content alone. So the events in question are given a

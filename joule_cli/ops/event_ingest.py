@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from joule_cli.errors import ApiError, FormatError, JouleError, NameTakenError
 from joule_cli.ops.errors import PartialError
 from joule_cli.ops.event_resume import Present, Seen
-from joule_cli.ops.progress import Progress
+from joule_cli.ops.progress import Step
 from joule_cli.ops.streams import Place, find_event_stream, require_fields
 from joule_cli.ops.worker import Worker, drop, read_ahead, with_share
 
@@ -189,7 +189,7 @@ async def ingest_events(
             if failure is None:
                 result.line = line
             if report is not None:
-                report(Progress(target.path, result.stored, result.last, share=share))
+                report(Step(target.path, result.stored, result.last, share=share))
             if on_stored is not None:
                 await on_stored(events)
             if failure is not None:
@@ -233,7 +233,7 @@ async def _check(
             async for block, share in ahead:
                 seen.take(block.events)
                 if report is not None:
-                    report(Progress(path, reader.tally.rows, share=share, checking=True))
+                    report(Step(path, reader.tally.rows, share=share, checking=True))
     finally:
         reader.close()
     return seen

@@ -184,7 +184,7 @@ class _Task:
 
 
 @dataclass(slots=True)
-class _Work:
+class _Filter:
     source: DataStream
     target: DataStream | None
     datatype: str
@@ -204,7 +204,7 @@ class _Work:
     missing: bool
 
 
-async def _prepare(source: Place, destination: Place, options: FilterOptions) -> _Work:
+async def _prepare(source: Place, destination: Place, options: FilterOptions) -> _Filter:
     check_window(options.window)
     check_bounds(options.start, options.end)
     stream = await model_of(source)
@@ -225,7 +225,7 @@ async def _prepare(source: Place, destination: Place, options: FilterOptions) ->
     if target is not None and options.mode != "fail":
         present = await stored_intervals(destination.node, target)
     missing = await holds_missing(destination.node)
-    work = _Work(stream, target, datatype, names, columns, wholes, [], [], [], [], missing)
+    work = _Filter(stream, target, datatype, names, columns, wholes, [], [], [], [], missing)
     touched = {enclosing(wholes, hit.start) for hit in intersection(wholes, present)}
     begin: Interval | None = None  # of a row of intervals that the destination has nothing of
     last: Interval | None = None
@@ -256,7 +256,11 @@ def _run(first: Interval, last: Interval) -> _Task:
 
 
 async def _prepare_touched(
-    source: Place, work: _Work, whole: Interval, present: list[Interval], options: FilterOptions
+    source: Place,
+    work: _Filter,
+    whole: Interval,
+    present: list[Interval],
+    options: FilterOptions,
 ) -> None:
     """Find out what is left to do in an interval of which the destination has something."""
     if not await _has_results(source, work, whole, whole, options):
@@ -277,7 +281,7 @@ async def _prepare_touched(
 
 
 async def _has_results(
-    source: Place, work: _Work, whole: Interval, part: Interval, options: FilterOptions
+    source: Place, work: _Filter, whole: Interval, part: Interval, options: FilterOptions
 ) -> bool:
     """Tell whether a part of the interval `whole` has rows whose window lies inside of it."""
     before, after = margins(options.window, options.unit)
@@ -296,7 +300,7 @@ def _first_inside(present: list[Interval], whole: Interval) -> int:
 
 
 async def _results(
-    source: Place, work: _Work, task: _Task, options: FilterOptions, destination: str
+    source: Place, work: _Filter, task: _Task, options: FilterOptions, destination: str
 ) -> AsyncGenerator[tuple[Rows, bool], None]:
     """Compute the results with timestamps inside the part, and where an interval ends."""
     limits, part = task.source, task.part
@@ -331,7 +335,7 @@ async def _results(
             _note_short(kernel, work)
 
 
-def _note_short(kernel: WindowFilter, work: _Work) -> None:
+def _note_short(kernel: WindowFilter, work: _Filter) -> None:
     """Remember the interval that ends now if it had too few rows for any result."""
     span = kernel.unused
     if span is not None:
@@ -341,7 +345,7 @@ def _note_short(kernel: WindowFilter, work: _Work) -> None:
 async def _append(
     destination: Place,
     target: DataStream,
-    work: _Work,
+    work: _Filter,
     results: AsyncIterator[tuple[Rows, bool]],
     meter: Meter,
 ) -> None:
@@ -356,7 +360,7 @@ async def _append(
 async def _replace(
     destination: Place,
     target: DataStream,
-    work: _Work,
+    work: _Filter,
     part: Interval,
     results: AsyncIterator[tuple[Rows, bool]],
     meter: Meter,

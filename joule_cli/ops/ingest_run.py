@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from joule_cli.model import DataStream
-    from joule_cli.ops.ingest_source import Batch, Source
+    from joule_cli.ops.ingest_source import ReadPart, Source
     from joule_cli.ops.progress import ProgressCallback
     from joule_cli.series.layout import Rows
 
@@ -131,13 +131,13 @@ class IngestRun:
         self,
         stream: DataStream,
         batch: list[Rows | None],
-        ahead: AsyncGenerator[Batch, None],
+        ahead: AsyncGenerator[ReadPart, None],
     ) -> None:
         assert batch[0] is not None
         gap = self._merge_gap(int(batch[0]["timestamp"][0])) if self._join else 0
         pipe = await open_pipe(self.source.place.node, stream, self.options.read, gap)
         async with RowWriter(pipe, self._meter) as writer:
-            more: Batch | None = (batch, self._meter.share)
+            more: ReadPart | None = (batch, self._meter.share)
             while more is not None:
                 items, self._meter.share = more
                 for rows in items:
@@ -153,7 +153,9 @@ class IngestRun:
                     self._meter.tell()
                 more = await self._next(ahead, writer)
 
-    async def _next(self, ahead: AsyncGenerator[Batch, None], writer: RowWriter) -> Batch | None:
+    async def _next(
+        self, ahead: AsyncGenerator[ReadPart, None], writer: RowWriter
+    ) -> ReadPart | None:
         """Wait for more; store what is there when live input pauses."""
         pause = self.options.flush_after
         if pause is None:

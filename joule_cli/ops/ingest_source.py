@@ -17,7 +17,7 @@ from joule_cli.model.data_stream import KEEP_ALL
 from joule_cli.ops.backfill import holds_missing
 from joule_cli.ops.errors import OperationError
 from joule_cli.ops.gaps import GapWatch
-from joule_cli.ops.progress import Progress
+from joule_cli.ops.progress import Step
 from joule_cli.ops.rows import BLOCK_ROWS
 from joule_cli.ops.streams import Place, find_stream, fresh_elements, split_path
 from joule_cli.ops.worker import batches, read_ahead, with_share
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 #: Opens the input; called again for a second pass if `IngestOptions.repeatable`.
 OpenReader: TypeAlias = Callable[[ReadOptions], Reader]
 #: Some rows and interval breaks, and the share of the input that is done with them.
-Batch: TypeAlias = "tuple[list[Rows | None], float | None]"
+ReadPart: TypeAlias = "tuple[list[Rows | None], float | None]"
 
 
 #: A break costs about as much as this many rows.
@@ -251,7 +251,7 @@ class Source:
 
         return reject
 
-    def batches(self, items: Iterator[Rows | None]) -> Iterator[Batch]:
+    def batches(self, items: Iterator[Rows | None]) -> Iterator[ReadPart]:
         """Collect small items of a file; those of live input stay as they come."""
         limit = BLOCK_ROWS if self.options.flush_after is None else 0
         found = batches(items, lambda rows: _BREAK_SIZE if rows is None else len(rows), limit)
@@ -273,7 +273,7 @@ class Source:
                 async for items, share in ahead:
                     content.add(items)
                     if progress is not None:
-                        told = Progress(self.place.path, content.rows, share=share, checking=True)
+                        told = Step(self.place.path, content.rows, share=share, checking=True)
                         progress(told)
         finally:
             self._examining = False

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from joule_cli.ops.ingest_run import IngestResult
     from joule_cli.ops.ingest_source import IngestOptions
     from joule_cli.ops.manifest import Entry
-    from joule_cli.ops.progress import Progress, ProgressCallback
+    from joule_cli.ops.progress import ProgressCallback, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class WholeProgress:
         if report is None:
             return None
 
-        def step(told: Progress) -> None:
+        def step(told: Step) -> None:
             if told.checking == self._checks:
                 done = before + rows * (told.fraction or 0.0)
                 told = replace(told, share=done / self._total)

@@ -181,7 +181,7 @@ async def merge_streams(
 
 
 @dataclass(slots=True)
-class _Work:
+class _Merge:
     #: the primary first
     streams: list[DataStream]
     #: the secondaries' whole intervals
@@ -205,7 +205,7 @@ async def _prepare(
     secondaries: Sequence[MergeInput],
     destination: str,
     options: MergeOptions,
-) -> _Work:
+) -> _Merge:
     check_bounds(options.start, options.end)
     if not secondaries:
         raise OperationError("a merge needs at least one secondary stream")
@@ -247,7 +247,7 @@ async def _prepare(
         if beside and not await node.data_count(streams[0], piece.start, piece.end):
             continue
         pieces.append(piece)
-    return _Work(streams, intervals, target, model, columns, wholes, present, pieces, short)
+    return _Merge(streams, intervals, target, model, columns, wholes, present, pieces, short)
 
 
 def _runs(pieces: Sequence[Interval], present: Sequence[Interval]) -> list[list[Interval]]:
@@ -291,7 +291,7 @@ def _refuse_doubles(elements: Sequence[Element]) -> None:
 
 async def _merge_run(
     node: Node,
-    work: _Work,
+    work: _Merge,
     target: DataStream,
     pieces: Sequence[Interval],
     options: MergeOptions,

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class Step:
     """One report.
 
     Parameters
@@ -55,7 +55,7 @@ class Progress:
         return min(max((self.last - self.span[0]) / (self.span[1] - self.span[0]), 0.0), 1.0)
 
 
-ProgressCallback: TypeAlias = Callable[[Progress], None]
+ProgressCallback: TypeAlias = Callable[[Step], None]
 
 
 class Meter:
@@ -125,7 +125,7 @@ class Meter:
         """Report the present state."""
         if self._report is not None:
             self._report(
-                Progress(
+                Step(
                     self.stream,
                     self.rows,
                     self.last,

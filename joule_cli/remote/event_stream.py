@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from joule_cli.api.references import EventStreamRef, FolderRef
-    from joule_cli.remote.event_writing import Batch
+    from joule_cli.remote.event_writing import Sending
     from joule_cli.wire.params import Params
 
 _KEYS = ("id", "name", "event_fields")
@@ -142,7 +142,7 @@ class RemoteEventStreams(RemoteState, EventStreamActions):
             n_stored += len(batch.events)
         return list(events)
 
-    async def _write(self, stream: EventStreamRef, batch: Batch) -> None:
+    async def _write(self, stream: EventStreamRef, batch: Sending) -> None:
         key = find_event_stream(stream)
         try:
             answer = await self.session.ask(

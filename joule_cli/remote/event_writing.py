@@ -19,7 +19,7 @@ _MOST_BYTES: Final = 2**20 - 4096
 _MOST_EVENTS: Final = 500
 
 
-class Batch(NamedTuple):
+class Sending(NamedTuple):
     """Events that one request carries, as the texts of their JSON."""
 
     events: Sequence[Event]
@@ -31,7 +31,7 @@ class Batch(NamedTuple):
         return f'{{"{name}": {json.dumps(key)}, "events": [{", ".join(self.texts)}]}}'.encode()
 
 
-def batches(events: Sequence[Event], uuid: str) -> list[Batch]:
+def batches(events: Sequence[Event], uuid: str) -> list[Sending]:
     """Return events in batches that a node takes; all are checked before the first is sent.
 
     Parameters
@@ -47,15 +47,15 @@ def batches(events: Sequence[Event], uuid: str) -> list[Batch]:
     return list(_batches(events, [_text(index, e, uuid) for index, e in enumerate(events)]))
 
 
-def _batches(events: Sequence[Event], texts: Sequence[str]) -> Iterator[Batch]:
+def _batches(events: Sequence[Event], texts: Sequence[str]) -> Iterator[Sending]:
     begin = size = 0
     for index, text in enumerate(texts):
         if index > begin and (size + len(text) > _MOST_BYTES or index - begin == _MOST_EVENTS):
-            yield Batch(events[begin:index], texts[begin:index])
+            yield Sending(events[begin:index], texts[begin:index])
             begin, size = index, 0
         size += len(text) + 2
     if begin < len(texts):
-        yield Batch(events[begin:], texts[begin:])
+        yield Sending(events[begin:], texts[begin:])
 
 
 def _text(index: int, event: Event, uuid: str) -> str:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from joule_cli.errors import ApiError
     from joule_cli.ops.export import OpenWriter
     from joule_cli.ops.live import LiveOptions
-    from joule_cli.ops.progress import Progress, ProgressCallback
+    from joule_cli.ops.progress import ProgressCallback, Step
     from joule_cli.ops.streams import FoundStream
 
 
@@ -28,7 +28,7 @@ async def follow_rows(
     refuse_unkept(source)
     count = 0
 
-    def counted(step: Progress) -> None:
+    def counted(step: Step) -> None:
         nonlocal count
         count = step.rows
         progress(step)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from joule_cli.ops.ingest import IngestPlan
     from joule_cli.ops.ingest_run import IngestResult
     from joule_cli.ops.ingest_source import IngestOptions
-    from joule_cli.ops.progress import Progress as Step
+    from joule_cli.ops.progress import Step
 
 Records = list[dict[str, Any]]
 

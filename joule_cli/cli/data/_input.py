@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from joule_cli.cli._progress import Progress
     from joule_cli.cli._settings import Settings
-    from joule_cli.ops.progress import Progress as Step
+    from joule_cli.ops.progress import Step
     from joule_cli.ops.streams import FoundStream
 
 F = TypeVar("F", bound="Callable[..., Any]")

@@ -15,7 +15,7 @@ from joule_cli.errors import FormatError, LayoutMismatchError, TimeFormatError
 
 if TYPE_CHECKING:
     from joule_cli.formats import ReadOptions, StreamHead, WriteOptions
-    from joule_cli.formats.base import Place
+    from joule_cli.formats.base import FileRef
     from joule_cli.series.intervals import Interval
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -189,7 +189,7 @@ def last_in_file(file: str, format: str, form: dict[str, Any]) -> tuple[int | No
 
 
 def _checked(
-    file: str, place: Place, format: str, form: dict[str, Any], line: bytes
+    file: str, place: FileRef, format: str, form: dict[str, Any], line: bytes
 ) -> tuple[int | None, ReaderShape]:
     """Read a file of lines whose last one is `line`, and compare it with what is to follow."""
     from joule_cli.formats.continued import TIME_UNITS, time_options, time_text
@@ -223,7 +223,7 @@ def _checked(
     return last, shape
 
 
-def _last_row(place: Place, format: str, form: dict[str, Any]) -> tuple[int | None, ReaderShape]:
+def _last_row(place: FileRef, format: str, form: dict[str, Any]) -> tuple[int | None, ReaderShape]:
     from joule_cli.formats import open_reader
 
     with open_reader(place, format, _read_back(form)) as reader:

@@ -10,14 +10,12 @@ from joule_cli.cli._lazy import command
 from joule_cli.cli._options import STREAM, Bounds, progress_option, time_bounds
 from joule_cli.cli._output import Column, emit_list, emit_object, emit_text
 from joule_cli.cli._progress import working
-from joule_cli.cli._references import expand_streams, stream_info
+from joule_cli.cli._references import Ref, expand_streams, stream_info
 from joule_cli.cli._run import with_node
 from joule_cli.ops.streams import estimated_rows
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
-
-Ref = str | int
 
 _COLUMNS = (Column("path"), Column("rows", kind="number"))
 

@@ -11,7 +11,7 @@ from joule_cli.cli._lazy import command
 from joule_cli.cli._options import STREAM, progress_option, safe_options
 from joule_cli.cli._output import emit_ok
 from joule_cli.cli._prompt import confirm_or_leave
-from joule_cli.cli._references import any_pattern, expand_streams
+from joule_cli.cli._references import Ref, any_pattern, expand_streams
 from joule_cli.cli._run import with_node
 from joule_cli.cli._streams import gather_info, one_or_number, watched_by_rows
 from joule_cli.series.visible import one_line
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from joule_cli.api.node import Node
     from joule_cli.model import DataStream
-
-Ref = str | int
 
 
 @command(

@@ -21,7 +21,7 @@ from joule_cli.cli._output import Column, count_text, emit_list
 from joule_cli.cli._progress import counted, working
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._ranges import range_text
-from joule_cli.cli._references import any_pattern, expand_streams
+from joule_cli.cli._references import Ref, any_pattern, expand_streams
 from joule_cli.cli._run import for_each, with_node
 from joule_cli.cli._transfer import interval_line, pairs, read_interval_file
 from joule_cli.ops.errors import OperationError
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from joule_cli.api.node import Node
     from joule_cli.model import DataStream
-
-Ref = str | int
 
 _COLUMNS = (
     Column("path"),

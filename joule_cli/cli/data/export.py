@@ -13,7 +13,7 @@ from joule_cli.cli._lazy import command
 from joule_cli.cli._options import DURATION, STREAM, Bounds, progress_option, time_bounds
 from joule_cli.cli._output import Column, emit_list, output_format, warn
 from joule_cli.cli._progress import Progress
-from joule_cli.cli._references import exact_streams, is_pattern, match_folders, match_streams
+from joule_cli.cli._references import Ref, exact_streams, is_pattern, match_folders, match_streams
 from joule_cli.cli._run import report, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._streams import gather_info
@@ -38,9 +38,7 @@ if TYPE_CHECKING:
     from joule_cli.model import DataStream
     from joule_cli.ops.export import ExportOptions
     from joule_cli.ops.export_tree import FileOutcome, TreeExportOptions
-    from joule_cli.ops.progress import Progress as Step
-
-Ref = str | int
+    from joule_cli.ops.progress import Step
 
 _COLUMNS = (
     Column("path"),

@@ -18,7 +18,7 @@ from joule_cli.cli._options import (
 )
 from joule_cli.cli._output import count_text
 from joule_cli.cli._prompt import confirm_or_leave
-from joule_cli.cli._references import find_stream, path_of
+from joule_cli.cli._references import Ref, find_stream, path_of
 from joule_cli.cli._run import with_node
 from joule_cli.cli._times import read_duration
 from joule_cli.cli._transfer import pairs, watched
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from joule_cli.series.element_names import Naming
 
 F = TypeVar("F", bound=Callable[..., Any])
-Ref = str | int
 _Kind = Literal["mean", "median"]
 _Mode = Literal["resume", "replace"]
 

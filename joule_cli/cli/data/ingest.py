@@ -10,7 +10,7 @@ from joule_cli.cli._lazy import command
 from joule_cli.cli._options import STREAM, DurationType, progress_option, safe_options
 from joule_cli.cli._output import count_text, emit_done, emit_text, output_format, warn
 from joule_cli.cli._progress import Progress
-from joule_cli.cli._references import path_of
+from joule_cli.cli._references import Ref, path_of
 from joule_cli.cli._run import report, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli.data._input import (
@@ -27,9 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from joule_cli.api.node import Node
-    from joule_cli.ops.progress import Progress as Step
-
-Ref = str | int
+    from joule_cli.ops.progress import Step
 
 _REMEDY = "repeat the command with --resume to continue there"
 

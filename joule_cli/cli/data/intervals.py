@@ -17,7 +17,7 @@ from joule_cli.cli._output import (
     output_format,
     write_utf8,
 )
-from joule_cli.cli._references import expand_streams
+from joule_cli.cli._references import Ref, expand_streams
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._transfer import interval_line
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from joule_cli.api.node import Node
 
-Ref = str | int
 _Found = list[tuple[str, list[Interval]]]
 
 

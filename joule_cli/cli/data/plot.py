@@ -20,7 +20,7 @@ from joule_cli.cli._output import (
     output_format,
 )
 from joule_cli.cli._ranges import no_rows
-from joule_cli.cli._references import expand_streams
+from joule_cli.cli._references import Ref, expand_streams
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._times import read_duration
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.cli.data._curves import Curves
     from joule_cli.cli.data._picture.options import PictureRequest
-
-Ref = str | int
 
 #: Rows for each dot across: decimation goes in steps of four, and each dot needs one at least.
 _ROWS_PER_DOT = 8

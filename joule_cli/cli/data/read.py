@@ -14,7 +14,7 @@ from joule_cli.cli._options import DURATION, STREAM, Bounds, progress_option, ti
 from joule_cli.cli._output import note
 from joule_cli.cli._progress import Progress
 from joule_cli.cli._ranges import no_rows
-from joule_cli.cli._references import find_stream
+from joule_cli.cli._references import Ref, find_stream
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import DATA_FORMATS, current
 from joule_cli.cli.data._rows import (
@@ -31,8 +31,6 @@ from joule_cli.series.visible import one_line
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.formats import StreamHead, WriteOptions, Writer
-
-Ref = str | int
 
 
 class NoRowsError(JouleError):

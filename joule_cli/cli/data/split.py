@@ -24,7 +24,7 @@ from joule_cli.cli._output import (
     output_format,
 )
 from joule_cli.cli._prompt import confirm_or_leave
-from joule_cli.cli._references import any_pattern, expand_streams
+from joule_cli.cli._references import Ref, any_pattern, expand_streams
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._streams import watched_by_rows
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
     from joule_cli.api.node import Node
     from joule_cli.model import DataStream
-
-Ref = str | int
 
 _DONE = [Column(key) for key in ("path", "split")]
 

@@ -31,7 +31,7 @@ from joule_cli.cli._output import (
 )
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._ranges import bounds_text
-from joule_cli.cli._references import find_stream
+from joule_cli.cli._references import Ref, find_stream
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._times import read_time
@@ -54,10 +54,8 @@ if TYPE_CHECKING:
     from joule_cli.cli.data._live import Target
     from joule_cli.formats.base import Tally
     from joule_cli.formats.table.reader import TableReader
-    from joule_cli.ops.progress import Meter
-    from joule_cli.ops.progress import Progress as Report
+    from joule_cli.ops.progress import Meter, Step
 
-Ref = str | int
 Span = tuple[int | None, int | None]
 
 _COLUMNS = (
@@ -193,7 +191,7 @@ async def write(
             # rows that are typed share the screen with it
             bar.visible = bar.visible and not (file == "-" and is_terminal(sys.stdin))
 
-            def step(report: Report) -> None:
+            def step(report: Step) -> None:
                 told(report)
                 bar.update(report.rows, share=report.fraction)
 

@@ -10,7 +10,7 @@ from joule_cli.cli._deleting import ask_to_delete, delete_streams
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import PATH, STREAM, progress_option, safe_options
 from joule_cli.cli._output import Column, emit_list, emit_ok
-from joule_cli.cli._references import any_pattern, expand_event_streams, find_event_stream
+from joule_cli.cli._references import Ref, any_pattern, expand_event_streams, find_event_stream
 from joule_cli.cli._run import with_node
 from joule_cli.cli._streams import ask_to_move, move_each, one_or_number
 from joule_cli.cli.event._streams import doomed_records, gather_info
@@ -18,8 +18,6 @@ from joule_cli.cli.event._streams import doomed_records, gather_info
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.model import EventStream
-
-Ref = str | int
 
 _COLUMNS = (
     Column("path"),

@@ -20,7 +20,7 @@ from joule_cli.cli._output import (
     show_time,
 )
 from joule_cli.cli._progress import working
-from joule_cli.cli._references import expand_event_streams
+from joule_cli.cli._references import Ref, expand_event_streams
 from joule_cli.cli._run import with_node
 from joule_cli.cli.event._options import Chosen, filter_options, ongoing_option, resolve_window
 from joule_cli.ops.streams import FoundEvents
@@ -28,8 +28,6 @@ from joule_cli.ops.streams import FoundEvents
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.model import EventBucket
-
-Ref = str | int
 
 _COLUMNS = (Column("path"), Column("count", kind="number"))
 _BUCKET_COLUMNS = (

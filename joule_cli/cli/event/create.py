@@ -18,7 +18,7 @@ from joule_cli.cli._models import (
 )
 from joule_cli.cli._options import STREAM
 from joule_cli.cli._output import emit_ok
-from joule_cli.cli._references import find_event_stream
+from joule_cli.cli._references import Ref, find_event_stream
 from joule_cli.cli._run import with_node
 from joule_cli.cli._times import read_duration
 from joule_cli.cli.event._fields import read_fields
@@ -30,8 +30,6 @@ from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
-
-Ref = str | int
 
 _FIELD_HELP = "TYPE is string, numeric or category[a,b]; may be repeated."
 _chunk_duration_option = click.option(

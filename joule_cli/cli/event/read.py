@@ -14,7 +14,7 @@ from joule_cli.cli._options import STREAM, Bounds, progress_option, time_bounds
 from joule_cli.cli._output import data_time, output_format
 from joule_cli.cli._progress import Progress
 from joule_cli.cli._ranges import no_events
-from joule_cli.cli._references import find_event_stream
+from joule_cli.cli._references import Ref, find_event_stream
 from joule_cli.cli._run import is_terminal, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli.event._options import (
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.formats.events import EventWriteOptions, EventWriter
     from joule_cli.model import Event
-
-Ref = str | int
 
 #: Events that are fetched and written at once.
 _BLOCK_EVENTS = 5_000

@@ -12,7 +12,7 @@ from joule_cli.cli._output import Column, count_text, emit_list, emit_ok, show_t
 from joule_cli.cli._progress import working
 from joule_cli.cli._prompt import confirm_or_leave
 from joule_cli.cli._ranges import bounds_text, range_text
-from joule_cli.cli._references import event_stream_info, expand_event_streams
+from joule_cli.cli._references import Ref, event_stream_info, expand_event_streams
 from joule_cli.cli._run import with_node
 from joule_cli.cli.event._options import Chosen, filter_options, resolve_window
 from joule_cli.ops.errors import OperationError
@@ -21,8 +21,6 @@ from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
-
-Ref = str | int
 
 _COLUMNS = (
     Column("path"),

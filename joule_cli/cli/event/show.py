@@ -19,7 +19,7 @@ from joule_cli.cli._output import (
     show_rows,
     show_time,
 )
-from joule_cli.cli._references import expand_event_streams, streams_below
+from joule_cli.cli._references import Ref, expand_event_streams, streams_below
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli.event._streams import (
@@ -36,8 +36,6 @@ from joule_cli.cli.event._streams import (
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.model import EventStream, EventStreamInfo
-
-Ref = str | int
 
 _INFO_COLUMNS = [
     *(Column(key) for key in ("path", "id", "description", "event_fields", "keep_us")),

@@ -18,7 +18,7 @@ from joule_cli.cli._models import split_path
 from joule_cli.cli._options import STREAM, progress_option, read_bounds
 from joule_cli.cli._output import count_text, data_time, emit_ok, note, output_format, warn
 from joule_cli.cli._progress import Progress
-from joule_cli.cli._references import find_event_stream
+from joule_cli.cli._references import Ref, find_event_stream
 from joule_cli.cli._run import report_interruption, with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli.data._input import bad_input_options, follow, opened
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from joule_cli.cli.data._rejects import Rejects
     from joule_cli.formats.events import EventReader, EventReadOptions, EventWriter, Fields
     from joule_cli.ops.event_ingest import EventIngestOptions, EventIngestResult, EventTarget
-
-Ref = str | int
 
 
 @command(
@@ -112,7 +110,7 @@ async def write(
             await printer.show([event])
             _emit_count(printer, 1)
             return
-        source = _Source(file, table["form"], event_read_options(table, fields))
+        source = _EventInput(file, table["form"], event_read_options(table, fields))
         with Rejects(rejects) as bad_events:
             bad_events.file = file
             result = await _ingest(
@@ -140,7 +138,7 @@ async def write(
 
 async def _ingest(
     target: EventTarget,
-    source: _Source,
+    source: _EventInput,
     bad_events: Rejects,
     options: EventIngestOptions,
     printer: _Printer,
@@ -206,7 +204,7 @@ class _Printer:
             self.writer.close(complete=kind is None)
 
 
-class _Source:
+class _EventInput:
     """The input, which can be opened again if it is a regular file."""
 
     def __init__(self, file: str, form: str | None, options: EventReadOptions) -> None:

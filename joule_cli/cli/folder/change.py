@@ -10,15 +10,13 @@ from joule_cli.cli._lazy import command
 from joule_cli.cli._options import PATH, progress_option, safe_options
 from joule_cli.cli._output import emit_ok
 from joule_cli.cli._prompt import is_asked
-from joule_cli.cli._references import any_pattern, expand_folders
+from joule_cli.cli._references import Ref, any_pattern, expand_folders
 from joule_cli.cli._run import with_node
 from joule_cli.errors import ConflictError, LockedError
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.model import Folder
-
-Ref = str | int
 
 
 @command("create", examples=['joule folder create /house --description "sensors at home"'])

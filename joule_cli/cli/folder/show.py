@@ -18,7 +18,7 @@ from joule_cli.cli._output import (
     output_format,
     show_bytes,
 )
-from joule_cli.cli._references import expand_folders
+from joule_cli.cli._references import Ref, expand_folders
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
 from joule_cli.series.visible import one_line
@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from joule_cli.model import DataStream, DataStreamInfo, EventStream, EventStreamInfo, Folder
 
     Infos = dict[str, DataStreamInfo | EventStreamInfo]
-
-Ref = str | int
 
 LIST_COLUMNS = (
     Column("kind"),

@@ -23,9 +23,8 @@ from joule_cli.cli.annotation import delete_annotations
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
+    from joule_cli.cli._references import Ref
     from joule_cli.model import Annotation
-
-Ref = str | int
 
 _COLUMNS = (
     Column("title", "Title"),

@@ -16,7 +16,7 @@ from joule_cli.cli._deleting import (
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import PATH, STREAM, progress_option, safe_options
 from joule_cli.cli._output import emit_ok
-from joule_cli.cli._references import any_pattern, expand_streams, match_streams, named_streams
+from joule_cli.cli._references import Ref, any_pattern, expand_streams, match_streams, named_streams
 from joule_cli.cli._run import with_node
 from joule_cli.cli._streams import ask_to_move, gather_info, move_each, one_or_number
 from joule_cli.errors import LockedError
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
     from joule_cli.api.node import Node
     from joule_cli.model import EventStream
-
-Ref = str | int
 
 
 @command("rename", examples=["joule stream rename /house/mains power"])

@@ -9,14 +9,12 @@ import click
 from joule_cli.cli._lazy import command
 from joule_cli.cli._options import DURATION, STREAM, Bounds, time_bounds
 from joule_cli.cli._output import Column, emit_list, output_format
-from joule_cli.cli._references import expand_streams, stream_info
+from joule_cli.cli._references import Ref, expand_streams, stream_info
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
-
-Ref = str | int
 
 
 @command(

@@ -17,7 +17,7 @@ from joule_cli.cli._models import (
     template_options,
 )
 from joule_cli.cli._output import emit_ok
-from joule_cli.cli._references import find_stream
+from joule_cli.cli._references import Ref, find_stream
 from joule_cli.cli._run import with_node
 from joule_cli.errors import ConflictError, NameTakenError, StreamNotFound
 from joule_cli.model import DataStream, Element
@@ -26,8 +26,6 @@ from joule_cli.series.visible import one_line
 
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
-
-Ref = str | int
 
 _INLINE = re.compile(rf"(.+):({'|'.join(DATATYPES)})\[([^\]]*)\]", re.DOTALL)
 

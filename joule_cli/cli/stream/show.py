@@ -20,7 +20,7 @@ from joule_cli.cli._output import (
     show_rows,
     show_time,
 )
-from joule_cli.cli._references import expand_streams, streams_below
+from joule_cli.cli._references import Ref, expand_streams, streams_below
 from joule_cli.cli._run import with_node
 from joule_cli.cli._settings import current
 from joule_cli.cli._streams import gather_info, keep_text, size_text, status, stream_record
@@ -29,8 +29,6 @@ from joule_cli.series.visible import one_line
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.model import AnnotationInfo, DataStream, DataStreamInfo
-
-Ref = str | int
 
 _INFO_KEYS = ("rows", "start", "end", "bytes")
 _INFO_COLUMNS = [

@@ -12,7 +12,7 @@ from joule_cli.cli._lazy import Command
 from joule_cli.cli._models import from_json_option, keep_option, read_keep, set_given
 from joule_cli.cli._options import STREAM
 from joule_cli.cli._output import emit_ok
-from joule_cli.cli._references import find_stream
+from joule_cli.cli._references import Ref, find_stream
 from joule_cli.cli._run import with_node
 from joule_cli.cli.stream.create import read_model
 from joule_cli.errors import LayoutMismatchError
@@ -21,8 +21,6 @@ from joule_cli.series.nearest import among
 if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.model import DataStream, Element
-
-Ref = str | int
 
 _KEYS = (
     *("name", "units", "plottable", "display_type", "offset", "scale_factor"),

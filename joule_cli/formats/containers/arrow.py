@@ -21,7 +21,7 @@ from joule_cli.formats.source import ByteSource, open_source
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from joule_cli.formats.base import Place
+    from joule_cli.formats.base import FileRef
     from joule_cli.formats.containers.base import Batch
     from joule_cli.formats.table.options import ReadOptions
 
@@ -38,7 +38,7 @@ class ArrowContainer(ArrowTable):
 
     kind = "Arrow"
 
-    def __init__(self, place: Place | ByteSource, options: ReadOptions) -> None:
+    def __init__(self, place: FileRef | ByteSource, options: ReadOptions) -> None:
         super().__init__(place)
         self._file: Any = None
         self._n_read = 0
@@ -50,7 +50,7 @@ class ArrowContainer(ArrowTable):
             self.close()
             raise
 
-    def _open(self, place: Place | ByteSource) -> None:
+    def _open(self, place: FileRef | ByteSource) -> None:
         assert self._source is not None
         head = self._source.peek()
         while len(head) < _FILE_HEAD and self._source.peek_more():

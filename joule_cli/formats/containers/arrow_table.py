@@ -10,7 +10,7 @@ import numpy as np
 
 from joule_cli.errors import FormatError
 from joule_cli.formats.arrow_head import read_told
-from joule_cli.formats.base import Place, place_name
+from joule_cli.formats.base import FileRef, place_name
 from joule_cli.formats.containers.arrow_cells import (
     arrow_errors,
     cells_of,
@@ -40,7 +40,7 @@ class Raw(NamedTuple):
 class ArrowTable(Container):
     """A file with a schema, of our own or of another program."""
 
-    def __init__(self, place: Place | ByteSource) -> None:
+    def __init__(self, place: FileRef | ByteSource) -> None:
         self.name = place.name if isinstance(place, ByteSource) else place_name(place)
         self.notes = []
         self.warnings = []

@@ -20,7 +20,7 @@ from joule_cli.formats.table.problems import Reason
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from joule_cli.formats.base import Place
+    from joule_cli.formats.base import FileRef
     from joule_cli.formats.table.options import ReadOptions
 
 _COMMENT: Final = re.compile(rb"^[ \t]*#[^\n]*\n", re.MULTILINE)
@@ -41,7 +41,7 @@ class DelimitedContainer(Container):
     delimiter: str = ""
     delimiters: Sequence[str] = DELIMITERS
 
-    def __init__(self, place: Place | ByteSource, options: ReadOptions) -> None:
+    def __init__(self, place: FileRef | ByteSource, options: ReadOptions) -> None:
         self._source = open_source(place, options.encoding)
         self.name = self._source.name
         self.notes = list(self._source.notes)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from python_calamine import CalamineSheet
 
-    from joule_cli.formats.base import Place
+    from joule_cli.formats.base import FileRef
     from joule_cli.formats.table.options import ReadOptions
 
 #: A workbook is loaded as a whole: unpacked it may have so many bytes.
@@ -39,7 +39,7 @@ class ExcelContainer(Container):
 
     kind = "an Excel workbook"
 
-    def __init__(self, place: Place, options: ReadOptions) -> None:
+    def __init__(self, place: FileRef, options: ReadOptions) -> None:
         self.name = place_name(place)
         self.notes = []
         self.warnings = []
@@ -59,7 +59,7 @@ class ExcelContainer(Container):
             self.close()
             raise
 
-    def _check(self, place: Place) -> None:
+    def _check(self, place: FileRef) -> None:
         """Refuse what is no workbook, or too large to be loaded."""
         try:
             with zipfile.ZipFile(place) as packed:
@@ -80,7 +80,7 @@ class ExcelContainer(Container):
         if not isinstance(place, str | os.PathLike):
             place.seek(0)
 
-    def _not_excel(self, place: Place) -> FormatError:
+    def _not_excel(self, place: FileRef) -> FormatError:
         if isinstance(place, str | os.PathLike):
             with Path(place).open("rb") as file:
                 head = file.read(512)

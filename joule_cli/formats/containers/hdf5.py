@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 
 from joule_cli.errors import FormatError
-from joule_cli.formats.base import Place, StreamHead, column_names, place_name
+from joule_cli.formats.base import FileRef, StreamHead, column_names, place_name
 from joule_cli.formats.containers.base import Container, Heading, Told
 from joule_cli.formats.containers.hdf5_cf import apply_conventions
 from joule_cli.formats.containers.hdf5_inside import check_links, member, members
@@ -49,7 +49,7 @@ _MOST_DATASETS = 10_000
 _NAMES = ("columns", "column_names", "names")
 
 
-def open_hdf5(place: Place, options: ReadOptions) -> Container:
+def open_hdf5(place: FileRef, options: ReadOptions) -> Container:
     """Open an HDF5 file, whichever program wrote it.
 
     The table is what the options name; else the datasets ``timestamp`` and ``data``, of Joule and

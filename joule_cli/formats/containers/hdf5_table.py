@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from joule_cli.errors import FormatError
-from joule_cli.formats.base import Place, os_failure
+from joule_cli.formats.base import FileRef, os_failure
 from joule_cli.formats.containers.base import Cells, Heading
 from joule_cli.formats.containers.hdf5_cf import apply_conventions
 from joule_cli.formats.containers.hdf5_inside import check_inside
@@ -44,7 +44,7 @@ def h5_errors(name: str) -> Iterator[None]:
         raise FormatError("the file is cut or damaged", file=name) from exc
 
 
-def open_file(place: Place, name: str) -> h5py.File:
+def open_file(place: FileRef, name: str) -> h5py.File:
     """Open an HDF5 file for reading."""
     check_seekable(place, name, "HDF5")
     try:

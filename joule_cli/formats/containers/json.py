@@ -25,7 +25,7 @@ from joule_cli.series.layout import Layout
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Sequence
 
-    from joule_cli.formats.base import Place
+    from joule_cli.formats.base import FileRef
     from joule_cli.formats.table.options import ReadOptions
 
 #: The key of the rows, if it is not told.
@@ -43,7 +43,7 @@ _MOST_BYTES = 1 << 26
 _TRIES = 64
 
 
-def open_json(place: Place | ByteSource, options: ReadOptions) -> Container:
+def open_json(place: FileRef | ByteSource, options: ReadOptions) -> Container:
     """Open a JSON document, or JSON lines under its name.
 
     Raises
@@ -93,7 +93,7 @@ class JsonContainer(Container):
     kind = "JSON"
     rows_type: type[JsonRows] = JsonRows
 
-    def __init__(self, place: Place | ByteSource, options: ReadOptions) -> None:
+    def __init__(self, place: FileRef | ByteSource, options: ReadOptions) -> None:
         self._source = open_source(place, options.encoding)
         self.name = self._source.name
         self.small_batches = self._source.is_regular

@@ -13,7 +13,7 @@ from joule_cli.formats.source import ByteSource, LineBlocks, open_source
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from joule_cli.formats.base import Place
+    from joule_cli.formats.base import FileRef
     from joule_cli.formats.table.options import ReadOptions
 
 
@@ -29,7 +29,7 @@ class JsonlContainer(Container):
     unit = "line"
     rows_type: type[JsonRows] = JsonRows
 
-    def __init__(self, place: Place | ByteSource, options: ReadOptions) -> None:
+    def __init__(self, place: FileRef | ByteSource, options: ReadOptions) -> None:
         self._source = open_source(place, options.encoding)
         self.name = self._source.name
         self.small_batches = self._source.is_regular

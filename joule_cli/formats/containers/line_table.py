@@ -13,7 +13,7 @@ from joule_cli.formats.table.problems import Reason
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
 
-    from joule_cli.formats.base import Place
+    from joule_cli.formats.base import FileRef
     from joule_cli.formats.table.options import ReadOptions
 
 _BLOCK_LINES: Final = 1 << 12
@@ -29,7 +29,7 @@ class LineTable(Container):
 
     unit: Literal["line", "row"] = "line"
 
-    def __init__(self, place: Place | ByteSource, options: ReadOptions) -> None:
+    def __init__(self, place: FileRef | ByteSource, options: ReadOptions) -> None:
         self._source = open_source(place, options.encoding)
         self.name = self._source.name
         self.notes = []

@@ -18,7 +18,7 @@ from joule_cli.formats.seekable import check_seekable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from joule_cli.formats.base import Place
+    from joule_cli.formats.base import FileRef
     from joule_cli.formats.containers.base import Batch
     from joule_cli.formats.table.options import ReadOptions
 
@@ -34,7 +34,7 @@ class ParquetContainer(ArrowTable):
 
     kind = "Parquet"
 
-    def __init__(self, place: Place, options: ReadOptions) -> None:
+    def __init__(self, place: FileRef, options: ReadOptions) -> None:
         super().__init__(place)
         check_seekable(place, self.name, self.kind)
         with arrow_errors(self.name):
@@ -144,7 +144,7 @@ class _Borrowed:
         """Do nothing."""
 
 
-def _source(place: Place) -> pa.NativeFile:
+def _source(place: FileRef) -> pa.NativeFile:
     if isinstance(place, str | os.PathLike):
         return pa.OSFile(os.fspath(place), "r")
     return pa.PythonFile(_Borrowed(place), mode="r")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
     from typing import IO
 
-    from joule_cli.formats.base import Place
+    from joule_cli.formats.base import FileRef
     from joule_cli.formats.table.options import ReadOptions
 
 _MAGIC: Final = b"TDSm"
@@ -50,7 +50,7 @@ def _tdms_errors(name: str) -> Iterator[None]:
         raise FormatError("the file is cut or damaged", file=name) from exc
 
 
-def open_tdms(place: Place, options: ReadOptions) -> Container:
+def open_tdms(place: FileRef, options: ReadOptions) -> Container:
     """Open the channels of a group: of the only one, or of that of the name ``dataset``.
 
     Raises

@@ -19,7 +19,7 @@ from joule_cli.formats.seekable import check_seekable
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from joule_cli.formats.base import Place
+    from joule_cli.formats.base import FileRef
     from joule_cli.formats.containers.base import Batch
     from joule_cli.formats.registry import Opener
     from joule_cli.formats.table.options import ReadOptions
@@ -33,7 +33,7 @@ _BLOCK_BYTES: Final = 1 << 20
 
 
 def open_zip(
-    place: Place, options: ReadOptions, kinds: Mapping[str, Opener] | None = None
+    place: FileRef, options: ReadOptions, kinds: Mapping[str, Opener] | None = None
 ) -> Container:
     """Open the only file in an archive as a table.
 
@@ -65,7 +65,7 @@ def open_zip(
 
 def _open(
     packed: zipfile.ZipFile,
-    place: Place,
+    place: FileRef,
     name: str,
     options: ReadOptions,
     kinds: Mapping[str, Opener] | None,

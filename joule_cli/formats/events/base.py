@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
-from joule_cli.formats.base import Place, WriteOptions, place_name
+from joule_cli.formats.base import FileRef, WriteOptions, place_name
 from joule_cli.formats.events.fields import Fields
 from joule_cli.formats.sink import Sink
 
@@ -91,7 +91,7 @@ class EventWriter(ABC):
 class SinkWriter(EventWriter):
     """An `EventWriter` of bytes; subclasses say how events look."""
 
-    def __init__(self, place: Place, options: EventWriteOptions) -> None:
+    def __init__(self, place: FileRef, options: EventWriteOptions) -> None:
         self.options = options
         self.name = place_name(place)
         self._closed = False

@@ -24,7 +24,7 @@ from joule_cli.formats.table.problems import Reason
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from joule_cli.formats.base import Place
+    from joule_cli.formats.base import FileRef
     from joule_cli.formats.containers.base import Cells, Container
     from joule_cli.formats.registry import Opener
     from joule_cli.formats.table.options import ReadOptions
@@ -186,7 +186,7 @@ class EventDocument(JsonContainer):
         return super()._rows_of_document()
 
 
-def _open_text(name: str | None, place: Place | ByteSource, options: ReadOptions) -> Container:
+def _open_text(name: str | None, place: FileRef | ByteSource, options: ReadOptions) -> Container:
     """Open text that may be empty; without a name the first line tells what it is."""
     source = place
     if not isinstance(source, ByteSource):
@@ -209,7 +209,7 @@ def _kind(name: str, source: ByteSource) -> type[EventTable | EventLines | Event
     return EventLines
 
 
-def _open_zip(place: Place | ByteSource, options: ReadOptions) -> Container:
+def _open_zip(place: FileRef | ByteSource, options: ReadOptions) -> Container:
     assert not isinstance(place, ByteSource)
     return open_zip(place, options, CONTAINERS)
 

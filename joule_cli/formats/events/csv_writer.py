@@ -13,7 +13,7 @@ from joule_cli.formats.events.exact import dumps
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from joule_cli.formats.base import Place
+    from joule_cli.formats.base import FileRef
     from joule_cli.model import Event
 
 #: Columns of fields that are not declared; further ones stand in `content`.
@@ -26,7 +26,7 @@ class CsvEventWriter(SinkWriter):
 
     default_delimiter = ","
 
-    def __init__(self, place: Place, options: EventWriteOptions) -> None:
+    def __init__(self, place: FileRef, options: EventWriteOptions) -> None:
         super().__init__(place, options)
         self._delimiter = options.delimiter or self.default_delimiter
         self._special = re.compile(rf'[{re.escape(self._delimiter)},;\t"\r\n]|^[# ]| $')

@@ -11,7 +11,7 @@ from joule_cli.formats.events.exact import dumps
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from joule_cli.formats.base import Place
+    from joule_cli.formats.base import FileRef
     from joule_cli.model import Event
 
 
@@ -25,7 +25,7 @@ class JsonlEventWriter(SinkWriter):
 class JsonEventWriter(SinkWriter):
     """An array with one event per line; cut short it has no end."""
 
-    def __init__(self, place: Place, options: EventWriteOptions) -> None:
+    def __init__(self, place: FileRef, options: EventWriteOptions) -> None:
         super().__init__(place, options)
         self._record = record_maker(options)
         self._begun = False

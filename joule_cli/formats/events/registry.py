@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from joule_cli.errors import FormatError
-from joule_cli.formats.base import Place, place_name
+from joule_cli.formats.base import FileRef, place_name
 from joule_cli.formats.events.base import EventWriteOptions, EventWriter
 from joule_cli.formats.registry import format_of, open_container
 
@@ -29,7 +29,7 @@ EVENT_FORMATS = tuple(_WRITERS)
 
 
 def open_event_reader(
-    place: Place, format: str | None = None, options: EventReadOptions | None = None
+    place: FileRef, format: str | None = None, options: EventReadOptions | None = None
 ) -> EventReader:
     """Open a file of events.
 
@@ -63,7 +63,7 @@ def open_event_reader(
 
 
 def open_event_writer(
-    place: Place, format: str | None = None, options: EventWriteOptions | None = None
+    place: FileRef, format: str | None = None, options: EventWriteOptions | None = None
 ) -> EventWriter:
     """Open a file for events.
 

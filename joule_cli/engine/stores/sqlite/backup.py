@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from joule_cli.engine.stores.maintenance import Report
 
     #: Told how many bytes of how many are written, in another thread.
-    Progress = Callable[[int, int], None]
+    Advance = Callable[[int, int], None]
     #: Told what a check has seen.
     Seen = Callable[[Report], None]
 
@@ -51,7 +51,7 @@ async def back_up(
     *,
     keep: int = 0,
     replace: bool = True,
-    progress: Progress,
+    progress: Advance,
     seen: Seen,
 ) -> int:
     """Write a consistent copy to `target`; see `Maintenance.backup`."""
@@ -90,7 +90,7 @@ def _begin(source: Path, target: Path) -> PartFile:
         return PartFile(target.resolve(), mode=0o600)
 
 
-def _copy(source: Path, part: PartFile, version: int, progress: Progress) -> None:
+def _copy(source: Path, part: PartFile, version: int, progress: Advance) -> None:
     """Write the rows of a node file of some format into an empty file."""
     target, total = part.path, source.stat().st_size
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_URI
@@ -148,7 +148,7 @@ def _shift(target: Path, keep: int) -> None:
         target.replace(names[0])
 
 
-async def restore(database: Database, source: Path, progress: Progress, seen: Seen) -> None:
+async def restore(database: Database, source: Path, progress: Advance, seen: Seen) -> None:
     """Replace the content of a node; see `Administration.restore`."""
     async with _present(database, source) as file:
         copy = Database(file, create=False, read_only=True)
@@ -202,7 +202,7 @@ def _converted(source: Path, near: Path) -> PartFile | None:
     return part
 
 
-def _replace(connection: apsw.Connection, source: Path, progress: Progress) -> None:
+def _replace(connection: apsw.Connection, source: Path, progress: Advance) -> None:
     total, log = source.stat().st_size, Path(f"{connection.filename}-wal")
     before = log.stat().st_size
     if room.is_short(Path(connection.filename)) and total > room.free_bytes(log):

@@ -177,7 +177,7 @@ class _Check:
         last: int | None = None
         while True:
             run = partial(event_check.check_batch, stream_id=stream_id, after=last)
-            batch = await self._ask(path, run, event_check.Batch(0, [], None))
+            batch = await self._ask(path, run, event_check.SeenEvents(0, [], None))
             report.n_events += batch.n_events
             report.problems += (Problem(path, *finding) for finding in batch.findings)
             self._progress(report)

@@ -29,7 +29,7 @@ class Finding(NamedTuple):
     text: str
 
 
-class Batch(NamedTuple):
+class SeenEvents(NamedTuple):
     """What a read transaction has seen of a stream; go on behind the key `last`, if any."""
 
     n_events: int
@@ -65,7 +65,7 @@ def check_stream(connection: apsw.Connection, stream_id: int) -> list[Finding]:
     return found
 
 
-def check_batch(connection: apsw.Connection, stream_id: int, after: int | None) -> Batch:
+def check_batch(connection: apsw.Connection, stream_id: int, after: int | None) -> SeenEvents:
     """Check the next events of a stream, behind the key `after`."""
     first, last = key_range(stream_id)
     # as bytes, because damaged text need not be Unicode
@@ -79,7 +79,7 @@ def check_batch(connection: apsw.Connection, stream_id: int, after: int | None) 
         for row in rows
         for text in _problems(*row)
     ]
-    return Batch(len(rows), findings, rows[-1][0] if len(rows) == _BATCH else None)
+    return SeenEvents(len(rows), findings, rows[-1][0] if len(rows) == _BATCH else None)
 
 
 def orphans(connection: apsw.Connection) -> int:

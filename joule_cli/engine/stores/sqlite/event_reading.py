@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: statistics that SQLite could choose by.
 _Part: TypeAlias = "tuple[str, dict[str, Binding]]"
 #: Start and key of an event.
-_Place: TypeAlias = tuple[int, int]
+_Position: TypeAlias = tuple[int, int]
 
 EARLIEST, LATEST = -INT64_MAX - 1, INT64_MAX
 #: Contents of a block weigh no more than this, whatever its number of events.
@@ -44,7 +44,7 @@ class Reader:
     stream_id: int
     window: Window
     limit: int
-    after: _Place | None = None
+    after: _Position | None = None
     begun: bool = False
     inside: bool = False
     done: bool = False
@@ -104,11 +104,11 @@ class Reader:
 
 def _place_before_last(
     connection: apsw.Connection, stream_id: int, window: Window, n_last: int
-) -> _Place | None:
+) -> _Position | None:
     """Return the event with just `n_last` events of the window behind it, `None` without one."""
     parts = list(window_parts(connection, stream_id, window))
     matches, bindings = filtered(connection, window)
-    found: _Place | None = connection.execute(
+    found: _Position | None = connection.execute(
         f"SELECT start, key FROM ({_merged(parts, bindings)}) "  # noqa: S608
         f"WHERE {matches} ORDER BY start DESC, key DESC LIMIT 1 OFFSET :n",
         bindings | {"n": n_last},
@@ -136,7 +136,7 @@ def window_parts(connection: apsw.Connection, stream_id: int, window: Window) ->
 
 
 def ongoing_parts(
-    connection: apsw.Connection, stream_id: int, window: Window, after: _Place | None = None
+    connection: apsw.Connection, stream_id: int, window: Window, after: _Position | None = None
 ) -> Iterator[_Part]:
     """Yield what began before the window, as far as it lies behind `after`."""
     if window.start is None or not window.ongoing:
@@ -154,7 +154,7 @@ def ongoing_parts(
         )
 
 
-def inside_parts(stream_id: int, window: Window, after: _Place | None = None) -> Iterator[_Part]:
+def inside_parts(stream_id: int, window: Window, after: _Position | None = None) -> Iterator[_Part]:
     """Yield what begins inside the window, as far as it lies behind `after`."""
     lower = ["1"]
     if after is not None and (window.start is None or after[0] >= window.start):
@@ -171,7 +171,7 @@ def inside_parts(stream_id: int, window: Window, after: _Place | None = None) ->
         )
 
 
-def _bindings(after: _Place | None) -> dict[str, Binding]:
+def _bindings(after: _Position | None) -> dict[str, Binding]:
     return {} if after is None else {"after_start": after[0], "after_key": after[1]}
 
 

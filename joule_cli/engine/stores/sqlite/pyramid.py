@@ -129,7 +129,7 @@ def _group_firsts(counts: Counts, closed: Flags, level: int, within: int) -> tup
     return firsts, offset
 
 
-class _Source(NamedTuple):
+class _Groups(NamedTuple):
     """Decimated rows of one chunk, at the level asked for or a finer one."""
 
     level: Decimated
@@ -183,7 +183,7 @@ class LevelReader:
 
     def _load(
         self, connection: apsw.Connection
-    ) -> tuple[list[tuple[Any, ...]], dict[int, _Source], bool]:
+    ) -> tuple[list[tuple[Any, ...]], dict[int, _Groups], bool]:
         """Return directory entries for one batch, what is not in them, and if they are the last.
 
         An entry is ``(start, last, n_rows, closed, body_id, summary)``. Sources are given for
@@ -201,7 +201,7 @@ class LevelReader:
             )
         )
         last = len(entries) < self._n_chunks
-        sources: dict[int, _Source] = {}
+        sources: dict[int, _Groups] = {}
         cost = 0
         for index in [
             i
@@ -220,8 +220,8 @@ class LevelReader:
         return self._without_empty(entries, sources, last)
 
     def _without_empty(
-        self, entries: list[tuple[Any, ...]], sources: dict[int, _Source], last: bool
-    ) -> tuple[list[tuple[Any, ...]], dict[int, _Source], bool]:
+        self, entries: list[tuple[Any, ...]], sources: dict[int, _Groups], last: bool
+    ) -> tuple[list[tuple[Any, ...]], dict[int, _Groups], bool]:
         """Leave out chunks without rows inside the bounds: only the outermost can be such."""
         if entries and entries[-1][2] == 0:
             sources.pop(len(entries) - 1)
@@ -231,7 +231,7 @@ class LevelReader:
             sources = {index - 1: source for index, source in sources.items() if index}
         return entries, sources, last
 
-    def _source(self, connection: apsw.Connection, entry: tuple[Any, ...]) -> _Source:
+    def _source(self, connection: apsw.Connection, entry: tuple[Any, ...]) -> _Groups:
         start, last, n_rows, _, body_id, summary = entry
         if (
             summary is not None
@@ -246,18 +246,18 @@ class LevelReader:
             ).get
             counts = group_counts(n_rows, size)
             level = chunks.decoded_level(blob, len(counts), self.stream, start)
-            return _Source(level, counts, self._level // size)
+            return _Groups(level, counts, self._level // size)
         blob = connection.execute("SELECT rows FROM body WHERE id = ?", (body_id,)).get
         rows = chunks.decoded(blob, n_rows, self.stream, start)
         rows = clipped(rows, self.cursor.position, self.cursor.end)
-        return _Source(
+        return _Groups(
             decimate(rows, self._level, self._layout), group_counts(len(rows), self._level), 1
         )
 
     def _items(
         self,
         entries: list[tuple[Any, ...]],
-        sources: dict[int, _Source],
+        sources: dict[int, _Groups],
         counts: Counts,
         closed: Flags,
         firsts: Flags,

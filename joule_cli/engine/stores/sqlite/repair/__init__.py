@@ -20,7 +20,7 @@ from joule_cli.engine.stores.sqlite.page_file import PageFile
 from joule_cli.engine.stores.sqlite.repair.events import EventSalvage, take_annotations
 from joule_cli.engine.stores.sqlite.repair.records import Loss, Repaired, Salvage
 from joule_cli.engine.stores.sqlite.repair.rows import RowSalvage
-from joule_cli.engine.stores.sqlite.repair.source import Source
+from joule_cli.engine.stores.sqlite.repair.source import DamagedFile
 from joule_cli.errors import ApiError, IncompatibleFileError, StorageError
 from joule_cli.part_file import PartFile, make_folder
 
@@ -107,7 +107,7 @@ def _begin(path: Path, target: Path) -> tuple[PartFile, int]:
 
 def _salvage(path: Path, part: PartFile, tell: Callable[[int], None]) -> Repaired:
     with _one_state(path) as file:
-        source = Source(file)
+        source = DamagedFile(file)
         if not source.is_node:
             raise IncompatibleFileError("the file is not a node", object=str(path))
         with converted_errors(str(part.target)):

@@ -10,7 +10,7 @@ import apsw
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from joule_cli.engine.stores.sqlite.repair.source import Source
+    from joule_cli.engine.stores.sqlite.repair.source import DamagedFile
 
 #: Where streams and folders go whose own folder is not known.
 ROOT = 1
@@ -50,7 +50,9 @@ class Salvage:
         Called with the bytes that were looked at since the last time; may raise to end the repair.
     """
 
-    def __init__(self, source: Source, out: apsw.Connection, tell: Callable[[int], None]) -> None:
+    def __init__(
+        self, source: DamagedFile, out: apsw.Connection, tell: Callable[[int], None]
+    ) -> None:
         self.source, self.out, self.tell = source, out, tell
         self.result = Repaired()
         self._folders = source.table("folder")

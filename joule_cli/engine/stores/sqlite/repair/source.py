@@ -34,7 +34,7 @@ class Found:
     gaps: list[Gap] = field(default_factory=list)
 
 
-class Source:
+class DamagedFile:
     """A node file as it is on the disk, table by table."""
 
     def __init__(self, file: PageFile) -> None:

@@ -192,7 +192,7 @@ class Query:
             self._execute(f"DROP VIEW {_quoted(name)}")
             self._execute(f"DROP TABLE {internal}")
             needs = self.needs[internal]
-            self._connection.register(internal, _Source(self, table, needs))
+            self._connection.register(internal, _ScannedTable(self, table, needs))
             sources = ", ".join(
                 f"c{i}" if i in needs.columns else f"NULL::{source.type} AS c{i}"
                 for i, source in enumerate(table.sources)
@@ -235,7 +235,7 @@ class Query:
             raise
 
 
-class _Source:
+class _ScannedTable:
     """A table as DuckDB scans it; every scan begins anew."""
 
     def __init__(self, query: Query, table: Table, needs: Needs) -> None:
