@@ -14,6 +14,7 @@ from joule_cli.errors import TimeFormatError
 from joule_cli.model.connection_info import ConnectionInfo
 from joule_cli.series import intervals
 from joule_cli.series.time import interval_time, parse_time
+from joule_cli.series.zones import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,6 @@ __all__ = [
     "yesno",
 ]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 
@@ -98,14 +98,14 @@ def timestamp_to_datetime(timestamp: int) -> datetime:
     OverflowError
         Outside the years 1 to 9999.
     """
-    return _EPOCH + timedelta(microseconds=timestamp)
+    return EPOCH + timedelta(microseconds=timestamp)
 
 
 def datetime_to_timestamp(date: datetime) -> int:
     """Return a datetime as µs since the epoch; one without a zone is taken for UTC."""
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)
-    return (date - _EPOCH) // _MICROSECOND
+    return (date - EPOCH) // _MICROSECOND
 
 
 def seconds_to_timestamp(unix: float) -> int:

@@ -6,11 +6,12 @@ import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from joule_cli.api.query import QueryColumn, QueryResult, QueryTable
 from joule_cli.errors import QueryError
+from joule_cli.series.zones import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMESTAMPTZ, _JSON = 1184, frozenset({114, 3802})
 _TABLES = """
 SELECT table_schema || '.' || table_name, column_name, data_type FROM information_schema.columns
@@ -207,7 +207,7 @@ def _value(cell: Any, kind: str) -> Any:
     if cell is None or kind == "number":
         return cell
     if kind == "time":
-        return (cell - _EPOCH) // timedelta(microseconds=1)
+        return (cell - EPOCH) // timedelta(microseconds=1)
     if kind == "json":
         return json.dumps(cell, ensure_ascii=False, default=str)
     return "\\x" + bytes(cell).hex() if isinstance(cell, bytes | memoryview) else str(cell)

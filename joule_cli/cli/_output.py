@@ -332,14 +332,10 @@ def write_utf8(text: str) -> None:
 
 def delimited(cells: Sequence[Any], delimiter: str) -> str:
     """Return one line of CSV as RFC 4180 quotes it."""
-    return delimiter.join(_quote(cell, delimiter) for cell in cells) + "\n"
+    from joule_cli.series.csv_text import cell_writer
 
-
-def _quote(cell: Any, delimiter: str) -> str:
-    text = "" if cell is None else str(cell)
-    if delimiter in text or '"' in text or "\n" in text or "\r" in text:
-        return '"' + text.replace('"', '""') + '"'
-    return text
+    text = cell_writer(delimiter, plain=True)
+    return delimiter.join("" if cell is None else text(str(cell)) for cell in cells) + "\n"
 
 
 def _select(columns: Sequence[Column], names: list[str] | None) -> list[Column]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from joule_cli.api.actions.data import DataActions
+from joule_cli.api.data_range import check_max_gap, check_merge_gap, check_reduction, read_range
+from joule_cli.api.open_pipes import OpenPipes
 from joule_cli.engine.base import EngineState
 from joule_cli.engine.references import data_stream_at
-from joule_cli.errors import DataError, JouleError, StorageError
+from joule_cli.errors import StorageError
 from joule_cli.model import DataStream
 from joule_cli.model.data_stream import KEEP_NONE
 
@@ -35,12 +37,8 @@ class EmbeddedData(EngineState, DataActions):
     name: str
 
     @cached_property
-    def _readers(self) -> dict[asyncio.Task[None], LocalPipe]:
-        return {}
-
-    @cached_property
-    def _writers(self) -> set[Pipe]:
-        return set()
+    def _open_pipes(self) -> OpenPipes:
+        return OpenPipes()
 
     @cached_property
     def _subscribers(self) -> Subscribers:
@@ -57,11 +55,8 @@ class EmbeddedData(EngineState, DataActions):
     ) -> Pipe:
         from joule_cli.pipes import LocalPipe
 
-        start, end = check_bounds(start, end)
-        if max_rows is not None and max_rows <= 0:
-            raise DataError("[max-rows] must be > 0")
-        if decimation_level is not None and decimation_level <= 0:
-            raise DataError("[decimation-level] must be > 0")
+        start, end = read_range(start, end)
+        check_reduction(max_rows, decimation_level)
         model, stored, written = await self._to_read(stream)
         level = 1 if decimation_level is None else decimation_level
         if decimation_level is None and max_rows is not None:
@@ -81,8 +76,7 @@ class EmbeddedData(EngineState, DataActions):
 
     def _start_feeding(self, pipe: LocalPipe, batches: AsyncGenerator[list[Item], None]) -> None:
         task = asyncio.create_task(_feed(pipe, batches))
-        self._readers[task] = pipe
-        task.add_done_callback(lambda task: self._readers.pop(task, None))
+        self._open_pipes.reading(pipe, task)
 
         async def stop() -> None:
             task.cancel()
@@ -150,9 +144,8 @@ class EmbeddedData(EngineState, DataActions):
         from joule_cli.pipes import SinkPipe
 
         replaces = start is not None or end is not None
-        start, end = check_bounds(start, end)
-        if merge_gap < 0:
-            raise DataError("merge-gap must be >= 0")
+        start, end = read_range(start, end)
+        check_merge_gap(merge_gap)
         model, stored = await self._find(stream)
         await self.storage.claims.acquire(stored.id, stored.name)
         try:
@@ -166,14 +159,13 @@ class EmbeddedData(EngineState, DataActions):
             session, stored, self.storage.claims, self._subscribers, end_interval=end_interval
         )
         pipe = SinkPipe(str(stored.layout), sink, model.name, model)
-        self._writers.add(pipe)
-        sink.on_close = lambda: self._writers.discard(pipe)
+        sink.on_close = self._open_pipes.writing(pipe)
         return pipe
 
     async def data_delete(
         self, stream: StreamRef, start: int | None = None, end: int | None = None
     ) -> None:
-        start, end = check_bounds(start, end)
+        start, end = read_range(start, end)
         _, stored = await self._find(stream)
         await self.storage.rows.delete(stored, start, end)
         await self.storage.release_space()
@@ -181,14 +173,14 @@ class EmbeddedData(EngineState, DataActions):
     async def data_intervals(
         self, stream: StreamRef, start: int | None = None, end: int | None = None
     ) -> list[list[int]]:
-        start, end = check_bounds(start, end)
+        start, end = read_range(start, end)
         _, stored = await self._find(stream)
         return [[*pair] for pair in await self.storage.rows.intervals(stored, start, end)]
 
     async def data_count(
         self, stream: StreamRef, start: int | None = None, end: int | None = None
     ) -> int:
-        start, end = check_bounds(start, end)
+        start, end = read_range(start, end)
         _, stored = await self._find(stream)
         return await self.storage.rows.count(stored, start, end)
 
@@ -199,9 +191,8 @@ class EmbeddedData(EngineState, DataActions):
         start: int | None = None,
         end: int | None = None,
     ) -> int:
-        start, end = check_bounds(start, end)
-        if max_gap <= 0:
-            raise DataError("max_gap must be a positive integer")
+        start, end = read_range(start, end)
+        check_max_gap(max_gap)
         _, stored = await self._find(stream)
         return await self.storage.rows.consolidate(stored, int(max_gap), start, end)
 
@@ -214,9 +205,8 @@ class EmbeddedData(EngineState, DataActions):
         *,
         dry_run: bool = False,
     ) -> list[list[int]]:
-        start, end = check_bounds(start, end)
-        if max_gap <= 0:
-            raise DataError("max_gap must be a positive integer")
+        start, end = read_range(start, end)
+        check_max_gap(max_gap)
         _, stored = await self._find(stream)
         gaps = await self.storage.rows.split(stored, int(max_gap), start, end, dry_run=dry_run)
         return [[*gap] for gap in gaps]
@@ -249,24 +239,12 @@ class EmbeddedData(EngineState, DataActions):
 
     async def _close_pipes(self) -> None:
         """Store what pipes have in their caches, then fail them: the node is closing."""
-        readers = dict(self._readers)
-        for task, reader in readers.items():
-            task.cancel()
-            reader.fail(StorageError("the node was closed before all rows were read"))
-        if readers:
-            await asyncio.wait(readers)
-        failures: list[JouleError] = []
-        for pipe in list(self._writers):
-            try:
-                await pipe.close()
-            except JouleError as error:
-                failures.append(error)
-            pipe.fail(StorageError("the node was closed", object=self.name))
-        for group in self._subscribers.values():
-            for pipe in list(group):
-                pipe.fail(StorageError("the node was closed", object=self.name))
-        if failures:
-            raise failures[0]
+        try:
+            await self._open_pipes.close(partial(StorageError, object=self.name))
+        finally:
+            for group in self._subscribers.values():
+                for pipe in list(group):
+                    pipe.fail(StorageError("the node was closed", object=self.name))
 
 
 async def _nothing() -> AsyncGenerator[list[Item], None]:
@@ -292,16 +270,3 @@ async def _feed(pipe: LocalPipe, batches: AsyncGenerator[list[Item], None]) -> N
         pipe.close_nowait()
     except Exception as error:  # noqa: BLE001  # raised by the reader's next call, as it is
         pipe.fail(error)
-
-
-def check_bounds(start: int | None, end: int | None) -> tuple[int | None, int | None]:
-    """Refuse empty ranges; turn bounds beyond every timestamp into open ones."""
-    if start is not None and end is not None and start >= end:
-        raise DataError("[start] must be before [end]")
-    start = None if start is None else min(int(start), 2**63 - 1)
-    end = None if end is None else max(int(end), -(2**63) + 1)
-    if start is not None and start <= -(2**63):
-        start = None
-    if end is not None and end >= 2**63:
-        end = None
-    return start, end

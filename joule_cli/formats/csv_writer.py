@@ -16,6 +16,7 @@ from joule_cli.formats.base import (
 )
 from joule_cli.formats.lines import LineWriter
 from joule_cli.formats.number_lines import number_lines
+from joule_cli.series.csv_text import cell_writer
 
 if TYPE_CHECKING:
     from joule_cli.series.layout import Rows
@@ -44,11 +45,12 @@ class CsvWriter(LineWriter):
             names.insert(0, "timestamp")
             if options.interval_column:
                 names.append(_INTERVAL_COLUMN)
-            out.append(self._delimiter.join(map(quoted, names)))
+            out.append(self._delimiter.join(map(self._cell, names)))
         self._sink.write("".join(f"{line}\n" for line in out).encode())
 
     def _set_up(self) -> None:
         self._delimiter = self.options.delimiter or self.default_delimiter
+        self._cell = cell_writer(self._delimiter)
         self._order = column_order(self.head, self.options.bounds_order)
         self._in_order = self._order == list(range(self.head.layout.width))
         self._interval = 0
@@ -74,7 +76,7 @@ class CsvWriter(LineWriter):
             data,
             delimiter,
             options.precision,
-            None if form is None else lambda stamp: quoted(form(stamp)),
+            None if form is None else lambda stamp: self._cell(form(stamp)),
             end,
             missing="",
         )
@@ -84,13 +86,6 @@ class TsvWriter(CsvWriter):
     """CSV with tabs."""
 
     default_delimiter = "\t"
-
-
-def quoted(text: str) -> str:
-    """Return a text as a cell that every reader of this package takes for one."""
-    if any(c in text for c in '",;\t\r\n') or text[:1] in ("#", " ") or text[-1:] == " ":
-        return '"' + text.replace('"', '""') + '"'
-    return text
 
 
 def _units(head: StreamHead, options: WriteOptions) -> list[str]:

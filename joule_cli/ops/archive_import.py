@@ -6,8 +6,8 @@ import asyncio
 import json
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from joule_cli.errors import ApiError, DuplicateTimestampError, FormatError, JouleError
 from joule_cli.formats.archive import Archive
@@ -25,6 +25,7 @@ from joule_cli.ops.streams import (
 )
 from joule_cli.ops.targets import match_target
 from joule_cli.series.element_names import Naming
+from joule_cli.series.zones import LOCAL_EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from joule_cli.series.layout import Rows
 
 #: UTC; the texts of the log have no zone.
-_EPOCH: Final = datetime(1970, 1, 1)
 
 
 async def import_archive(node: Node, path: Path, importers: Sequence[Importer]) -> ArchiveLog:
@@ -262,6 +262,6 @@ def _identity(event: Event) -> tuple[int, int | None, str]:
 
 def _time(timestamp: int) -> str:
     try:
-        return str(_EPOCH + timedelta(microseconds=timestamp))
+        return str(LOCAL_EPOCH + timedelta(microseconds=timestamp))
     except OverflowError:
         return str(timestamp)

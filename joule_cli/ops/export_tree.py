@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -19,6 +19,7 @@ from joule_cli.ops.manifest import MANIFEST, Entry, Manifest, Part, file_stem
 from joule_cli.ops.streams import FoundStream, stored_intervals
 from joule_cli.part_file import make_folder
 from joule_cli.series.intervals import Interval, clip, intersection, union
+from joule_cli.series.zones import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 #: Opens one file for rows that the head describes.
 OpenFile: TypeAlias = Callable[[Path, StreamHead], Writer]
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +210,7 @@ async def _plan(
 
 def _part_name(start: int, split: int) -> str:
     try:
-        moment = _EPOCH + timedelta(microseconds=start)
+        moment = EPOCH + timedelta(microseconds=start)
     except OverflowError:
         return str(start)
     text = moment.strftime("%Y%m%dT%H%M%S").zfill(15)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from joule_cli.errors import JouleError
+from joule_cli.series.csv_text import read_names
 from joule_cli.series.layout import Layout
 from joule_cli.series.nearest import among
 
@@ -40,8 +40,8 @@ def parse_elements(text: str, elements: Sequence[Element]) -> list[int]:
         An entry is empty, unknown, ambiguous or repeated.
     """
     chosen: list[int] = []
-    for entry in next(csv.reader([text], skipinitialspace=True), []):
-        chosen += _indices(entry.strip(), elements)
+    for entry in read_names(text):
+        chosen += _indices(entry, elements)
     if not chosen:
         raise SelectionError("the list of elements is empty")
     if len(set(chosen)) != len(chosen):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from joule_cli.api.actions.data import DataActions
+from joule_cli.api.data_range import check_max_gap, check_merge_gap, check_reduction, read_range
+from joule_cli.api.open_pipes import OpenPipes
 from joule_cli.errors import (
     ApiError,
-    DataError,
-    JouleError,
     LayoutMismatchError,
     MissingValuesError,
     ProtocolError,
@@ -31,7 +30,7 @@ from joule_cli.wire.params import FOLLOW, MISSING, bounds_params, key_params
 
 if TYPE_CHECKING:
     from joule_cli.api.references import StreamRef
-    from joule_cli.pipes import LocalPipe, Pipe
+    from joule_cli.pipes import Pipe
     from joule_cli.wire.params import Params
 
 
@@ -42,12 +41,8 @@ class RemoteData(RemoteState, DataActions):
     _counts_rows = True
 
     @cached_property
-    def _readers(self) -> dict[asyncio.Task[None], LocalPipe]:
-        return {}
-
-    @cached_property
-    def _writers(self) -> set[Pipe]:
-        return set()
+    def _open_pipes(self) -> OpenPipes:
+        return OpenPipes()
 
     async def data_read(
         self,
@@ -58,11 +53,8 @@ class RemoteData(RemoteState, DataActions):
         *,
         decimation_level: int | None = None,
     ) -> Pipe:
-        start, end = _check_bounds(start, end)
-        if max_rows is not None and max_rows <= 0:
-            raise DataError("[max-rows] must be > 0")
-        if decimation_level is not None and decimation_level <= 0:
-            raise DataError("[decimation-level] must be > 0")
+        start, end = read_range(start, end)
+        check_reduction(max_rows, decimation_level)
         model = await self._model(stream)
         params = _id_params(model) | bounds_params(start, end)
         if max_rows is not None:
@@ -112,9 +104,8 @@ class RemoteData(RemoteState, DataActions):
         from joule_cli.pipes import SinkPipe
         from joule_cli.remote.upload import Upload
 
-        start, end = _check_bounds(start, end)
-        if merge_gap < 0:
-            raise DataError("merge-gap must be >= 0")
+        start, end = read_range(start, end)
+        check_merge_gap(merge_gap)
         model = await self._model(find_stream(stream))
         _check_layout(stream, model)
         if model.is_destination:
@@ -131,15 +122,14 @@ class RemoteData(RemoteState, DataActions):
         await sink.begin()
         pipe = SinkPipe(model.layout, sink, model.name, model)
         pipe.stores_at_close = True
-        self._writers.add(pipe)
-        sink.on_close = lambda: self._writers.discard(pipe)
+        sink.on_close = self._open_pipes.writing(pipe)
         sink.on_unknown = pipe.fail
         return pipe
 
     async def data_delete(
         self, stream: StreamRef, start: int | None = None, end: int | None = None
     ) -> None:
-        start, end = _check_bounds(start, end)
+        start, end = read_range(start, end)
         key = find_stream(stream)
         params = bounds_params(start, end) | key_params(key)
         answer = await self.session.delete(
@@ -150,7 +140,7 @@ class RemoteData(RemoteState, DataActions):
     async def data_intervals(
         self, stream: StreamRef, start: int | None = None, end: int | None = None
     ) -> list[list[int]]:
-        start, end = _check_bounds(start, end)
+        start, end = read_range(start, end)
         key = find_stream(stream)
         params = key_params(key) | bounds_params(start, end)
         found = await self.session.get(endpoints.DATA_INTERVALS, params, about=shown(stream))
@@ -159,7 +149,7 @@ class RemoteData(RemoteState, DataActions):
     async def data_count(
         self, stream: StreamRef, start: int | None = None, end: int | None = None
     ) -> int:
-        start, end = _check_bounds(start, end)
+        start, end = read_range(start, end)
         if self._counts_rows:
             key = find_stream(stream)
             params = key_params(key) | bounds_params(start, end)
@@ -183,9 +173,8 @@ class RemoteData(RemoteState, DataActions):
         start: int | None = None,
         end: int | None = None,
     ) -> int:
-        start, end = _check_bounds(start, end)
-        if max_gap <= 0:
-            raise DataError("max_gap must be a positive integer")
+        start, end = read_range(start, end)
+        check_max_gap(max_gap)
         key = find_stream(stream)
         params = key_params(key) | bounds_params(start, end) | {"max_gap": str(int(max_gap))}
         answer = await self.session.post(
@@ -202,9 +191,8 @@ class RemoteData(RemoteState, DataActions):
         *,
         dry_run: bool = False,
     ) -> list[list[int]]:
-        start, end = _check_bounds(start, end)
-        if max_gap <= 0:
-            raise DataError("max_gap must be a positive integer")
+        start, end = read_range(start, end)
+        check_max_gap(max_gap)
         key = find_stream(stream)
         if SPLIT_INTERVALS not in await self.capabilities():
             raise UnsupportedError(
@@ -259,41 +247,15 @@ class RemoteData(RemoteState, DataActions):
 
         pipe, task = await Download(self.session, model, params).open()
         if task is not None:
-            self._readers[task] = pipe
-            task.add_done_callback(lambda task: self._readers.pop(task, None))
+            self._open_pipes.reading(pipe, task)
         return pipe
 
     async def _close_pipes(self) -> None:
-        readers = dict(self._readers)
-        for task, reader in readers.items():
-            task.cancel()
-            reader.fail(ApiError("the node was closed before all rows were read"))
-        if readers:
-            await asyncio.wait(readers)
-        failures: list[JouleError] = []
-        for pipe in list(self._writers):
-            try:
-                await pipe.close()
-            except JouleError as error:
-                failures.append(error)
-            pipe.fail(ApiError("the node was closed"))
-        if failures:
-            raise failures[0]
+        await self._open_pipes.close(ApiError)
 
 
 def _id_params(model: DataStream) -> Params:
     return key_params(find_stream(model))
-
-
-def _check_bounds(start: int | None, end: int | None) -> tuple[int | None, int | None]:
-    """Refuse empty ranges; turn bounds beyond every timestamp into open ones."""
-    if start is not None and end is not None and start >= end:
-        raise DataError("[start] must be before [end]")
-    if start is not None:
-        start = None if start <= -(2**63) else min(int(start), 2**63 - 1)
-    if end is not None:
-        end = None if end >= 2**63 else max(int(end), -(2**63) + 1)
-    return start, end
 
 
 def _check_layout(given: StreamRef, found: DataStream) -> None:

@@ -9,6 +9,8 @@ from typing import Final
 from joule_cli.errors import ConfigurationError, TimeFormatError
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: Of times that have no zone yet.
+LOCAL_EPOCH: Final = datetime(1970, 1, 1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
 #: Hours from UTC. Abbreviations that several countries use differently (IST, BST, AST, ...) are

@@ -15,6 +15,7 @@ from joule_cli.errors import (
     NonMonotonicError,
 )
 from joule_cli.pipes.tokens import split_at_tokens
+from joule_cli.series.zones import EPOCH
 from joule_cli.server.refusals import Refusal
 from joule_cli.wire.status import wire_status
 
@@ -28,10 +29,9 @@ if TYPE_CHECKING:
 
 #: Rows and bytes that are stored at once at most: a full chunk, as more only takes memory.
 _BATCH_ROWS, _BATCH_BYTES = 65536, 4 * 1024 * 1024
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Timestamps of the years 1 to 9999, the only ones that a Joule 1.0.1 node has.
-_FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
-_LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // timedelta(microseconds=1)
+_FIRST = (datetime.min.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
+_LAST = (datetime.max.replace(tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
 
 
 async def receive(
@@ -184,6 +184,6 @@ def _text(exc: DataError) -> str:
 def _database_time(timestamp: int) -> str:
     if not _FIRST <= timestamp <= _LAST:
         return str(timestamp)
-    moment = _EPOCH + timedelta(microseconds=timestamp)
+    moment = EPOCH + timedelta(microseconds=timestamp)
     text = moment.strftime("%Y-%m-%d %H:%M:%S.%f").zfill(26)
     return text.rstrip("0").rstrip(".")

@@ -278,7 +278,7 @@ async def test_a_reader_that_stands_still_delays_nobody(flow: Node, client: Clie
         readers.append(writer)
     for _ in range(2):
         assert (await get(client))[1] == body
-    tasks = flow._readers  # type: ignore[attr-defined]
+    tasks = flow._open_pipes._readers  # type: ignore[attr-defined]
     waiting = [pipe.waiting_bytes for pipe in tasks.values()]
     assert len(waiting) == 20
     assert max(waiting) < 5_000_000

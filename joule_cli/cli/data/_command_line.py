@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import shlex
 from typing import TYPE_CHECKING, Any
+
+from joule_cli.series.csv_text import names_text
 
 if TYPE_CHECKING:
     from joule_cli.ops.inspect import ColumnView, Inspection
@@ -61,7 +61,7 @@ def command_line(
     if found.zone:
         words.append(f"--tz={tz}")
     values = [column for column in found.columns if column.role == "value"]
-    words += ["--use-columns", _list([_reference(column) for column in values])]
+    words += ["--use-columns", names_text([_reference(column) for column in values])]
     if (found.decimal, found.thousands) != (".", ""):
         words += ["--decimal", found.decimal]
         if found.thousands:
@@ -84,9 +84,3 @@ def _reference(column: ColumnView) -> str:
     """Name a column, or give its index where the name would not be found."""
     name = column.name
     return name if name and name.strip() == name and not name.isdecimal() else str(column.index)
-
-
-def _list(names: list[str]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(names)
-    return out.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from functools import wraps
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -14,6 +13,7 @@ from joule_cli.cli._settings import current
 from joule_cli.cli.data._input import INPUT_FORMATS, input_zones
 from joule_cli.cli.data._rows import read_delimiter
 from joule_cli.model.data_stream import DATATYPES
+from joule_cli.series.csv_text import read_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -257,7 +257,7 @@ def _now() -> int:
 
 def names(text: str, option: str) -> list[str]:
     """Read a list with commas, in which names may be quoted as in CSV."""
-    found = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    found = read_names(text)
     if not found or "" in found:
         raise click.UsageError(f"{option} has an empty entry.")
     return found

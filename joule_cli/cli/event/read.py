@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from contextlib import aclosing
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ from joule_cli.cli.event._options import (
     tell_unknown_fields,
 )
 from joule_cli.errors import ApiError, JouleError
+from joule_cli.series.csv_text import read_names
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -197,7 +197,7 @@ def _write_options(
 
 
 def _names(text: str) -> list[str]:
-    names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    names = read_names(text)
     if not names or "" in names:
         raise click.UsageError("--fields has an empty entry.")
     if len(set(names)) < len(names):

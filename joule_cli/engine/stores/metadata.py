@@ -7,7 +7,7 @@ Changes set `updated_at` of what is changed and of the folders above it.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from joule_cli.engine.stores.part import Part
@@ -19,6 +19,7 @@ from joule_cli.errors import (
     StreamNotFound,
 )
 from joule_cli.model import DataStream, EventStream
+from joule_cli.series.zones import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 Key: TypeAlias = "str | int"
 Stream = TypeVar("Stream", DataStream, EventStream)
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Opened(NamedTuple):
@@ -283,7 +282,7 @@ class PeerStore(Part):
 
 def timestamp_text(timestamp: int) -> str:
     """Return µs since the epoch as ISO 8601 text, as in `updated_at`."""
-    return (_EPOCH + timedelta(microseconds=timestamp)).isoformat(timespec="microseconds")
+    return (EPOCH + timedelta(microseconds=timestamp)).isoformat(timespec="microseconds")
 
 
 # -- what stores refuse in the same words

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
-from joule_cli.formats.csv_writer import quoted
 from joule_cli.formats.events.base import CONTENT, END, ID, START, EventWriteOptions, SinkWriter
 from joule_cli.formats.events.cells import cell_of
 from joule_cli.formats.events.exact import dumps
+from joule_cli.series.csv_text import cell_writer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +28,7 @@ class CsvEventWriter(SinkWriter):
     def __init__(self, place: FileRef, options: EventWriteOptions) -> None:
         super().__init__(place, options)
         self._delimiter = options.delimiter or self.default_delimiter
-        self._special = re.compile(rf'[{re.escape(self._delimiter)},;\t"\r\n]|^[# ]| $')
+        self._cell = cell_writer(self._delimiter)
         self._columns: list[tuple[str, str | None]] | None = None
 
     def _format(self, events: Sequence[Event]) -> bytes:
@@ -66,7 +65,7 @@ class CsvEventWriter(SinkWriter):
             header.append(CONTENT)
         if options.ids:
             header.append(ID)
-        return self._delimiter.join(map(quoted, header)) + "\n"
+        return self._delimiter.join(map(self._cell, header)) + "\n"
 
     def _line(self, event: Event) -> str:
         assert self._columns is not None
@@ -82,7 +81,7 @@ class CsvEventWriter(SinkWriter):
             self._add_fields(cells, content)
         else:
             cells += [""] * len(self._columns)
-            cells.append(self._quote(dumps(content).decode()))
+            cells.append(self._cell(dumps(content).decode()))
         if self.options.ids:
             cells.append("" if event.id is None else str(event.id))
         return self._delimiter.join(cells) + "\n"
@@ -101,27 +100,22 @@ class CsvEventWriter(SinkWriter):
                 homeless[name] = content[name]
                 cells.append("")
             else:
-                cells.append(self._quote(cell))
+                cells.append(self._cell(cell))
         if placed < len(content):
             names = self._names
             homeless.update((k, v) for k, v in content.items() if k not in names)
-        cells.append(self._quote(dumps(homeless).decode()) if homeless else "")
+        cells.append(self._cell(dumps(homeless).decode()) if homeless else "")
 
     def _selected(self, value: Any, kind: str | None) -> str:
         # without a column for the rest, everything stands in its own
         cell = cell_of(value, kind)
-        return self._quote(dumps(value).decode() if cell is None else cell)
+        return self._cell(dumps(value).decode() if cell is None else cell)
 
     def _time(self, time: int | None) -> str:
         if time is None:
             return ""
         form = self.options.format_time
-        return str(time) if form is None else self._quote(str(form(time)))
-
-    def _quote(self, text: str) -> str:
-        if self._special.search(text):
-            return '"' + text.replace('"', '""') + '"'
-        return text
+        return str(time) if form is None else self._cell(str(form(time)))
 
 
 def _can_be_named(name: str) -> bool:

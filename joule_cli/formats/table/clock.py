@@ -11,18 +11,18 @@ import numpy.typing as npt
 
 from joule_cli.formats.table.dates import DAY_US
 from joule_cli.formats.table.problems import Reason
+from joule_cli.series.zones import LOCAL_EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 Stamps = npt.NDArray[np.int64]
 
-_EPOCH: Final = datetime(1970, 1, 1)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MINUTE_US: Final = 60_000_000
 #: Local times that have a date, whatever their zone.
-_FIRST: Final = (datetime.min + timedelta(2) - _EPOCH) // _MICROSECOND
-_LAST: Final = (datetime.max - timedelta(2) - _EPOCH) // _MICROSECOND
+_FIRST: Final = (datetime.min + timedelta(2) - LOCAL_EPOCH) // _MICROSECOND
+_LAST: Final = (datetime.max - timedelta(2) - LOCAL_EPOCH) // _MICROSECOND
 _FAR: Final = Reason("the time is out of range")
 #: Rows as close as this to the one before belong to the same recording.
 _NEAR_US: Final = 3_600_000_000
@@ -251,7 +251,7 @@ def on_clock(instant: int, tz: tzinfo) -> int:
 def _both(tz: tzinfo, local: int) -> tuple[int, int]:
     """Return the offsets, µs, of a local time and of the same time after a change."""
     try:
-        dt = (_EPOCH + timedelta(microseconds=local)).replace(tzinfo=tz)
+        dt = (LOCAL_EPOCH + timedelta(microseconds=local)).replace(tzinfo=tz)
         offsets = dt.utcoffset(), dt.replace(fold=1).utcoffset()
     except (OverflowError, OSError, ValueError):
         return 0, 0
@@ -260,11 +260,11 @@ def _both(tz: tzinfo, local: int) -> tuple[int, int]:
 
 
 def _shown(local: int) -> str:
-    return (_EPOCH + timedelta(microseconds=local)).isoformat(" ").removesuffix(":00")
+    return (LOCAL_EPOCH + timedelta(microseconds=local)).isoformat(" ").removesuffix(":00")
 
 
 def _hour(local: int) -> str:
-    return (_EPOCH + timedelta(microseconds=local)).strftime("%H:%M")
+    return (LOCAL_EPOCH + timedelta(microseconds=local)).strftime("%H:%M")
 
 
 def _offset_text(offset_us: int) -> str:

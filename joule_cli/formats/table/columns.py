@@ -12,6 +12,7 @@ from joule_cli.errors import FormatError
 from joule_cli.formats.numbers import shorten
 from joule_cli.formats.table.dates import family_of, is_date_only
 from joule_cli.formats.table.names import is_label, part_of_time, time_rank, without_units
+from joule_cli.series.csv_text import names_text, read_names
 from joule_cli.series.nearest import nearest
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Chooser:
             self._guess_times(found)
             return
         if isinstance(wanted, str) and wanted not in self.names:
-            refs = _split(wanted)
+            refs = read_names(wanted)
             found.times = [self.find(ref, "--time-column") for ref in refs]
         else:
             found.times = [self.find(wanted, "--time-column")]
@@ -262,7 +263,7 @@ class Chooser:
         good = [at for at in found.values if at not in bad and self._is_useful(at)]
         if not good:
             return "use --use-columns to choose columns with numbers"
-        chosen = shlex.quote(_line([_listed_name(self.names[at], at) for at in good]))
+        chosen = shlex.quote(names_text([_listed_name(self.names[at], at) for at in good]))
         return f"use --use-columns {chosen} to leave it out"
 
     def _other(self, at: int) -> str:
@@ -278,8 +279,10 @@ class Chooser:
         names = [_listed_name(self.names[at], at) for at in found.values if at not in empty]
         hint = "use --use-columns to choose columns with values"
         if names:
-            chosen = shlex.quote(_line(names))
-            every = shlex.quote(_line([_listed_name(self.names[at], at) for at in found.values]))
+            chosen = shlex.quote(names_text(names))
+            every = shlex.quote(
+                names_text([_listed_name(self.names[at], at) for at in found.values])
+            )
             hint = (
                 f"use --use-columns {chosen} to leave it out, or {every} to store it all the same"
             )
@@ -355,22 +358,6 @@ class Chooser:
 
     def _error(self, message: str, hint: str | None = None) -> FormatError:
         return FormatError(message, file=self._container.name, hint=hint)
-
-
-def _split(text: str) -> list[str]:
-    import csv
-
-    return [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
-
-
-def _line(names: list[str]) -> str:
-    """Return names as one line of CSV, which is how options take them."""
-    import csv
-    import io
-
-    out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(names)
-    return out.getvalue()
 
 
 def _rank(name: str) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 from joule_cli.formats.numbers import shorten
 from joule_cli.formats.table.problems import BadCell
+from joule_cli.series.zones import LOCAL_EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 Order: TypeAlias = Literal["iso", "dmy", "mdy", "named", "md", "dm", "tod"]
 
 DAY_US: Final = 86_400_000_000
-_EPOCH: Final = datetime(1970, 1, 1)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _MICROSECOND: Final = timedelta(microseconds=1)
 _MONTHS: Final = {
@@ -116,10 +116,10 @@ def read_date(text: str, order: Order, base: LocalTime | None = None) -> LocalTi
             pass
         else:
             if dt.tzinfo is None:
-                return LocalTime((dt - _EPOCH) // _MICROSECOND)
+                return LocalTime((dt - LOCAL_EPOCH) // _MICROSECOND)
             offset = dt.utcoffset() or timedelta(0)
             return LocalTime(
-                (dt.replace(tzinfo=None) - _EPOCH) // _MICROSECOND, offset // _MICROSECOND
+                (dt.replace(tzinfo=None) - LOCAL_EPOCH) // _MICROSECOND, offset // _MICROSECOND
             )
     found = _PATTERNS[_FAMILY.get(order, order)].fullmatch(text)
     if found is None:
@@ -152,7 +152,7 @@ def _day(found: re.Match[str], order: Order, base: LocalTime | None, text: str) 
         month, day = (second, first) if order in {"dmy", "dm"} else (first, second)
         if order in {"md", "dm"}:
             assert base is not None
-            year = str((_EPOCH + timedelta(microseconds=base.us)).year)
+            year = str((LOCAL_EPOCH + timedelta(microseconds=base.us)).year)
         else:
             year = found["year"]
     number = int(year)
@@ -213,7 +213,7 @@ def read_template(text: str, template: str) -> LocalTime:
         raise BadCell(f"{shorten(text)} is not a time like {template!r}")
     offset = dt.utcoffset()
     days = each != text
-    local = (dt.replace(tzinfo=None) - _EPOCH) // _MICROSECOND + days * DAY_US
+    local = (dt.replace(tzinfo=None) - LOCAL_EPOCH) // _MICROSECOND + days * DAY_US
     return LocalTime(local, None if offset is None else offset // _MICROSECOND)
 
 

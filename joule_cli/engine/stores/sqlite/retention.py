@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 from joule_cli.engine.stores.sqlite import chunks, expired
 from joule_cli.engine.stores.sqlite.directory import EARLIEST
 from joule_cli.model.data_stream import KEEP_ALL, KEEP_NONE
+from joule_cli.series.zones import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +31,6 @@ log = logging.getLogger("joule_cli.engine")
 _DAY: Final = 86_400_000_000
 #: µs between two notes in the file, and between two lines of the log about one stream.
 _PAUSE: Final = 600_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _NEWEST = (
     "SELECT max(newest) FROM "
@@ -204,6 +204,6 @@ def _from_data(connection: apsw.Connection, ticks: int) -> _Notes | None:
 
 def _shown(clock: int) -> str:
     try:
-        return (_EPOCH + timedelta(microseconds=clock)).isoformat(" ", "seconds")
+        return (EPOCH + timedelta(microseconds=clock)).isoformat(" ", "seconds")
     except OverflowError:
         return str(clock)

@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from joule_cli.series.intervals import Interval, intersection, union
+from joule_cli.series.zones import EPOCH
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -33,7 +34,6 @@ DATA_DEPENDENT: Final = (
 )
 _MIN, _MAX = -(2**63), 2**63
 EVERYTHING: Final = (Interval(_MIN, _MAX),)
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 #: Operators that show all that they read as children. Another one may hide a scan.
 _TRANSPARENT: Final = frozenset(
     {
@@ -281,6 +281,6 @@ def _instant(literal: str) -> int | None:
         dt = datetime(
             year, month, day, hour, minute, second, int(fraction.ljust(6, "0")), tzinfo=zone
         )
-        return (dt - _EPOCH) // timedelta(microseconds=1)
+        return (dt - EPOCH) // timedelta(microseconds=1)
     except (ValueError, OverflowError):
         return None
