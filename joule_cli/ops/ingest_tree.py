@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from joule_cli.errors import FormatError, JouleError, StreamNotFound
 from joule_cli.ops.annotations import copy_annotations, keep_missing
-from joule_cli.ops.ingest import ingest
+from joule_cli.ops.ingest import ingest, plan_ingest
 from joule_cli.ops.manifest import MANIFEST, Manifest
 from joule_cli.ops.streams import Place, create_stream, find_stream, like
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from joule_cli.api.node import Node
     from joule_cli.formats.base import Reader
     from joule_cli.formats.table.options import ReadOptions
+    from joule_cli.ops.ingest import IngestPlan
     from joule_cli.ops.ingest_run import IngestResult
     from joule_cli.ops.ingest_source import IngestOptions
     from joule_cli.ops.manifest import Entry
@@ -54,12 +55,9 @@ async def ingest_tree(
     FormatError
         The directory has no manifest, or a bad one.
     """
-    manifest = Manifest.load(directory)
-    if manifest is None:
-        raise FormatError(f"the directory has no {MANIFEST}", file=str(directory))
-    manifest.require_whole(directory)
+    manifest, options = _whole(directory), _for_parts(options)
     outcomes: list[PartOutcome] = []
-    whole = WholeProgress(manifest, progress)
+    whole = _WholeProgress(manifest, progress)
 
     def done(outcome: PartOutcome) -> None:
         outcomes.append(outcome)
@@ -98,7 +96,66 @@ async def ingest_tree(
     return outcomes
 
 
-class WholeProgress:
+async def plan_ingest_tree(
+    directory: Path,
+    node: Node,
+    folder: str,
+    open_file: Callable[[Path, ReadOptions], Reader],
+    options: IngestOptions,
+    progress: ProgressCallback | None = None,
+    finished: Callable[[], None] = lambda: None,
+) -> list[tuple[Path, IngestPlan]]:
+    """Find out for each file with rows what `ingest_tree` would do with it.
+
+    Parameters
+    ----------
+    finished
+        Told after each file.
+
+    Raises
+    ------
+    FormatError
+        The directory has no manifest, or a bad one, or a file cannot be read.
+    """
+    manifest, options = _whole(directory), _for_parts(options)
+    plans = []
+    whole = _WholeProgress(manifest, progress, checks=True)
+    for entry in manifest.entries.values():
+        # decimated rows are described by their file
+        model = entry.model() if entry.decimation_level == 1 else None
+        for part in entry.parts:
+            if not part.rows:
+                continue
+            file = directory / part.file
+            plan = await plan_ingest(
+                lambda read, source=file: open_file(source, read),  # type: ignore[misc]
+                node,
+                folder.rstrip("/") + entry.path,
+                replace(options, model=model),
+                whole.part(part.rows),
+            )
+            finished()
+            plans.append((file, plan))
+    return plans
+
+
+def _whole(directory: Path) -> Manifest:
+    manifest = Manifest.load(directory)
+    if manifest is None:
+        raise FormatError(f"the directory has no {MANIFEST}", file=str(directory))
+    manifest.require_whole(directory)
+    return manifest
+
+
+def _for_parts(options: IngestOptions) -> IngestOptions:
+    read = replace(options.read, accept_times=True)
+    if read.time_format == "auto":
+        # an export writes µs unless it was told otherwise
+        read = replace(read, time_format="us")
+    return replace(options, read=read)
+
+
+class _WholeProgress:
     """Tells of each part which share of the whole directory is done with it, by rows.
 
     Parameters

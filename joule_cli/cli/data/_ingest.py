@@ -14,13 +14,11 @@ from joule_cli.cli._prompt import confirm
 from joule_cli.cli._run import report
 from joule_cli.cli._settings import current
 from joule_cli.cli.data._input import opened
-from joule_cli.errors import FormatError
 from joule_cli.formats import open_reader
 from joule_cli.ops.errors import OverlapError
 from joule_cli.ops.ingest import ingest, plan_ingest
 from joule_cli.ops.ingest_series import ingest_series, labels_in
-from joule_cli.ops.ingest_tree import PartOutcome, WholeProgress, ingest_tree
-from joule_cli.ops.manifest import MANIFEST, Manifest
+from joule_cli.ops.ingest_tree import PartOutcome, ingest_tree, plan_ingest_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -181,7 +179,7 @@ class Ingestion:
     async def _directory(
         self, directory: str, folder: str | None, step: Callable[[Step], None]
     ) -> Records:
-        options = self._for_parts()
+        options = self.options
         outcomes = await self._tree(directory, folder, options, step)
         in_the_way = [o for o in outcomes if isinstance(o.error, OverlapError)]
         if in_the_way and self.asks:
@@ -223,34 +221,16 @@ class Ingestion:
     async def _plan_directory(
         self, directory: str, folder: str | None, step: Callable[[Step], None]
     ) -> Records:
-        manifest = Manifest.load(Path(directory))
-        if manifest is None:
-            raise FormatError(f"the directory has no {MANIFEST}", file=directory)
-        manifest.require_whole(Path(directory))
-        records = []
-        whole = WholeProgress(manifest, step, checks=True)
-        for entry in manifest.entries.values():
-            for part in entry.parts:
-                if not part.rows:
-                    continue
-                file = str(Path(directory, part.file))
-                options = replace(
-                    self._for_parts(),
-                    model=entry.model() if entry.decimation_level == 1 else None,
-                )
-                place = (folder or "").rstrip("/") + entry.path
-                shown = whole.part(part.rows)
-                plan = await plan_ingest(self._opener(file), self.node, place, options, shown)
-                self.bar.next_part()
-                records.append(self._planned(file, plan))
-        return records
-
-    def _for_parts(self) -> IngestOptions:
-        read = replace(self.options.read, accept_times=True)
-        if read.time_format == "auto":
-            # an export writes µs unless it was told otherwise
-            read = replace(read, time_format="us")
-        return replace(self.options, read=read)
+        plans = await plan_ingest_tree(
+            Path(directory),
+            self.node,
+            folder or "/",
+            self._open_part,
+            self.options,
+            step,
+            self.bar.next_part,
+        )
+        return [self._planned(str(file), plan) for file, plan in plans]
 
 
 def parts_of(files: Sequence[str]) -> list[tuple[float, float] | None]:

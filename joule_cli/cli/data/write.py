@@ -51,9 +51,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from joule_cli.api.node import Node
-    from joule_cli.cli.data._live import Target
     from joule_cli.formats.base import Tally
     from joule_cli.formats.table.reader import TableReader
+    from joule_cli.ops.live_ingest import Target
     from joule_cli.ops.progress import Meter, Step
 
 Span = tuple[int | None, int | None]
@@ -143,10 +143,10 @@ async def write(
     stored stays when the input ends with an error, or on Ctrl-C.
     """
     from joule_cli.cli._progress import working
-    from joule_cli.cli.data._live import Clock, Target, pump
     from joule_cli.cli.data._rejects import Rejects
     from joule_cli.formats import open_reader
     from joule_cli.ops.backfill import holds_missing
+    from joule_cli.ops.live_ingest import Clock, Target, pump
     from joule_cli.ops.progress import Meter
     from joule_cli.ops.worker import Worker
 

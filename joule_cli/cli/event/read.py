@@ -23,11 +23,11 @@ from joule_cli.cli.event._options import (
     resolve_window,
     tell_unknown_fields,
 )
-from joule_cli.errors import ApiError, JouleError
+from joule_cli.errors import JouleError
 from joule_cli.series.csv_text import read_names
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+    from collections.abc import AsyncIterator
     from contextlib import AbstractAsyncContextManager
 
     from joule_cli.api.event_reading import EventReading
@@ -122,11 +122,12 @@ async def read(
         if not follow:
             return aclosing(aiter(events(count, _BLOCK_EVENTS)))
         stored = node.event_stream_follow(model, start, chosen.json_filter(), ongoing)
-        return aclosing(_first_events(stored, count))
+        return aclosing(first_events(stored, count))
 
     from dataclasses import replace
 
     from joule_cli.formats.events import Fields
+    from joule_cli.ops.event_export import export_events, first_events
 
     with Progress("reading", unit="events") as bar:
         # events that scroll past show by themselves how far it got
@@ -139,11 +140,13 @@ async def read(
         options = replace(options, fields=Fields(model.event_fields))
         writer = _writer(file, form, options, waits=not follow)
         read_some = coming(limit) if limit != 0 else None
-        count = await _pour(
+        count = await export_events(
             read_some,
             writer,
-            bar,
             path,
+            bar.update,
+            # a line for people waits in the buffer of a pipe otherwise
+            sys.stdout.flush,
             needed=fail_empty,
             lasts=file is None or follow,
             endless=follow,
@@ -205,22 +208,6 @@ def _names(text: str) -> list[str]:
     return names
 
 
-async def _first_events(
-    following: AsyncGenerator[list[Event], None], limit: int | None
-) -> AsyncGenerator[list[Event], None]:
-    """Give at most so many of the events that are followed."""
-    left = limit
-    async with aclosing(following) as blocks:
-        async for block in blocks:
-            some = block if left is None else block[:left]
-            if some:
-                yield some
-            if left is not None:
-                left -= len(some)
-                if not left:
-                    return
-
-
 def _writer(file: str | None, form: str, options: EventWriteOptions, *, waits: bool) -> EventWriter:
     if form in {"table", "plain"}:
         from joule_cli.cli.event._table import TableEventWriter
@@ -229,66 +216,3 @@ def _writer(file: str | None, form: str, options: EventWriteOptions, *, waits: b
     from joule_cli.formats.events import open_event_writer
 
     return open_event_writer(sys.stdout.buffer if file is None else file, form, options)
-
-
-def _write(writer: EventWriter, events: Sequence[Event]) -> None:
-    writer.write(events)
-    # a line for people waits in the buffer of a pipe otherwise
-    sys.stdout.flush()
-
-
-async def _pour(
-    events: AbstractAsyncContextManager[AsyncIterator[list[Event]]] | None,
-    writer: EventWriter,
-    bar: Progress,
-    path: str,
-    *,
-    needed: bool,
-    lasts: bool,
-    endless: bool,
-) -> int:
-    """Write all events and return their number.
-
-    Parameters
-    ----------
-    needed
-        A file without events is not to appear.
-    lasts
-        What was written stays when the rest fails.
-    endless
-        A signal is the usual end.
-    """
-    import asyncio
-
-    from joule_cli.ops.errors import PartialError
-    from joule_cli.ops.worker import Worker
-
-    count = 0
-    last: int | None = None
-    complete = False
-    async with Worker("write") as worker:
-        try:
-            if events is not None:
-                async with events as blocks:
-                    async for block in blocks:
-                        await worker.call(_write, writer, block)
-                        count += len(block)
-                        last = block[-1].start_time
-                        bar.update(count)
-            complete = bool(count) or not needed or lasts
-        except ApiError as exc:
-            # the node was asked by id, and has no other name for the stream
-            exc.object = exc.object or path
-            if not count or not lasts:
-                raise
-            raise PartialError(exc, path, count, last) from exc
-        except asyncio.CancelledError:
-            if not endless:
-                raise
-            complete = bool(count) or not needed
-            task = asyncio.current_task()
-            if task is not None:
-                task.uncancel()
-        finally:
-            await worker.call(writer.close, complete=complete)
-    return count

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Item = tuple[Rows | None, float | None]
 
 
-log = logging.getLogger("joule_cli.cli.data")
+log = logging.getLogger("joule_cli.ops")
 
 #: Seconds that another program has to finish its writing, and after which the wait is told.
 _GIVE_UP_S, _NOTICE_S = 10.0, 1.0
