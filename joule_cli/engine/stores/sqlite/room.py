@@ -5,20 +5,28 @@ the last room could neither be moved to the file, which cannot grow, nor be cut,
 is in no other place. So where little is left, the log is kept small, nothing of a change goes there
 before the whole is known to fit, and what would make the file grow is refused while there is room
 for other changes to be undone.
+
+Some of this is asked about every change, and must not take as long as the commit of a few rows: so
+names are strings here, which are faster than `Path`.
 """
+
+# ruff: noqa: PTH110, PTH116, PTH120, PTH208
 
 from __future__ import annotations
 
 import os
 import sys
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import apsw
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
+    from typing import TypeAlias
+
+    Name: TypeAlias = str | Path
 
 #: Bytes that are left for what makes the file no larger: deletions, and the end of an interval.
 RESERVE_BYTES = 512 * 1024
@@ -32,32 +40,34 @@ _PART_BYTES, _PART_LOG_BYTES = 32 * 1024, 4062 * 4120
 _AHEAD_BYTES = 64 * 1024 * 1024
 #: Bytes that a file system may need for itself.
 _SPARE_BYTES = 64 * 1024
+#: What the system counts the room of a file in.
+_BLOCK_BYTES = 512
 
 
-def free_bytes(path: Path) -> int:
+def free_bytes(path: Name) -> int:
     """Return how much a file in the folder of `path` can grow."""
     try:
-        found = os.statvfs(path.parent)
+        found = os.statvfs(os.path.dirname(path) or ".")
     except FileNotFoundError:
         # the folder was moved: `node_file` refuses what goes to a file that is gone
         return sys.maxsize
     return found.f_bavail * found.f_frsize
 
 
-def is_short(path: Path) -> bool:
+def is_short(path: Name) -> bool:
     """Tell whether little room is left for a file that is written through a log."""
-    return free_bytes(path) < SHORT_BYTES and _log(path).exists()
+    return free_bytes(path) < SHORT_BYTES and os.path.exists(_log(path))
 
 
-def has_large_log(path: Path) -> bool:
+def has_large_log(path: Name) -> bool:
     """Tell whether the log takes much of the little room that is left."""
     try:
-        return _LARGE * _log(path).stat().st_size > free_bytes(path)
+        return _LARGE * os.stat(_log(path)).st_size > free_bytes(path)
     except FileNotFoundError:
         return False
 
 
-def lacks_index(path: Path) -> bool:
+def lacks_index(path: Name) -> bool:
     """Tell whether there is no room for the index of the log, without which SQLite cannot begin.
 
     SQLite writes to the index through memory: without room on the disk that is no error, but a
@@ -67,7 +77,7 @@ def lacks_index(path: Path) -> bool:
     return missing > 0 and free_bytes(path) < missing + _SPARE_BYTES
 
 
-def reserve_index(path: Path) -> None:
+def reserve_index(path: Name) -> None:
     """Take the room for the index of the log that a change may need; in the write transaction.
 
     SQLite makes it with holes where the blocks of the file system are smaller than pages of memory.
@@ -77,20 +87,22 @@ def reserve_index(path: Path) -> None:
     OSError
         There is no room.
     """
-    index = _index(path)
-    wanted = _index_bytes(path, min(_AHEAD_BYTES, free_bytes(path)))
     try:
-        size = index.stat().st_size
+        found = os.stat(_index(path))
     except FileNotFoundError:
         # the journal is of another kind
         return
-    if size < wanted or _allocated(index) < size:
-        descriptor = _own_descriptor(index)
+    size, whole = found.st_size, found.st_blocks * _BLOCK_BYTES >= found.st_size
+    if whole and size >= _index_bytes(path, _AHEAD_BYTES):
+        return
+    wanted = _index_bytes(path, min(_AHEAD_BYTES, free_bytes(path)))
+    if size < wanted or not whole:
+        descriptor = _own_descriptor(found)
         if descriptor is not None:
             os.posix_fallocate(descriptor, 0, max(wanted, size))
 
 
-def require_room(connection: apsw.Connection, path: Path) -> None:
+def require_room(connection: apsw.Connection, path: Name) -> None:
     """Raise unless what was changed fits into the log and from there into the file.
 
     Parameters
@@ -106,7 +118,7 @@ def require_room(connection: apsw.Connection, path: Path) -> None:
     if not is_short(path):
         return
     page_bytes = int(connection.pragma("page_size"))
-    growth = int(connection.pragma("page_count")) * page_bytes - path.stat().st_size
+    growth = int(connection.pragma("page_count")) * page_bytes - os.stat(path).st_size
     if growth <= 0:
         return
     free = free_bytes(path)
@@ -132,39 +144,38 @@ def empty_log(connection: apsw.Connection, busy_handler: Callable[[int], bool] |
         connection.set_busy_handler(busy_handler)
 
 
-def _log(path: Path) -> Path:
-    return Path(f"{path}-wal")
+def _log(path: Name) -> str:
+    return f"{path}-wal"
 
 
-def _index(path: Path) -> Path:
-    return Path(f"{path}-shm")
+def _index(path: Name) -> str:
+    return f"{path}-shm"
 
 
-def _index_bytes(path: Path, ahead_bytes: int) -> int:
+def _index_bytes(path: Name, ahead_bytes: int) -> int:
     """Return the size of the index for the present log and some more of it."""
     try:
-        log_bytes = _log(path).stat().st_size
+        log_bytes = os.stat(_log(path)).st_size
     except FileNotFoundError:
         log_bytes = 0
     return (1 + (log_bytes + ahead_bytes) // _PART_LOG_BYTES) * _PART_BYTES
 
 
-def _allocated(path: Path) -> int:
+def _allocated(path: str) -> int:
     """Return how much room a file takes, 0 if there is none."""
     try:
-        return path.stat().st_blocks * 512
+        return os.stat(path).st_blocks * _BLOCK_BYTES
     except FileNotFoundError:
         return 0
 
 
-def _own_descriptor(path: Path) -> int | None:
+def _own_descriptor(file: os.stat_result) -> int | None:
     """Return the descriptor by which SQLite has a file open in this process.
 
     Another one must not be opened: closing it would end SQLite's locks on the file.
     """
     with suppress(OSError):
-        file = path.stat()
-        for name in os.listdir("/proc/self/fd"):  # noqa: PTH208 - names alone are enough
+        for name in os.listdir("/proc/self/fd"):
             with suppress(OSError):
                 if os.path.samestat(os.fstat(int(name)), file):
                     return int(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import apsw
@@ -25,7 +24,7 @@ def transaction(connection: apsw.Connection, *, write: bool) -> Iterator[apsw.Co
         The file that was written is not the one at the path of the node.
     """
     node_file = connection.file if write and isinstance(connection, NodeConnection) else None
-    file = Path(connection.filename) if write and connection.filename else None
+    file = connection.filename if write and connection.filename else None
     short = file is not None and room.is_short(file)
     if short:
         _empty_large_log(connection, file)
@@ -57,7 +56,7 @@ def transaction(connection: apsw.Connection, *, write: bool) -> Iterator[apsw.Co
         _empty_large_log(connection, file)
 
 
-def _empty_large_log(connection: apsw.Connection, file: Path | None) -> None:
+def _empty_large_log(connection: apsw.Connection, file: str | None) -> None:
     if file is not None and room.has_large_log(file):
         _empty_log(connection)
 
