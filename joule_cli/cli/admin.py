@@ -164,7 +164,7 @@ async def restore(node: Node, file: Path, dry_run: bool) -> None:
 
 @admin.command(
     "repair",
-    examples=["joule admin repair --to whole.db", "joule admin repair old.db --to whole.db"],
+    examples=["joule admin repair --to repaired.db", "joule admin repair old.db --to whole.db"],
 )
 @click.argument("file", type=_FILE, required=False)
 @click.option("--to", "target", type=_FILE, required=True, metavar="NEW", help="The file to make.")

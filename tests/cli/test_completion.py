@@ -383,7 +383,8 @@ def test_nothing_is_made_but_the_cache(fresh):
     assert list(fresh.folder.iterdir()) == []
     fill(fresh.folder / "joule.db")
     fresh("data", "read", "/")
-    assert {file.name for file in fresh.folder.iterdir()} == {".cache", "joule.db"}
+    made = {file.name for file in fresh.folder.iterdir()}
+    assert made == {".cache", "joule.db", "joule.db-lock"}
 
 
 def test_a_served_node_is_asked_once_in_a_while(fresh):
