@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 #: Of the version; mandoc finds fault with pages that have none.
-_DATE = "2026-11-23"
+_DATE = "2026-11-28"
 
 #: What arguments stand for, by command and name, or by name.
 _ARGUMENTS = {
