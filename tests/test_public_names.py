@@ -52,6 +52,7 @@ ERRORS = [
     "DuplicateTimestampError",
     "ElementNamesError",
     "EmptyPipeError",
+    "FileMovedError",
     "FilterError",
     "FolderNotFound",
     "FollowerNotFound",

@@ -382,7 +382,7 @@ CALLS = {
     "folder_move": {"source": NO, "destination": NO},
     "folder_update": {"folder": NO},
     "folder_delete": {"folder": NO, "recursive": False},
-    "data_stream_get": {"stream": NO},
+    "data_stream_get": {"stream": NO, "info": False},
     "data_stream_move": {"stream": NO, "folder": NO},
     "data_stream_update": {"stream": NO},
     "data_stream_delete": {"stream": NO},
@@ -456,7 +456,7 @@ CALLS = {
 
 
 #: Parameters that the reference does not have; they are given by name.
-EXTENSIONS = {"decimation_level", "dry_run", "end_interval", "follow", "missing"}
+EXTENSIONS = {"decimation_level", "dry_run", "end_interval", "follow", "info", "missing"}
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -66,7 +66,7 @@ class SqliteQueries(Queries):
                 engine.connection.close()
                 raise
         except BaseException:
-            thread.shutdown(wait=False)
+            await asyncio.to_thread(thread.shutdown)
             raise
         result = _Result(Query(engine, snapshot, sql, tz), thread, self._running.discard)
         self._running.add(result)
