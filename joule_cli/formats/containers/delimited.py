@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 _COMMENT: Final = re.compile(rb"^[ \t]*#[^\n]*\n", re.MULTILINE)
 _BREAK: Final = re.compile(rb"[ \t]*#[ \t]*interval break[ \t\r]*\n")
 _DIGITS: Final = b"0123456789+-.eE"
+#: Split lines of a piece that are kept: all of them where lines are long.
+_SPLIT_LINES: Final = 1024
 _NOT_UTF8: Final = Reason("the line is not UTF-8 text", "use --encoding, such as --encoding cp1252")
 _NUL: Final = Reason(
     "the line holds NUL bytes, as after a loss of power",
@@ -283,7 +286,9 @@ class DelimitedContainer(Container):
         batch = Batch(len(flat) // n + len(odd), first=line, flat=flat, show=raw.show)
         if odd:
             self._add_odd(batch, raw, odd)
-        batch.exact = lambda row, column: split(raw.show(row), self.delimiter)[column]
+        # asked for column by column: each time to split a line of hundreds of cells is too long
+        cells_of = lru_cache(_SPLIT_LINES)(lambda row: split(raw.show(row), self.delimiter))
+        batch.exact = lambda row, column: cells_of(row)[column]
         return batch
 
     def _with_commas(self, piece: bytes) -> bytes | None:
