@@ -61,14 +61,9 @@ async def back_up(
     part = await database.compute(lambda: _begin(source, target))
     try:
         await database.compute(lambda: _copy(source, part, len(MIGRATIONS), progress))
-        copy = Database(part.path, create=False, read_only=True)
-        try:
-            report = await check(copy, seen)
-        finally:
-            await copy.close()
-        if report.problems:
+        if problem := await _problem(part.path, seen):
             raise CorruptChunkError(
-                f"the node is damaged and was not copied: {report.problems[0].sentence()}",
+                f"the node is damaged and was not copied: {problem}",
                 object=str(source),
                 hint="'joule admin check' lists all of it",
             )
@@ -80,6 +75,16 @@ async def back_up(
     finally:
         part.discard()
     return size
+
+
+async def _problem(copy: Path, seen: Seen) -> str:
+    """Check a node file; return the first thing that is wrong with it, empty if nothing is."""
+    database = Database(copy, create=False, read_only=True)
+    try:
+        report = await check(database, seen)
+    finally:
+        await database.close()
+    return report.problems[0].sentence() if report.problems else ""
 
 
 def _begin(source: Path, target: Path) -> PartFile:
@@ -102,7 +107,7 @@ def _copy(source: Path, part: PartFile, version: int, progress: Advance) -> None
         distrust(out)
         out.reserve_bytes(reserve=pages.RESERVED)
         out.pragma("auto_vacuum", "incremental")
-        # nobody sees this file before it is complete, and then it is synced
+        # the file appears under its name when it is complete, and then it is synced
         out.pragma("journal_mode", "off")
         out.pragma("synchronous", "off")
         # SQLite's own VACUUM INTO may write pages before the header that says they have checksums
@@ -149,16 +154,11 @@ def _shift(target: Path, keep: int) -> None:
 
 
 async def restore(database: Database, source: Path, progress: Advance, seen: Seen) -> None:
-    """Replace the content of a node; see `Administration.restore`."""
+    """Replace the content of a node; see `Maintenance.restore`."""
     async with _present(database, source) as file:
-        copy = Database(file, create=False, read_only=True)
-        try:
-            report = await check(copy, seen)
-        finally:
-            await copy.close()
-        if report.problems:
+        if problem := await _problem(file, seen):
             raise CorruptChunkError(
-                f"the backup is damaged and was not restored: {report.problems[0].sentence()}",
+                f"the backup is damaged and was not restored: {problem}",
                 object=str(source),
                 hint="'joule admin repair' takes what is whole into a new file",
             )
