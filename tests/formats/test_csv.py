@@ -169,6 +169,13 @@ def test_names_that_need_quotes_or_an_index():
     assert table(text) == [[1_700_000_000_000_000, [1, 2, 3, 4, 5, 6]]]
 
 
+@pytest.mark.parametrize("mark", [";", "|", "\t"])
+def test_names_that_hold_the_delimiter(mark):
+    head = head_named(f"a{mark}b", 'say "x"')
+    text = csv_of(rows_of("float32_2", [1, 2]), head, delimiter=mark)
+    assert [name for name, _ in names(text, delimiter=mark)] == [f"a{mark}b", 'say "x"']
+
+
 def test_annotations_describe_the_stream():
     head = head_named(Element("x", units="V", offset=1.5), node_name="lab", start=1, end=2,
                       decimation_level=16, path="/a\n/b")  # fmt: skip
