@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 #: Removals of fewer events leave their pages for the next ones.
 _WORTH_RELEASING = 1000
-#: Events that are given at once to whoever follows a stream.
+#: Events that a follower of a stream gets at once.
 _STEP = 5_000
 #: orjson reads integers beyond 64 bits as floats.
 _LONG_INTEGER = re.compile(r"\d{19}")

@@ -1,7 +1,7 @@
 """Keys of masters: making, checking and recognising them.
 
-A slow hash would gain nothing: keys that nobody chose are 32 random bytes, too many to go through,
-and every request would wait for it.
+A slow hash would gain nothing: keys are 32 random bytes, too many to try, and every request
+would wait for it.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ DEFAULT_TIMEOUT_S: Final = 60.0
 #: Requests whose work grows with the stored data get this many times the limit.
 LONG_WORK: Final = 10
 #: Requests for which the HTTP library is not loaded; for more it pays, as it keeps connections.
-PLAIN_REQUESTS = 4
+PLAIN_REQUESTS: Final = 4
 #: How often a request that changes nothing is sent when its connection is dropped.
 _ATTEMPTS: Final = 2
 

@@ -43,8 +43,8 @@ async def receive(
 ) -> None:
     """Store the rows of a body while they arrive, and close the pipe.
 
-    All that has arrived is stored as soon as the rows before it are: a slow client waits for
-    nobody, and a fast one gets large commits. A row that is cut off by the end is dropped.
+    All that has arrived is stored as soon as the rows before it are: a slow client does not
+    wait, and a fast one gets large commits. A row that is cut off by the end is dropped.
 
     Parameters
     ----------

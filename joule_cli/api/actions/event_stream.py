@@ -260,7 +260,7 @@ class EventStreamActions(ABC):
         json_filter: str | list[Any] | None = None,
         include_on_going_events: bool = True,
     ) -> AsyncGenerator[list[Event], None]:
-        """Give events as they are stored, by whomever, without an end.
+        """Give events as they are stored, by any program, without an end.
 
         Iterate in ``contextlib.aclosing``. An empty list tells that everything that is stored from
         now on will be given, each event once. Changes of events that exist are not given.

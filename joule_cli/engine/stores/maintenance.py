@@ -140,7 +140,7 @@ class Maintenance(Part):
         Parameters
         ----------
         links
-            Also forget who may control the node, and what it can control. Otherwise both stay:
+            Also delete the masters and followers of the node. Otherwise both stay:
             an erased node is still reached with the same keys.
         """
         raise self.unsupported("be erased")

@@ -211,7 +211,7 @@ class AnnotationStore(Part):
 
 
 class PeerStore(Part):
-    """Masters, who may call the node, and followers, which it may call."""
+    """Masters, which may call the node, and followers, which it may call."""
 
     async def masters(self) -> list[Master]:
         """Return all masters by id, without their keys."""

@@ -200,7 +200,7 @@ def _refuse_empty(version: int, path: str) -> None:
 
 
 def _make(path: Path) -> None:
-    """Make an empty node under another name, then give it its own: nobody sees it half made."""
+    """Make an empty node under another name, then give it its own: it is never seen half made."""
     new = _unfinished(path)
     # not a lock on the file itself: closing it would end SQLite's locks on the node
     folder = lock_folder(path.parent)
@@ -253,7 +253,7 @@ def _make_private(path: Path) -> None:
 def close_to_others(path: Path) -> None:
     """Take the rights of all but owner and group from a node file and what SQLite keeps beside it.
 
-    The file begins private; its owner may share it with a group, but not a key with everybody.
+    The file begins private; its owner may share it with a group, but never with all users.
     """
     for suffix in ("", "-wal", "-shm", "-lock"):
         file = Path(f"{path.resolve()}{suffix}")
@@ -327,7 +327,7 @@ def _connect(path: Path, flags: int, *, cramped: bool) -> NodeConnection:
             connection.close()
             if _has_log(path):
                 raise
-            # without a log nobody has the file open, and here none can be made to coordinate with
+            # without a log no program has the file open, and here none can be made
             connection = FixedConnection(_fixed_uri(path), flags=flags, vfs=vfs)
             distrust(connection)
     return connection

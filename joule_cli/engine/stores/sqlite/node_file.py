@@ -164,7 +164,7 @@ def _identity(found: os.stat_result) -> Identity:
 def open_lock(path: Path) -> int:
     """Open the lock file beside a node file, by whatever symbolic link it is called.
 
-    It can be locked by whom the node can be written by: one who only reads the node could keep its
+    Users who may write the node may lock it: with less, a user who may only read could keep its
     writers out.
     """
     path = path.resolve()

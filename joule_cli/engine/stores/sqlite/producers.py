@@ -32,7 +32,7 @@ class Producers:
     """At most one producer per stream of a node file, across threads and processes.
 
     A producer holds a lock on byte `stream_id` of the file ``<node file>-lock``, which only
-    producers create and nobody removes. The kernel releases the locks of a process that dies
+    producers create and nothing removes. The kernel releases the locks of a process that dies
     (a child made by `os.fork` without `exec` keeps them). All methods may be called from any
     thread and return at once.
     """
@@ -80,12 +80,12 @@ class Producers:
             return stream_id in self._held
 
     def active(self, stream_id: int) -> bool:
-        """Tell whether anybody is writing to a stream."""
+        """Tell whether a stream has a producer, here or in another process."""
         with self._guard:
             return stream_id in self._held or bool(self._locked(stream_id, stream_id + 1))
 
     def active_streams(self) -> frozenset[int]:
-        """Return the ids of all streams that anybody is writing to.
+        """Return the ids of all streams that have a producer, here or in another process.
 
         Costs one system call without producers, and at most three for each of them.
         """

@@ -128,7 +128,7 @@ def require_room(connection: apsw.Connection, path: Name) -> None:
 
 
 def empty_log(connection: apsw.Connection, busy_handler: Callable[[int], bool] | None) -> None:
-    """Move the log into the file and cut it, unless others use it; waits for nobody.
+    """Move the log into the file and cut it, unless others use it; does not wait.
 
     Parameters
     ----------

@@ -95,7 +95,7 @@ class SqliteSession(WriteSession):
         if self._last is not None and leading:
             self._break_due = True
         if not pieces:
-            # at the end of the stream the next rows, whoever writes them, set the break anyway
+            # at the end of the stream the next rows of any producer set the break anyway
             if self._break_due and not self._at_end():
                 await self._database.write(self._end_interval)
         elif sum(map(len, pieces)) < _HOP_ROWS:

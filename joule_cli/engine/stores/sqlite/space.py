@@ -61,5 +61,5 @@ def _free_pages(connection: apsw.Connection) -> int:
 
 
 def _checkpoint(connection: apsw.Connection) -> None:
-    # passive: waits for nobody; the file itself becomes shorter only now
+    # passive: waits for no other program; the file itself becomes shorter only now
     connection.pragma("wal_checkpoint", "passive")

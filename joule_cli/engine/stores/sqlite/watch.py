@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from joule_cli.engine.stores.sqlite.database import Database
 
-#: How often the file is looked at, seconds: whoever follows it is not kept waiting for longer.
+#: Seconds between two looks at the file: the longest wait of a follower.
 _TICK_S: Final = 0.025
 
 
 class FileWatch(Changes):
-    """One look at the file for all who follow it; nobody looks while nobody follows.
+    """One look at the file for all followers; without a follower there is none.
 
     Belongs to the event loop of the node. What is looked at is the number of commits, which costs
     no more for a large file than for a small one.

@@ -36,7 +36,7 @@ _KEYS = ("master", "follower")
 
 
 class _StoppedError(Exception):
-    """Nobody waits for the repair any more."""
+    """The repair was cancelled."""
 
 
 async def repair(
@@ -115,7 +115,7 @@ def _salvage(path: Path, part: PartFile, tell: Callable[[int], None]) -> Repaire
             with closing(apsw.Connection(str(part.path), vfs=vfs)) as out:
                 out.reserve_bytes(reserve=pages.RESERVED)
                 out.pragma("auto_vacuum", "incremental")
-                # nobody else sees this file before it is complete
+                # the file appears under its name when it is complete
                 out.pragma("journal_mode", "off")
                 out.pragma("synchronous", "off")
                 make_tables(out, source.version)
@@ -155,7 +155,7 @@ def _take(found: Salvage) -> None:
 
 @contextmanager
 def _one_state(path: Path) -> Iterator[PageFile]:
-    """Open a file that others may be using; what SQLite cannot open is in use by nobody."""
+    """Open a file that other programs may use; a file that SQLite cannot open is not in use."""
     holding = asking = None
     with suppress(ApiError, apsw.Error):
         holding = open_connection(path, create=False, verified=False, read_only=True)
