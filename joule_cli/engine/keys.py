@@ -17,10 +17,15 @@ _KEY_BYTES: Final = 32
 
 
 def new_key() -> str:
-    """Return a key that cannot be guessed: 32 random bytes in 43 characters."""
+    """Return a key that cannot be guessed: 32 random bytes in 43 characters.
+
+    It is typed as an argument of commands, and so does not begin as an option does.
+    """
     import secrets
 
-    return secrets.token_urlsafe(_KEY_BYTES)
+    while (key := secrets.token_urlsafe(_KEY_BYTES)).startswith("-"):
+        pass
+    return key
 
 
 def key_hash(key: str) -> bytes:

@@ -10,6 +10,7 @@ import apsw
 import pytest
 
 from joule_cli.daemon import administration, peers
+from joule_cli.engine.keys import new_key
 from joule_cli.engine.stores.sqlite.migrations import APPLICATION_ID, MIGRATIONS
 from joule_cli.errors import (
     ApiError,
@@ -256,3 +257,11 @@ async def test_a_file_runs_no_modules_and_has_no_proxies(lab):
         await lab.proxy_get(0)
     with pytest.raises(ApiError, match="only a served node imports archives"):
         await lab.archive_upload("x.zip")
+
+
+def test_a_new_key_is_no_option():
+    """A key is typed as an argument: one of 64 would begin with a dash."""
+    keys = {new_key() for _ in range(2000)}
+    assert len(keys) == 2000
+    assert not [key for key in keys if key.startswith("-")]
+    assert {len(key) for key in keys} == {43}
